@@ -1,0 +1,52 @@
+"""What an expression can ask for besides its data: the port behind `task()`, `env()` and the like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from maestrale.model.values import Json, Microseconds
+
+
+class Surroundings(Protocol):
+    """Answers the service's own functions for one evaluation.
+
+    Any method may raise a need (an exception of the engine's) that must pass through the evaluators
+    unchanged; it is not an evaluation error.
+    """
+
+    def task(self, name: str | None) -> dict[str, Json] | None: ...
+
+    def tasks(
+        self, execution_id: str | None, recursive: bool, state: str | None, flat: bool
+    ) -> list[dict[str, Json]]: ...
+
+    def execution(self) -> dict[str, Json] | None: ...
+
+    def executions(
+        self,
+        execution_id: str | None,
+        root_execution_id: str | None,
+        state: str | None,
+        from_time: str | None,
+        to_time: str | None,
+    ) -> list[dict[str, Json]]: ...
+
+    def env(self) -> Mapping[str, Json] | None: ...
+
+    def global_variable(self, name: str) -> Json: ...
+
+    def uuid(self) -> str: ...
+
+    def random(self) -> float: ...
+
+    def now(self) -> Microseconds: ...
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """What one expression sees: layers of variables, the first layer that has a name wins."""
+
+    layers: Sequence[Mapping[str, Json]]
+    surroundings: Surroundings | None = None

@@ -1,0 +1,71 @@
+"""What the engine has to know of an action before it runs: its name and its signature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from maestrale.model.errors import InvalidInput
+from maestrale.model.values import Json
+
+
+class _Required:
+    def __repr__(self) -> str:
+        return "REQUIRED"
+
+
+REQUIRED: Final = _Required()
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """One parameter of an action; `default` is `REQUIRED` where the caller must give a value."""
+
+    name: str
+    default: Any = REQUIRED
+
+
+class ActionFacts(msgspec.Struct, frozen=True):
+    """The signature and the nature of one action.
+
+    `waits_outside`: completed by an outside party through the API. `repeatable`: may run again after
+    its executor was lost. `pure`: a quick function without side effects that the engine calls itself
+    with the input as keyword arguments; None for every action that an executor has to run.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...] = ()
+    takes_any: bool = False
+    waits_outside: bool = False
+    repeatable: bool = False
+    pure: Callable[..., Json] | None = None
+    class_name: str = ""
+
+    def check_input(self, given: dict[str, Json]) -> None:
+        """Raise `InvalidInput` if required parameters are missing or unknown ones are given."""
+        if self.takes_any:
+            return
+        known = {parameter.name for parameter in self.parameters}
+        missing = [p.name for p in self.parameters if p.default is REQUIRED and p.name not in given]
+        unexpected = [name for name in given if name not in known]
+        if missing or unexpected:
+            raise invalid_input(self.name, self.class_name or self.name, missing, unexpected)
+
+
+def invalid_input(name: str, class_name: str, missing: list[str], unexpected: list[str]) -> InvalidInput:
+    """The error for wrong names in an input, in the words that clients look for."""
+    parts = [f"name={name}", f"class={class_name}"]
+    if missing:
+        parts.append(f"missing={missing}")
+    if unexpected:
+        parts.append(f"unexpected={unexpected}")
+    return InvalidInput(f"Invalid input [{', '.join(parts)}]")
+
+
+class ActionFailure(Exception):
+    """Raised by an action that fails with a result of its own (not just a text)."""
+
+    def __init__(self, result: Json) -> None:
+        super().__init__(str(result))
+        self.result = result

@@ -1,0 +1,74 @@
+"""Values that travel through the service: JSON data, secrets, times."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any, Final
+
+Json = Any
+"""None, bool, int, float, str, list and dict with text keys, nested; and `Secret` around any of them."""
+
+Microseconds = int
+"""A point in time: whole microseconds since 1970-01-01 UTC."""
+
+MASK: Final = "***"
+
+
+class Secret:
+    """A value that every printer masks. Only the action that needs it calls `reveal`."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: Json) -> None:
+        self._value = value._value if isinstance(value, Secret) else value
+
+    def reveal(self) -> Json:
+        """The value in clear."""
+        return self._value
+
+    def __str__(self) -> str:
+        return MASK
+
+    __repr__ = __str__
+
+    def __format__(self, specification: str) -> str:
+        return MASK
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash((Secret, str(type(self._value))))
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+
+def reveal(value: Json) -> Json:
+    """A copy of `value` with every `Secret` in it replaced by its clear value."""
+    if isinstance(value, Secret):
+        return reveal(value.reveal())
+    if isinstance(value, dict):
+        return {key: reveal(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [reveal(item) for item in value]
+    return value
+
+
+def masked(value: Json) -> Json:
+    """A copy of `value` with every `Secret` in it replaced by `***`."""
+    if isinstance(value, Secret):
+        return MASK
+    if isinstance(value, dict):
+        return {key: masked(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [masked(item) for item in value]
+    return value
+
+
+def timestamp_text(at: Microseconds | None) -> str | None:
+    """`YYYY-MM-DD HH:MM:SS` in UTC, as the API shows times; None stays None."""
+    if at is None:
+        return None
+    moment = datetime.datetime.fromtimestamp(at // 1_000_000, datetime.UTC)
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
