@@ -20,7 +20,7 @@ class Secret:
     __slots__ = ("_value",)
 
     def __init__(self, value: Json) -> None:
-        self._value = value._value if isinstance(value, Secret) else value
+        self._value: Json = value.reveal() if isinstance(value, Secret) else value
 
     def reveal(self) -> Json:
         """The value in clear."""
