@@ -1,0 +1,1 @@
+"""Decisions, pure: events in, changes and effects out. No I/O, no clock, no randomness."""

@@ -1,0 +1,1 @@
+"""The shell that makes decisions happen: claim, decide, commit, release effects, run actions."""

@@ -1,0 +1,1 @@
+"""Durable state: tables, transactions, and the only SQL in the house."""

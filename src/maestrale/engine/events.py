@@ -1,0 +1,171 @@
+"""Facts that arrived for one workflow execution. Each is stored as it is in mail and decision records."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from maestrale.model.values import Json
+
+
+class Event(msgspec.Struct, frozen=True, tag_field="event", omit_defaults=True):
+    """Something that happened to, or was asked of, one workflow execution."""
+
+
+class Started(Event, frozen=True, tag="started"):
+    """The execution begins. `input` and `params` are as the caller gave them.
+
+    `environment` is the environment of the root, evaluated already for sub-workflows, raw for roots.
+    """
+
+    workflow_name: str
+    definition_hash: str
+    workflow_id: str | None = None
+    namespace: str = ""
+    project_id: str = ""
+    scope: str = "private"
+    input: dict[str, Json] = {}
+    params: dict[str, Json] = {}
+    description: str | None = None
+    root_id: str | None = None
+    parent_id: str | None = None
+    parent_task_id: str | None = None
+    item_index: int | None = None
+    attempt: int = 0
+    security_context: str | None = None
+
+
+class ActionFinished(Event, frozen=True, tag="action-finished"):
+    """An action execution ended. `by_user`: told by an outside party, which wants refusals explained."""
+
+    action_id: str
+    state: Literal["SUCCESS", "ERROR", "CANCELLED"]
+    result: Json = None
+    by_user: bool = False
+
+
+class ActionUpdated(Event, frozen=True, tag="action-updated"):
+    """An outside party paused or resumed an action execution."""
+
+    action_id: str
+    state: Literal["PAUSED", "RUNNING"]
+
+
+class ActionsStarted(Event, frozen=True, tag="actions-started"):
+    """These queued action executions were handed to an executor: from now on they may have had effects."""
+
+    action_ids: list[str]
+    executor: str
+
+
+class ExecutorLost(Event, frozen=True, tag="executor-lost"):
+    """The executor of this execution's running actions is gone."""
+
+    executor: str
+
+
+class SubWorkflowFinished(Event, frozen=True, tag="sub-workflow-finished"):
+    """A child ended; `output` is its output map."""
+
+    task_id: str
+    execution_id: str
+    state: Literal["SUCCESS", "ERROR", "CANCELLED"]
+    output: Json = None
+    state_info: str | None = None
+    item_index: int | None = None
+    attempt: int = 0
+
+
+class SubWorkflowUpdated(Event, frozen=True, tag="sub-workflow-updated"):
+    """A child was paused or went on."""
+
+    task_id: str
+    execution_id: str
+    state: Literal["PAUSED", "RUNNING"]
+
+
+class AlarmDue(Event, frozen=True, tag="alarm-due"):
+    """A due time of this execution has come."""
+
+
+class Continue(Event, frozen=True, tag="continue"):
+    """Go on with what the last decision left for later."""
+
+
+class PauseRequested(Event, frozen=True, tag="pause"):
+    """Start nothing more until resumed."""
+
+
+class ResumeRequested(Event, frozen=True, tag="resume"):
+    """Go on; `environment` is merged into the environment first."""
+
+    environment: dict[str, Json] | None = None
+
+
+class StopRequested(Event, frozen=True, tag="stop"):
+    """End now in `state`."""
+
+    state: Literal["SUCCESS", "ERROR", "CANCELLED"]
+    message: str | None = None
+
+
+class RerunRequested(Event, frozen=True, tag="rerun"):
+    """Run a failed task again; `reset` false repeats only the failed items of with-items."""
+
+    task_id: str
+    reset: bool = True
+    environment: dict[str, Json] | None = None
+
+
+class SkipRequested(Event, frozen=True, tag="skip"):
+    """Take a failed task as done with."""
+
+    task_id: str
+
+
+class ChildRerun(Event, frozen=True, tag="child-rerun"):
+    """A sub-workflow execution of `task_id` was opened again, so this execution is running again too."""
+
+    task_id: str
+    execution_id: str
+
+
+class EnvironmentUpdated(Event, frozen=True, tag="environment"):
+    """Merge into the environment."""
+
+    environment: dict[str, Json]
+
+
+class Described(Event, frozen=True, tag="described"):
+    """The description changed."""
+
+    description: str
+
+
+class DecisionFailed(Event, frozen=True, tag="decision-failed"):
+    """Deciding another event failed by a fault of ours; the execution ends visibly instead of hanging."""
+
+    reason: str
+
+
+AnyEvent = (
+    Started
+    | ActionFinished
+    | ActionUpdated
+    | ActionsStarted
+    | ExecutorLost
+    | SubWorkflowFinished
+    | SubWorkflowUpdated
+    | AlarmDue
+    | Continue
+    | PauseRequested
+    | ResumeRequested
+    | StopRequested
+    | RerunRequested
+    | SkipRequested
+    | ChildRerun
+    | EnvironmentUpdated
+    | Described
+    | DecisionFailed
+)

@@ -1,0 +1,69 @@
+"""What use cases ask of the engine, and what they get back."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import Protocol
+
+import msgspec
+
+from maestrale.engine.events import AnyEvent, Started
+from maestrale.model.values import Json
+
+
+class StartWorkflow(msgspec.Struct, frozen=True):
+    """Start one root execution; `execution_id` may be chosen by the client (then starting is idempotent)."""
+
+    started: Started
+    execution_id: str | None = None
+
+
+class StartedExecution(msgspec.Struct, frozen=True):
+    """The durable answer to a start; `created` is false where the execution existed already."""
+
+    execution_id: str
+    created: bool
+
+
+class RunAction(msgspec.Struct, frozen=True):
+    """Run one action by itself. `save`: keep a row of it; `wait`: answer only with its result."""
+
+    name: str
+    input: dict[str, Json]
+    namespace: str = ""
+    project_id: str = ""
+    description: str | None = None
+    target: str | None = None
+    timeout: float | None = None
+    save: bool = False
+    wait: bool = False
+
+
+class RanAction(msgspec.Struct, frozen=True):
+    """`action_id` is None where nothing was stored; `state` is RUNNING where the result comes later."""
+
+    action_id: str | None
+    state: str
+    result: Json = None
+
+
+class WorkflowEngine(Protocol):
+    """The engine as services see it. Every future resolves only after a durable commit.
+
+    Futures fail with a `MaestraleError` that says why something was refused.
+    """
+
+    def start_workflow(self, request: StartWorkflow) -> Future[StartedExecution]:
+        """Check input, environment and vars; create the execution and take its first decision."""
+
+    def send(self, execution_id: str, event: AnyEvent) -> Future[None]:
+        """Deliver an event (a command) to one execution. NotFound if there is no such execution."""
+
+    def run_action(self, request: RunAction) -> Future[RanAction]:
+        """Run one action outside of any workflow."""
+
+    def complete_action(self, action_id: str, state: str, result: Json) -> Future[None]:
+        """Complete (SUCCESS, ERROR, CANCELLED), pause or resume an action execution, stand-alone ones too."""
+
+    def delete_execution(self, execution_id: str, force: bool) -> Future[None]:
+        """Delete a finished execution (any, with `force`) with everything below it."""

@@ -1,0 +1,251 @@
+"""The schema, once. Times are whole microseconds since 1970 UTC; JSON documents are text.
+
+No foreign keys: hot tables are written in large batches by one owner, and deletion goes through
+marks and batches. Ids are text because clients may choose the id of an execution.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Id = String(36)
+Name = String(255)
+Sequence = BigInteger().with_variant(Integer, "sqlite")
+
+execution_heads = Table(
+    "execution_heads",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("owner", Id),
+    Column("alarm_at", BigInteger),
+    Column("project_id", String(80), nullable=False),
+    Column("root_id", Id, nullable=False),
+    Column("next_sequence", BigInteger, nullable=False),
+    Column("open_tasks", Integer, nullable=False),
+    Column("control_epoch", Integer, nullable=False),
+    Column("seed", String(32), nullable=False),
+    Column("deleting", Boolean, nullable=False),
+    Index("ix_execution_heads_owner", "owner", sqlite_where=text("owner IS NOT NULL"),
+          postgresql_where=text("owner IS NOT NULL")),
+    Index("ix_execution_heads_alarm_at", "alarm_at", sqlite_where=text("alarm_at IS NOT NULL"),
+          postgresql_where=text("alarm_at IS NOT NULL")),
+)  # fmt: skip
+"""What claiming and committing touch: narrow, and no index holds a column that every commit changes."""
+
+workflow_executions = Table(
+    "workflow_executions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("project_id", String(80), nullable=False),
+    Column("scope", String(10), nullable=False),
+    Column("name", Name, nullable=False),
+    Column("namespace", Name, nullable=False),
+    Column("workflow_id", Id),
+    Column("definition_hash", String(64), nullable=False),
+    Column("root_id", Id, nullable=False),
+    Column("parent_id", Id),
+    Column("parent_task_id", Id),
+    Column("item_index", Integer),
+    Column("state", String(10), nullable=False),
+    Column("state_info", Text),
+    Column("cause", Text),
+    Column("input", Text, nullable=False),
+    Column("params", Text, nullable=False),
+    Column("variables", Text, nullable=False),
+    Column("globals", Text, nullable=False),
+    Column("output", Text),
+    Column("backlog", Text),
+    Column("description", Text),
+    Column("tags", Text, nullable=False),
+    Column("accepted", Boolean, nullable=False),
+    Column("security_context", Id),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger),
+    Column("finished_at", BigInteger),
+    Index("ix_workflow_executions_created_at_id", "created_at", "id"),
+    Index("ix_workflow_executions_project_id_created_at", "project_id", "created_at"),
+    Index("ix_workflow_executions_name_created_at", "name", "created_at"),
+    Index("ix_workflow_executions_state_created_at", "state", "created_at"),
+    Index("ix_workflow_executions_root_id", "root_id"),
+    Index("ix_workflow_executions_parent_task_id", "parent_task_id"),
+)
+"""`root_id` of a root is its own id (the API shows null); `parent_task_id` is null for roots."""
+
+task_executions = Table(
+    "task_executions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("execution_id", Id, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("name", Name, nullable=False),
+    Column("type", String(10), nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("state_info", Text),
+    Column("cause", Text),
+    Column("triggered_by", Text, nullable=False),
+    Column("next_tasks", Text),
+    Column("published", Text),
+    Column("published_global", Text),
+    Column("checkpoint", Text),
+    Column("runtime", Text, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("due_at", BigInteger),
+    Column("timeout_at", BigInteger),
+    Column("items_count", Integer),
+    Column("items_next", Integer, nullable=False),
+    Column("items_done", Integer, nullable=False),
+    Column("items_failed", Integer, nullable=False),
+    Column("is_join", Boolean, nullable=False),
+    Column("live", Boolean, nullable=False),
+    Column("processed", Boolean, nullable=False),
+    Column("error_handled", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger),
+    Column("started_at", BigInteger),
+    Column("finished_at", BigInteger),
+    Index("ix_task_executions_execution_id_sequence", "execution_id", "sequence"),
+    Index("ix_task_executions_created_at_id", "created_at", "id"),
+)
+
+action_executions = Table(
+    "action_executions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("execution_id", Id),
+    Column("task_id", Id),
+    Column("item_index", Integer),
+    Column("attempt", Integer, nullable=False),
+    Column("project_id", String(80), nullable=False),
+    Column("name", Name, nullable=False),
+    Column("namespace", Name, nullable=False),
+    Column("target", Name),
+    Column("state", String(10), nullable=False),
+    Column("state_info", Text),
+    Column("accepted", Boolean, nullable=False),
+    Column("queued", Boolean, nullable=False),
+    Column("repeatable", Boolean, nullable=False),
+    Column("waits_outside", Boolean, nullable=False),
+    Column("executor", Id),
+    Column("input", Text, nullable=False),
+    Column("output", Text),
+    Column("description", Text),
+    Column("tags", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger),
+    Index("ix_action_executions_task_id_item_index", "task_id", "item_index"),
+    Index("ix_action_executions_execution_id", "execution_id"),
+    Index("ix_action_executions_created_at_id", "created_at", "id"),
+)
+"""`execution_id` and `task_id` are null for an action that was run directly."""
+
+mail = Table(
+    "mail",
+    metadata,
+    Column("sequence", Sequence, primary_key=True, autoincrement=True),
+    Column("execution_id", Id, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("command_id", Id),
+    Column("event", LargeBinary, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_mail_execution_id_sequence", "execution_id", "sequence"),
+    sqlite_autoincrement=True,
+)
+
+command_replies = Table(
+    "command_replies",
+    metadata,
+    Column("command_id", Id, primary_key=True),
+    Column("status", Integer, nullable=False),
+    Column("message", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_command_replies_created_at", "created_at"),
+)
+
+decision_records = Table(
+    "decision_records",
+    metadata,
+    Column("execution_id", Id, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("event", LargeBinary, nullable=False),
+    Column("answers", LargeBinary),
+)
+"""Folding the records of an execution, in order, gives its rows again."""
+
+execution_values = Table(
+    "execution_values",
+    metadata,
+    Column("root_id", Id, primary_key=True),
+    Column("hash", String(64), primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+"""Large values, stored once per execution tree and referenced by content hash."""
+
+processes = Table(
+    "processes",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("host", Name, nullable=False),
+    Column("boot", String(64), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("target", Name),
+    Column("address", Text),
+    Column("started_at", BigInteger, nullable=False),
+    Column("lease_until", BigInteger, nullable=False),
+)
+"""An id is one incarnation and is never used again."""
+
+definition_texts = Table(
+    "definition_texts",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("text", Text, nullable=False),
+)
+
+definitions = Table(
+    "definitions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", String(10), nullable=False),
+    Column("name", Name, nullable=False),
+    Column("namespace", Name, nullable=False),
+    Column("project_id", String(80), nullable=False),
+    Column("scope", String(10), nullable=False),
+    Column("text_hash", String(64), nullable=False),
+    Column("checksum", String(32)),
+    Column("input", Text, nullable=False),
+    Column("interface", Text, nullable=False),
+    Column("description", Text),
+    Column("tags", Text, nullable=False),
+    Column("is_system", Boolean, nullable=False),
+    Column("workbook_name", Name),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger),
+    UniqueConstraint("kind", "name", "namespace", "project_id"),
+    Index("ix_definitions_kind_created_at", "kind", "created_at"),
+)
+"""`kind` is workflow, action or workbook; `input` is what lists show, `interface` a JSON document."""
