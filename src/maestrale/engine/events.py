@@ -22,6 +22,7 @@ class Started(Event, frozen=True, tag="started"):
     workflow_name: str
     definition_hash: str
     workflow_id: str | None = None
+    workbook: str = ""
     namespace: str = ""
     project_id: str = ""
     scope: str = "private"
@@ -50,19 +51,6 @@ class ActionUpdated(Event, frozen=True, tag="action-updated"):
 
     action_id: str
     state: Literal["PAUSED", "RUNNING"]
-
-
-class ActionsStarted(Event, frozen=True, tag="actions-started"):
-    """These queued action executions were handed to an executor: from now on they may have had effects."""
-
-    action_ids: list[str]
-    executor: str
-
-
-class ExecutorLost(Event, frozen=True, tag="executor-lost"):
-    """The executor of this execution's running actions is gone."""
-
-    executor: str
 
 
 class SubWorkflowFinished(Event, frozen=True, tag="sub-workflow-finished"):
@@ -132,9 +120,10 @@ class ChildRerun(Event, frozen=True, tag="child-rerun"):
 
 
 class EnvironmentUpdated(Event, frozen=True, tag="environment"):
-    """Merge into the environment."""
+    """Merge into the environment. `from_child`: a rerun below wants it, whatever the state is."""
 
     environment: dict[str, Json]
+    from_child: bool = False
 
 
 class Described(Event, frozen=True, tag="described"):
@@ -153,8 +142,6 @@ AnyEvent = (
     Started
     | ActionFinished
     | ActionUpdated
-    | ActionsStarted
-    | ExecutorLost
     | SubWorkflowFinished
     | SubWorkflowUpdated
     | AlarmDue

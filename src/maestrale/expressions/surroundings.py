@@ -10,11 +10,18 @@ import msgspec
 from maestrale.model.values import Json, Microseconds
 
 
+class Passthrough(Exception):
+    """Marks what leaves the evaluators unchanged: not an evaluation error but a request of the caller's.
+
+    Whatever a method of `Surroundings` (or a layer) raises of this kind arrives where the evaluation
+    was asked for, even if an expression would have swallowed it.
+    """
+
+
 class Surroundings(Protocol):
     """Answers the service's own functions for one evaluation.
 
-    Any method may raise a need (an exception of the engine's) that must pass through the evaluators
-    unchanged; it is not an evaluation error.
+    Any method may raise a need (a `Passthrough` of the engine's); it is not an evaluation error.
     """
 
     def task(self, name: str | None) -> dict[str, Json] | None: ...
@@ -46,7 +53,12 @@ class Surroundings(Protocol):
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """What one expression sees: layers of variables, the first layer that has a name wins."""
+    """What one expression sees: layers of variables, the first layer that has a name wins.
 
-    layers: Sequence[Mapping[str, Json]]
+    `root`, when given, is what `$` and `_` mean instead of the merged layers (any value, e.g. the
+    result that an ad-hoc action's `output` transforms).
+    """
+
+    layers: Sequence[Mapping[str, Json]] = ()
     surroundings: Surroundings | None = None
+    root: Json = msgspec.UNSET

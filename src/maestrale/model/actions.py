@@ -1,4 +1,4 @@
-"""What the engine has to know of an action before it runs: its name and its signature."""
+"""What the engine has to know of an action: its signature before it runs, its result afterwards."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from maestrale.model import states
 from maestrale.model.errors import InvalidInput
 from maestrale.model.values import Json
 
@@ -32,6 +33,8 @@ class ActionFacts(msgspec.Struct, frozen=True):
     `waits_outside`: completed by an outside party through the API. `repeatable`: may run again after
     its executor was lost. `pure`: a quick function without side effects that the engine calls itself
     with the input as keyword arguments; None for every action that an executor has to run.
+    `pure_when`: which (already checked) inputs `pure` is for, None = all; ask `is_pure`. A pure action
+    that waits outside has nothing to run at all.
     """
 
     name: str
@@ -41,6 +44,11 @@ class ActionFacts(msgspec.Struct, frozen=True):
     repeatable: bool = False
     pure: Callable[..., Json] | None = None
     class_name: str = ""
+    pure_when: Callable[[dict[str, Json]], bool] | None = None
+
+    def is_pure(self, given: dict[str, Json]) -> bool:
+        """Whether the engine may call `pure` with this input, instead of asking an executor."""
+        return self.pure is not None and (self.pure_when is None or self.pure_when(given))
 
     def check_input(self, given: dict[str, Json]) -> None:
         """Raise `InvalidInput` if required parameters are missing or unknown ones are given."""
@@ -69,3 +77,22 @@ class ActionFailure(Exception):
     def __init__(self, result: Json) -> None:
         super().__init__(str(result))
         self.result = result
+
+
+class ActionResult(msgspec.Struct, frozen=True):
+    """How an action execution ended: SUCCESS, ERROR or CANCELLED, and with what."""
+
+    state: str
+    result: Json = None
+
+
+def result_of_error(error: BaseException, action_name: str, action_execution_id: str) -> ActionResult:
+    """The result of an action that raised `error`: its own structured one, or a text without traceback."""
+    if isinstance(error, ActionFailure):
+        return ActionResult(states.ERROR, error.result)
+    text = str(error) or type(error).__name__
+    return ActionResult(
+        states.ERROR,
+        f"The action raised an exception "
+        f"[action={action_name}, action_ex_id={action_execution_id}, msg='{text}']",
+    )

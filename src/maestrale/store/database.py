@@ -47,6 +47,18 @@ class Database:
     """One database, opened for use by this process. Close it to finish what was handed in."""
 
     def __init__(self, url: str, readers: int = READERS) -> None:
+        self.path = self.file_of(url)
+        self.url = url
+        self.engine = _open_sqlite(url, readers)
+        self._inbox: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        self._readers = ThreadPoolExecutor(readers, thread_name_prefix="reader")
+        self._writer = threading.Thread(target=self._write_loop, name="writer", daemon=True)
+        self._writer.start()
+        self._closed = False
+
+    @staticmethod
+    def file_of(url: str) -> Path:
+        """The file that a database URL names. Raises `DatabaseError` for URLs that are none of ours."""
         try:
             parsed = make_url(url)
         except ArgumentError:
@@ -58,14 +70,7 @@ class Database:
                 f"Unsupported database URL '{parsed.render_as_string()}'",
                 "this version stores its data in a SQLite file: sqlite:////absolute/path.db",
             )
-        self.path = Path(parsed.database)
-        self.url = url
-        self.engine = _open_sqlite(url, readers)
-        self._inbox: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
-        self._readers = ThreadPoolExecutor(readers, thread_name_prefix="reader")
-        self._writer = threading.Thread(target=self._write_loop, name="writer", daemon=True)
-        self._writer.start()
-        self._closed = False
+        return Path(parsed.database).absolute()
 
     def read(
         self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     Index,
     Integer,
     LargeBinary,
@@ -63,11 +64,13 @@ workflow_executions = Table(
     Column("name", Name, nullable=False),
     Column("namespace", Name, nullable=False),
     Column("workflow_id", Id),
+    Column("workbook", Name, nullable=False),
     Column("definition_hash", String(64), nullable=False),
     Column("root_id", Id, nullable=False),
     Column("parent_id", Id),
     Column("parent_task_id", Id),
     Column("item_index", Integer),
+    Column("attempt", Integer, nullable=False),
     Column("state", String(10), nullable=False),
     Column("state_info", Text),
     Column("cause", Text),
@@ -90,6 +93,7 @@ workflow_executions = Table(
     Index("ix_workflow_executions_state_created_at", "state", "created_at"),
     Index("ix_workflow_executions_root_id", "root_id"),
     Index("ix_workflow_executions_parent_task_id", "parent_task_id"),
+    Index("ix_workflow_executions_parent_id", "parent_id"),
 )
 """`root_id` of a root is its own id (the API shows null); `parent_task_id` is null for roots."""
 
@@ -110,6 +114,7 @@ task_executions = Table(
     Column("published_global", Text),
     Column("checkpoint", Text),
     Column("runtime", Text, nullable=False),
+    Column("items", Text),
     Column("tags", Text, nullable=False),
     Column("due_at", BigInteger),
     Column("timeout_at", BigInteger),
@@ -148,6 +153,7 @@ action_executions = Table(
     Column("repeatable", Boolean, nullable=False),
     Column("waits_outside", Boolean, nullable=False),
     Column("executor", Id),
+    Column("timeout", Float),
     Column("input", Text, nullable=False),
     Column("output", Text),
     Column("description", Text),
@@ -157,6 +163,12 @@ action_executions = Table(
     Index("ix_action_executions_task_id_item_index", "task_id", "item_index"),
     Index("ix_action_executions_execution_id", "execution_id"),
     Index("ix_action_executions_created_at_id", "created_at", "id"),
+    Index(
+        "ix_action_executions_executor",
+        "executor",
+        sqlite_where=text("state = 'RUNNING'"),
+        postgresql_where=text("state = 'RUNNING'"),
+    ),
 )
 """`execution_id` and `task_id` are null for an action that was run directly."""
 

@@ -1,0 +1,6 @@
+"""The built-in actions; everything named here is offered as `std.*`."""
+
+from maestrale.actions.std.basic import async_noop, echo, fail, make_dict, noop, sleep
+from maestrale.actions.std.http import std_http, std_mistral_http
+
+__all__ = ["async_noop", "echo", "fail", "make_dict", "noop", "sleep", "std_http", "std_mistral_http"]

@@ -1,0 +1,64 @@
+"""Answers: JSON in the form that clients know, and faults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from maestrale.model.errors import MaestraleError
+
+HEADER_LENGTH = 2000
+
+
+def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """JSON on one line with blanks after separators: people read it, and tools search it for `": "`."""
+    body = msgspec.json.format(msgspec.json.encode(content), indent=0)
+    return Response(body, status, dict(headers or {}), "application/json")
+
+
+def nothing() -> Response:
+    """The answer to a deletion."""
+    return Response(status_code=204)
+
+
+def fault(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
+    """An error that says `text`."""
+    content = {
+        "faultcode": "Client" if status < 500 else "Server",
+        "faultstring": text,
+        "debuginfo": None,
+    }
+    return json_answer(content, status, {**(headers or {}), "Server-Error-Message": _header_text(text)})
+
+
+async def explain(_request: Request, error: Exception) -> Response:
+    """The fault for an error that is meant for the caller."""
+    assert isinstance(error, MaestraleError)
+    return fault(error.status, str(error))
+
+
+async def explain_http(request: Request, error: Exception) -> Response:
+    """The fault for what the router refuses."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        text = f"There is nothing at {request.url.path}"
+    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        text = f"Method {request.method} is not allowed at {request.url.path}"
+    else:
+        text = error.detail
+    return fault(error.status_code, text, error.headers)
+
+
+def _header_text(text: str) -> str:
+    """One line of ASCII that every HTTP library can carry."""
+    line = " ".join(text.split())
+    if len(line) > HEADER_LENGTH:
+        line = line[:HEADER_LENGTH] + "..."
+    printable = "".join(character if character.isprintable() else "?" for character in line)
+    return printable.encode("ascii", "replace").decode()

@@ -1,0 +1,160 @@
+"""Reading requests: bodies, attributes and query arguments, all checked strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+
+from maestrale.model.errors import BadRequest
+from maestrale.model.values import Json
+
+TRUE_WORDS = frozenset({"true", "1", "t", "y", "yes", "on"})
+FALSE_WORDS = frozenset({"false", "0", "f", "n", "no", "off", ""})
+JSON_TYPES = frozenset({"", "application/json"})
+FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+
+
+class UnsupportedType(BadRequest):
+    """A body of a type that this endpoint does not take."""
+
+    status = 415
+
+
+def content_type(request: Request) -> str:
+    """The media type of the body without parameters, empty if none is given."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def read_text(request: Request) -> str:
+    """A definition text; its content type does not matter, except that XML is refused."""
+    _refuse_xml(request)
+    body = await request.body()
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest(
+            f"The body is not UTF-8 text: byte {body[error.start]:#04x} at offset {error.start}"
+        ) from None
+
+
+async def read_attributes(request: Request, argument: str, known: Iterable[str]) -> dict[str, Json]:
+    """A JSON object with known attributes only. `argument` is how messages call it."""
+    _refuse_xml(request)
+    given = content_type(request)
+    if given in FORMS:
+        raise BadRequest(
+            "The body is a form, not JSON", "send it with the header Content-Type: application/json"
+        )
+    if given not in JSON_TYPES:
+        raise UnsupportedType(f"Unknown mimetype: {given}", "send JSON as application/json")
+    body = await request.body()
+    try:
+        content = msgspec.json.decode(body)
+    except msgspec.DecodeError as error:
+        raise BadRequest(f"The body is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise BadRequest(f"The body must be a JSON object, not {_kind(content)}")
+    unknown = sorted(set(content) - set(known))
+    if unknown:
+        raise BadRequest(f"Unknown attribute for argument {argument}: {', '.join(unknown)}")
+    return content
+
+
+def _refuse_xml(request: Request) -> None:
+    given = content_type(request)
+    if given.endswith("/xml") or given.endswith("+xml"):
+        raise UnsupportedType(f"Unknown mimetype: {given}", "XML is not supported")
+
+
+def object_of(content: dict[str, Json], name: str) -> dict[str, Json]:
+    """An attribute that holds an object, or text with the JSON of one; empty where it is missing or empty."""
+    value = json_of(content, name)
+    if not value:
+        return {}
+    if not isinstance(value, dict):
+        raise BadRequest(f"Attribute {name} must be a JSON object, not {_kind(value)}")
+    return value
+
+
+def json_of(content: dict[str, Json], name: str) -> Json:
+    """An attribute that holds JSON data, or text with JSON; None where it is missing."""
+    value = content.get(name)
+    if not isinstance(value, str) or not value:
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except msgspec.DecodeError as error:
+        raise BadRequest(
+            f"Attribute {name} is text that is not JSON: {error}", "a plain text needs its own quotes"
+        ) from None
+
+
+def text_of(content: dict[str, Json], name: str) -> str | None:
+    """An attribute that holds text; None where it is missing or null."""
+    value = content.get(name)
+    if value is not None and not isinstance(value, str):
+        raise BadRequest(f"Attribute {name} must be text, not {_kind(value)}")
+    return value
+
+
+def flag_of(content: dict[str, Json], name: str) -> bool | None:
+    """An attribute that holds a boolean; None where it is missing or null."""
+    value = content.get(name)
+    if isinstance(value, str):
+        return truth(name, value)
+    if value is not None and not isinstance(value, bool):
+        raise BadRequest(f"Attribute {name} must be true or false, not {_kind(value)}")
+    return value
+
+
+def check_query(request: Request, known: Collection[str]) -> None:
+    """BadRequest for a query argument that is not known here."""
+    for name in request.query_params:
+        if name not in known:
+            raise BadRequest(f'Unknown argument: "{name}"', _listed(known))
+
+
+def query_flag(request: Request, name: str) -> bool:
+    """A boolean query argument, false where it is missing."""
+    return truth(name, request.query_params.get(name, ""))
+
+
+def query_number(request: Request, name: str) -> int | None:
+    """A whole number, None where the argument is missing."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise BadRequest(f"Invalid value for argument {name}: '{text}' is not a whole number") from None
+
+
+def query_depth(request: Request) -> int | None:
+    """`max_depth`: None for all levels, which is written -1 or left out."""
+    depth = query_number(request, "max_depth")
+    return None if depth is None or depth < 0 else depth
+
+
+def truth(name: str, text: str) -> bool:
+    """A boolean in words."""
+    word = text.strip().lower()
+    if word in TRUE_WORDS:
+        return True
+    if word in FALSE_WORDS:
+        return False
+    raise BadRequest(f"Invalid value for {name}: '{text}' is neither true nor false")
+
+
+def _listed(known: Collection[str]) -> str:
+    return f"known here: {', '.join(sorted(known))}" if known else "there are none here"
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    names = {dict: "an object", list: "a list", str: "text", bool: "a boolean"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,141 @@
+"""Where `run` runs: in this process, or on the server that owns the database."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Coroutine, Iterable
+from typing import Any, TypeVar
+
+from maestrale.cli.client import ApiError, Client
+from maestrale.cli.running import Row
+from maestrale.config import Settings
+from maestrale.model.errors import Conflict, NotFound
+from maestrale.model.listing import Filter, Listing
+from maestrale.model.values import Json
+from maestrale.services.access import OPERATOR
+from maestrale.services.executions import NewExecution
+from maestrale.wiring import Service
+
+T = TypeVar("T")
+
+TASKS_SHOWN = 1000
+POLL_SECONDS = 0.25
+
+
+class Embedded:
+    """The service inside this process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._service = Service(settings)
+        self._services = self._service.services()
+        self._changed = threading.Event()
+        self._service.engine.loop.listeners.append(lambda _: self._changed.set())
+        self._service.start()
+
+    def save(self, text: str, names: Iterable[str]) -> list[str]:
+        """Store the workflows; those that were there with another text."""
+        definitions = self._services.definitions
+        known = {name: self._definition(name) for name in names}
+        replaced = []
+        if all(found is None for found in known.values()):
+            self._do(definitions.create(OPERATOR, text))
+            return []
+        for name, found in known.items():
+            if found is not None and found != text:
+                replaced.append(name)
+        try:
+            self._do(definitions.update(OPERATOR, text))
+        except NotFound:
+            raise Conflict(
+                "Some of the file's workflows are stored already, and some are not",
+                f"delete the stored ones: mistral workflow-delete {' '.join(n for n, f in known.items() if f)}",
+            ) from None
+        return replaced
+
+    def _definition(self, name: str) -> str | None:
+        try:
+            row = self._do(self._services.definitions.get(OPERATOR, name, ""))
+        except NotFound:
+            return None
+        text: str = row["definition"]
+        return text
+
+    def start(self, workflow: str, given: dict[str, Json]) -> str:
+        """Start an execution; its id."""
+        row = self._do(self._services.executions.start(OPERATOR, NewExecution(workflow, input=given)))
+        execution_id: str = row["id"]
+        return execution_id
+
+    def snapshot(self, execution_id: str) -> tuple[Row, list[Row]]:
+        """The execution and its tasks as they are now."""
+        self._changed.clear()
+        execution = self._do(self._services.executions.get(OPERATOR, execution_id))
+        listing = Listing(limit=TASKS_SHOWN)
+        return execution, self._do(self._services.tasks.page(OPERATOR, listing, execution_id))
+
+    def wait(self) -> None:
+        """Return after the next commit."""
+        self._changed.wait()
+
+    def action_executions(self, task_id: str) -> list[Row]:
+        """The action executions of a task, with outputs."""
+        listing = Listing(
+            limit=TASKS_SHOWN, filters=(Filter("task_execution_id", "eq", task_id),), extra=("output",)
+        )
+        return self._do(self._services.action_executions.page(OPERATOR, listing, task_id))
+
+    def close(self) -> None:
+        """Stop the service."""
+        self._service.stop()
+
+    def _do(self, wanted: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run(wanted)
+
+
+class Remote:
+    """A running server."""
+
+    def __init__(self, url: str) -> None:
+        self._client = Client(url)
+
+    def save(self, text: str, names: Iterable[str]) -> list[str]:
+        """Store the workflows; those that were there with another text."""
+        known = {name: self._definition(name) for name in names}
+        if all(found is None for found in known.values()):
+            self._client.workflows.create(text)
+            return []
+        self._client.workflows.update(text)
+        return [name for name, found in known.items() if found is not None and found != text]
+
+    def _definition(self, name: str) -> str | None:
+        try:
+            text: str = self._client.workflows.get(name)["definition"]
+        except ApiError as error:
+            if error.status == NotFound.status:
+                return None
+            raise
+        return text
+
+    def start(self, workflow: str, given: dict[str, Json]) -> str:
+        """Start an execution; its id."""
+        execution_id: str = self._client.executions.create(workflow, given)["id"]
+        return execution_id
+
+    def snapshot(self, execution_id: str) -> tuple[Row, list[Row]]:
+        """The execution and its tasks as they are now."""
+        execution = self._client.executions.get(execution_id)
+        return execution, self._client.tasks.list(below=execution_id, limit=TASKS_SHOWN).items
+
+    def wait(self) -> None:
+        """Wait a moment: over HTTP there is no word of changes yet."""
+        time.sleep(POLL_SECONDS)
+
+    def action_executions(self, task_id: str) -> list[Row]:
+        """The action executions of a task, with outputs."""
+        return self._client.action_executions.list(below=task_id, filters={"include_output": "true"}).items
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()

@@ -1,0 +1,162 @@
+"""Commands for workflow executions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from maestrale.cli.commands import Column, DeleteRow, ListRow, Section, ShowRow, TextRow, or_none
+from maestrale.cli.commands_arguments import ENVIRONMENT, IDENTIFIER, IDENTIFIERS, json_or_file
+from maestrale.cli.output import duration, json_text
+
+if TYPE_CHECKING:
+    from maestrale.cli.client import Client
+    from maestrale.cli.resources import Page, Resource
+
+STATES: Final = ("RUNNING", "PAUSED", "SUCCESS", "ERROR", "CANCELLED")
+
+COLUMNS: Final = (
+    Column("id", "ID"),
+    Column("workflow_id", "Workflow ID"),
+    Column("workflow_name", "Workflow name"),
+    Column("workflow_namespace", "Workflow namespace"),
+    Column("description", "Description"),
+    Column("task_execution_id", "Task Execution ID", or_none("task_execution_id")),
+    Column("root_execution_id", "Root Execution ID", or_none("root_execution_id")),
+    Column("state", "State"),
+    Column("state_info", "State info", cut=True),
+    Column("created_at", "Created at"),
+    Column("updated_at", "Updated at", or_none("updated_at")),
+    Column(
+        "",
+        "Duration",
+        lambda execution: duration(
+            execution.get("created_at"), execution.get("updated_at"), execution.get("state") == "RUNNING"
+        ),
+        asked=False,
+    ),
+)
+
+
+def _list(client: Client, listing: dict[str, Any], task: str, rootsonly: bool) -> Page:
+    if task:
+        listing["filters"]["task_execution_id"] = task
+    if rootsonly:
+        listing["filters"]["nulls"] = "root_execution_id"
+    return client.executions.list(**listing)
+
+
+def _create(
+    client: Client,
+    workflow: str | None,
+    workflow_input: Any,
+    params: Any,
+    namespace: str,
+    description: str,
+    source_execution_id: str,
+) -> Resource:
+    if not workflow and not source_execution_id:
+        raise click.UsageError("Missing argument 'WORKFLOW' (or -s with an execution to start again).")
+    if not isinstance(params or {}, dict):
+        raise click.UsageError('PARAMS must be a JSON object, for example {"env": {"name": "value"}}.')
+    return client.executions.create(
+        workflow or "",
+        workflow_input,
+        params=params,
+        namespace=namespace,
+        description=description,
+        source_execution_id=source_execution_id,
+    )
+
+
+SECTION: Final = Section(
+    "Workflow executions",
+    (
+        ShowRow(
+            name="execution-create",
+            words="workflow execution create",
+            help="Start a workflow. INPUT and PARAMS are JSON or files that hold it.",
+            arguments=(
+                click.Argument(("workflow",), required=False, metavar="WORKFLOW"),
+                click.Argument(("workflow_input",), required=False, type=json_or_file, metavar="[INPUT]"),
+                click.Argument(("params",), required=False, type=json_or_file, metavar="[PARAMS]"),
+                click.Option(("--namespace",), default="", help="Namespace of the workflow."),
+                click.Option(("-d", "--description"), default="", help="A text to recognise it by."),
+                click.Option(("-s", "source_execution_id"), default="", help="Start this execution again."),
+            ),
+            columns=COLUMNS,
+            call=_create,
+            hints={404: "To see which workflows there are: mistral workflow-list"},
+        ),
+        ListRow(
+            name="execution-list",
+            words="workflow execution list",
+            help="List workflow executions, the newest last.",
+            arguments=(
+                click.Option(("--task",), default="", help="Only those started by this task execution."),
+                click.Option(("--rootsonly",), is_flag=True, help="Only those not started by another one."),
+            ),
+            columns=COLUMNS,
+            newest=True,
+            call=_list,
+        ),
+        ShowRow(
+            name="execution-get",
+            words="workflow execution show",
+            help="Show a workflow execution.",
+            arguments=(IDENTIFIER,),
+            columns=COLUMNS,
+            call=lambda client, identifier: client.executions.get(identifier),
+        ),
+        TextRow(
+            name="execution-get-input",
+            words="workflow execution input show",
+            help="Print the input of a workflow execution.",
+            arguments=(IDENTIFIER,),
+            call=lambda client, identifier: json_text(client.executions.get(identifier).get("input")),
+        ),
+        TextRow(
+            name="execution-get-output",
+            words="workflow execution output show",
+            help="Print the output of a workflow execution.",
+            arguments=(IDENTIFIER,),
+            call=lambda client, identifier: json_text(client.executions.get(identifier).get("output")),
+        ),
+        TextRow(
+            name="execution-get-published",
+            words="workflow execution published show",
+            help="Print its global variables.",
+            arguments=(IDENTIFIER,),
+            call=lambda client, identifier: json_text(
+                client.executions.get(identifier).get("published_global")
+            ),
+        ),
+        ShowRow(
+            name="execution-update",
+            words="workflow execution update",
+            help="Change the state, environment or description.",
+            arguments=(
+                IDENTIFIER,
+                click.Option(("-s", "--state"), type=click.Choice(STATES), help="State to bring it to."),
+                ENVIRONMENT,
+                click.Option(("-d", "--description"), default="", help="A text to recognise it by."),
+            ),
+            columns=COLUMNS,
+            call=lambda client, identifier, state, env, description: client.executions.update(
+                identifier, state, description, env
+            ),
+        ),
+        DeleteRow(
+            name="execution-delete",
+            words="workflow execution delete",
+            help="Delete workflow executions and all below them.",
+            arguments=(
+                IDENTIFIERS,
+                click.Option(("--force",), is_flag=True, help="Delete unfinished ones, too."),
+            ),
+            kind="execution",
+            call=lambda client, identifier, force: client.executions.delete(identifier, force),
+        ),
+    ),
+)

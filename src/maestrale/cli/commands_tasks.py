@@ -1,0 +1,92 @@
+"""Commands for task executions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from maestrale.cli.commands import Column, ListRow, Section, ShowRow, TextRow, or_none
+from maestrale.cli.commands_arguments import ENVIRONMENT, IDENTIFIER
+from maestrale.cli.output import duration, json_text
+
+if TYPE_CHECKING:
+    from maestrale.cli.client import Client
+
+COLUMNS: Final = (
+    Column("id", "ID"),
+    Column("name", "Name"),
+    Column("workflow_name", "Workflow name"),
+    Column("workflow_namespace", "Workflow namespace"),
+    Column("workflow_execution_id", "Workflow Execution ID"),
+    Column("state", "State"),
+    Column("state_info", "State info", cut=True),
+    Column("created_at", "Created at"),
+    Column("started_at", "Started at", or_none("started_at")),
+    Column("finished_at", "Finished at", or_none("finished_at")),
+    Column(
+        "",
+        "Duration",
+        lambda task: duration(task.get("started_at"), task.get("finished_at"), not task.get("finished_at")),
+        asked=False,
+    ),
+)
+
+
+def _published(client: Client, identifier: str) -> str:
+    """The branch's variables and, if there are any, the global ones after them."""
+    task = client.tasks.get(identifier)
+    overall = task.get("published_global")
+    return json_text(task.get("published")) + (json_text(overall) if overall else "")
+
+
+SECTION: Final = Section(
+    "Task executions",
+    (
+        ListRow(
+            name="task-list",
+            words="task execution list",
+            help="List task executions. All or those of a workflow execution, the newest last.",
+            arguments=(click.Argument(("execution",), required=False, metavar="[EXECUTION_ID]"),),
+            columns=COLUMNS,
+            newest=True,
+            call=lambda client, listing, execution: client.tasks.list(below=execution or "", **listing),
+        ),
+        ShowRow(
+            name="task-get",
+            words="task execution show",
+            help="Show a task execution.",
+            arguments=(IDENTIFIER,),
+            columns=COLUMNS,
+            call=lambda client, identifier: client.tasks.get(identifier),
+        ),
+        TextRow(
+            name="task-get-result",
+            words="task execution result show",
+            help="Print the result of a task execution.",
+            arguments=(IDENTIFIER,),
+            call=lambda client, identifier: json_text(client.tasks.get(identifier).get("result")),
+        ),
+        TextRow(
+            name="task-get-published",
+            words="task execution published show",
+            help="Print the variables that it published.",
+            arguments=(IDENTIFIER,),
+            call=_published,
+        ),
+        ShowRow(
+            name="task-rerun",
+            words="task execution rerun",
+            help="Run a failed task again, and what follows it.",
+            arguments=(
+                IDENTIFIER,
+                click.Option(
+                    ("--resume",), is_flag=True, help="With-items: only items that failed or did not start."
+                ),
+                ENVIRONMENT,
+            ),
+            columns=COLUMNS,
+            call=lambda client, identifier, resume, env: client.tasks.rerun(identifier, not resume, env),
+        ),
+    ),
+)

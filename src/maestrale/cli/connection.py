@@ -1,0 +1,239 @@
+"""Which server to ask: the global options and variables, and the words for when nobody answers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import click
+from click.core import ParameterSource
+
+from maestrale.cli.client import DEFAULT_URL, ApiError, Client, ClientError, ServerUnreachable, is_local
+
+if TYPE_CHECKING:
+    import ssl
+
+
+class GlobalOption(NamedTuple):
+    """An option that stands before or after the command; `variable` is its environment variable."""
+
+    flags: tuple[str, ...]
+    variable: str = ""
+    help: str = ""
+    counted: bool = False
+    flag: bool = False
+
+
+SHOWN: Final = (
+    GlobalOption(("--os-mistral-url",), "OS_MISTRAL_URL", f"Address of the API [default: {DEFAULT_URL}]"),
+    GlobalOption(("--os-cacert",), "OS_CACERT", "Certificate authority of the server, a PEM file."),
+    GlobalOption(("--os-cert",), "OS_CERT", "Certificate of this client, a PEM file."),
+    GlobalOption(("--os-key",), "OS_KEY", "Key of the client's certificate, a PEM file."),
+    GlobalOption(("--insecure",), help="Accept any certificate [env var: MISTRALCLIENT_INSECURE]", flag=True),
+    GlobalOption(("-v", "--verbose"), help="Log requests; twice: with their content.", counted=True),
+    GlobalOption(("-q", "--quiet"), help="No notes, only results and errors.", flag=True),
+    GlobalOption(("--debug",), help="Log everything and show tracebacks.", flag=True),
+    GlobalOption(("--log-file",), help="Log everything to this file."),
+)
+
+_DOMAINS: Final = ("user-domain-id", "user-domain-name", "project-domain-id", "project-domain-name")
+_LOGIN: Final = ("auth-url", "auth-token", "username", "password", "tenant-id", "tenant-name", "region-name")
+_NAMES: Final = (
+    *_LOGIN,
+    *_DOMAINS,
+    *(f"target-{name}" for name in (*_LOGIN, *_DOMAINS)),
+    *("project-id", "project-name", "mistral-version", "mistral-service-type", "mistral-endpoint-type"),
+)
+
+ACCEPTED: Final = (
+    *(GlobalOption((f"--os-{name}",), f"OS_{name.upper().replace('-', '_')}") for name in _NAMES),
+    GlobalOption(("--os-target_cacert",), "OS_TARGET_CACERT"),
+    GlobalOption(("--target_insecure",), flag=True),
+    GlobalOption(("--auth-type",), "MISTRAL_AUTH_TYPE"),
+    GlobalOption(("--openid-client-id",), "OPENID_CLIENT_ID"),
+    GlobalOption(("--openid-client-secret",), "OPENID_CLIENT_SECRET"),
+    GlobalOption(("--profile",), "OS_PROFILE"),
+)
+"""Options of the original client that say how to log in to a cloud."""
+
+LOGIN: Final = ("os_auth_url", "os_username", "os_password", "os_auth_token")
+"""Those that show that somebody expects a log-in."""
+
+
+class Settings:
+    """What the global options and their variables say."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, Any] = {}
+        self._origins: dict[str, str] = {}
+
+    def put(self, name: str, value: Any, origin: str) -> None:
+        """Set the option `name`; `origin` is the variable or the flag that it comes from."""
+        self._values[name] = value
+        self._origins[name] = origin
+
+    @property
+    def url(self) -> str:
+        """The address of the API."""
+        return str(self._values.get("os_mistral_url", DEFAULT_URL))
+
+    @property
+    def verbosity(self) -> int:
+        """0 for results and errors only, 1 for requests, 2 for their content."""
+        return 2 if self.debug else int(self._values.get("verbose", 0))
+
+    @property
+    def quiet(self) -> bool:
+        """Whether notes are unwanted."""
+        return bool(self._values.get("quiet"))
+
+    @property
+    def debug(self) -> bool:
+        """Whether errors show a traceback."""
+        return bool(self._values.get("debug"))
+
+    @property
+    def log_file(self) -> str:
+        """Where to log, empty for nowhere."""
+        return str(self._values.get("log_file", ""))
+
+    def connect(self) -> Client:
+        """A client of the server that was named, after a note on what has no effect."""
+        self._start_logging()
+        version = str(self._values.get("os_mistral_version", "v2"))
+        if "v2" not in version:
+            raise click.ClickException(f"Mistral API version {version} is unknown; this client speaks v2.")
+        if not self.quiet and (note := self._note()):
+            click.echo(note, err=True)
+        _load_httpx()
+        return Client(self.url, verify=self._trust())
+
+    def explain(self, error: ClientError) -> str:
+        """What went wrong, who decided the address, and what to do."""
+        if isinstance(error, ServerUnreachable):
+            what = "The server gave no answer" if error.reached else "No server answers"
+            return "\n".join((f"{what} at {self.url} ({error.message}).", *self._ways_out(error)))
+        status = error.status if isinstance(error, ApiError) else None
+        if status == 401:
+            return f"{error.message}\nThis client cannot log in to a cloud yet."
+        if status == 404 and not self.url.rstrip("/").endswith("/v2"):
+            return f"{error.message}\nThe address of the API usually ends in /v2: {self.url}"
+        return error.message
+
+    def _ways_out(self, error: ServerUnreachable) -> Iterator[str]:
+        """What a person may do when nobody answers."""
+        origin = self._origins.get("os_mistral_url", "")
+        if origin.startswith("--"):
+            yield f"The address was given with {origin}."
+        elif origin:
+            yield f"The address comes from the environment variable {origin}."
+            yield f"To ask the server on this machine instead: unset {origin}"
+        elif names := self._login_origins():
+            yield f"The address is the default one: {', '.join(names)} cannot decide it yet."
+        if is_local(self.url) and not error.reached:
+            yield "To start a server on this machine: mistral server"
+        if "certificate" in error.message.lower():
+            yield "To trust its certificate: --os-cacert FILE, or --insecure to trust any."
+
+    def _start_logging(self) -> None:
+        if not (self.verbosity or self.log_file):
+            return
+        import logging
+
+        terminal = logging.StreamHandler()
+        terminal.setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(self.verbosity, 2)])
+        handlers: list[logging.Handler] = [terminal]
+        if self.log_file:
+            try:
+                handlers.append(logging.FileHandler(self.log_file, encoding="utf-8"))
+            except OSError as error:
+                raise click.ClickException(
+                    f"Cannot write the log {self.log_file}: {error.strerror}"
+                ) from None
+        logging.basicConfig(
+            level=logging.DEBUG, format="%(levelname)s (%(module)s) %(message)s", handlers=handlers
+        )
+        logging.getLogger("httpcore").setLevel(logging.INFO)
+
+    def _login_origins(self) -> list[str]:
+        """The variables and options that show that somebody expects a log-in."""
+        return [self._origins[name] for name in LOGIN if name in self._origins]
+
+    def _note(self) -> str:
+        """A remark on settings that have no effect, empty if there are none."""
+        names = self._login_origins()
+        if not names:
+            return ""
+        variables = " ".join(name for name in names if not name.startswith("--"))
+        remedy = f" To be rid of this note: unset {variables}" if variables else ""
+        server = "the server" if "os_mistral_url" in self._origins else "the local server"
+        return (
+            f"Note: ignored for now: {', '.join(names)}. This client cannot log in to a cloud yet; "
+            f"it asks {server} at {self.url} without credentials.{remedy}"
+        )
+
+    def _trust(self) -> bool | ssl.SSLContext:
+        """How to check the server's certificate and which one to show."""
+        authority, certificate = self._values.get("os_cacert"), self._values.get("os_cert")
+        insecure = bool(self._values.get("insecure") or os.environ.get("MISTRALCLIENT_INSECURE"))
+        if not self.url.startswith("https://") or not (authority or certificate or insecure):
+            return True
+        import ssl
+
+        context = ssl.create_default_context()
+        try:
+            if authority:
+                context = ssl.create_default_context(cafile=authority)
+            if certificate:
+                context.load_cert_chain(certificate, self._values.get("os_key"))
+        except OSError as error:  # ssl.SSLError is one
+            raise click.ClickException(f"Cannot read the certificate files: {error}") from None
+        if insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+def _load_httpx() -> None:
+    """Load httpx without the command line that it brings along: that takes as long as all the rest."""
+    modules: dict[str, Any] = sys.modules
+    if "httpx" not in modules:
+        modules["httpx._main"] = None  # what the interpreter takes for "cannot be imported"; httpx copes
+        import httpx  # noqa: F401
+
+        del modules["httpx._main"]
+
+
+def global_options(repeated: bool = False) -> Iterator[click.Option]:
+    """The options as click has them.
+
+    `repeated` are those of a single command: they overrule what stands before the command and are not shown.
+    """
+    for options, hidden in ((SHOWN, repeated), (ACCEPTED, True)):
+        for option in options:
+            yield click.Option(
+                option.flags,
+                envvar=option.variable if option.variable and not repeated else None,
+                show_envvar=True,
+                help=option.help,
+                hidden=hidden,
+                count=option.counted,
+                is_flag=option.flag or None,
+                expose_value=False,
+                callback=_keep,
+            )
+
+
+def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Put a value that was really given into the settings."""
+    name = parameter.name or ""
+    source = context.get_parameter_source(name)
+    if source is ParameterSource.COMMANDLINE:
+        origin = parameter.opts[-1]
+    elif source is ParameterSource.ENVIRONMENT:
+        origin = str(parameter.envvar)
+    else:
+        return
+    context.ensure_object(Settings).put(name, value, origin)

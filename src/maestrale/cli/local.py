@@ -1,0 +1,124 @@
+"""Commands that work without a server: they load the service into this process."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from maestrale import config
+from maestrale.cli.running import read_input, run_file
+from maestrale.cli.serving import serve
+from maestrale.config import Settings
+from maestrale.expressions.template import check_syntax
+from maestrale.lang.parse import parse_workflows
+from maestrale.lang.problems import describe
+
+_config_option = click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help="Settings file (TOML)."
+)
+_database_option = click.option(
+    "--database", metavar="URL", help="sqlite:////path/to/file.db [default: a file in your data folder]"
+)
+
+
+@click.command("server")
+@click.option("--host", help="Address to listen on [default: 127.0.0.1, this machine only].")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on [default: 8989].")
+@_database_option
+@_config_option
+def server(host: str | None, port: int | None, database: str | None, config_file: Path | None) -> None:
+    """Run the service on this machine: API, engine and executor in one process."""
+    flags = {("server", "host"): host, ("server", "port"): port, ("database", "url"): database}
+    settings = _load(flags, config_file)
+    _configure_log(settings)
+    serve(settings)
+
+
+@click.command("run")
+@click.argument("file", type=click.File("r", encoding="utf-8"))
+@click.argument("workflow", required=False)
+@click.option("-i", "--input", "inputs", multiple=True, metavar="KEY=VALUE | JSON",
+              help="An input, or all of them as a JSON object. Repeatable.")  # fmt: skip
+@click.option("-q", "--quiet", "is_quiet", is_flag=True, help="Show the output only.")
+@_database_option
+@_config_option
+def run(
+    file: IO[str],
+    workflow: str | None,
+    inputs: tuple[str, ...],
+    is_quiet: bool,
+    database: str | None,
+    config_file: Path | None,
+) -> None:
+    """Run a workflow of FILE at once and print its output as JSON.
+
+    No server is needed; if one owns the database, the work is handed to it. WORKFLOW may be left out if the
+    file has only one. Exits with 0 if the execution ends in SUCCESS, else with 1.
+    """
+    settings = _load({("database", "url"): database}, config_file)
+    _configure_log(settings)
+    name = "standard input" if file.name == "<stdin>" else file.name
+    sys.exit(run_file(settings, file.read(), name, workflow, read_input(inputs), is_quiet))
+
+
+@click.command("validate")
+@click.argument("files", nargs=-1, required=True, type=click.File("r", encoding="utf-8"))
+def validate(files: tuple[IO[str], ...]) -> None:
+    """Check workflow files: every problem with its place. Exits with 1 if there are errors."""
+    failed = False
+    for file in files:
+        try:
+            text = file.read()
+        except UnicodeDecodeError as error:
+            raise click.ClickException(f"{file.name} is not a text in UTF-8: {error}") from None
+        parsed = parse_workflows(text, check_syntax)
+        for problem in parsed.problems:
+            kind = "error" if problem.is_error else "warning"
+            click.echo(f"{file.name}: {kind}: {describe(problem)}")
+        failed = failed or bool(parsed.errors)
+        if not parsed.errors:
+            names = ", ".join(spec.name for spec in parsed.specs)
+            click.echo(f"{file.name}: valid ({names})")
+    sys.exit(1 if failed else 0)
+
+
+@click.command("config")
+@click.option("-f", "--format", "form", type=click.Choice(["text", "json"]), default="text")
+@_config_option
+def show_config(form: str, config_file: Path | None) -> None:
+    """Show the settings in force and where each of them comes from."""
+    loaded = config.load(file=config_file)
+    if form == "json":
+        document: dict[str, dict[str, Any]] = {}
+        for setting in loaded:
+            entry = {"value": setting.value, "source": setting.source}
+            document.setdefault(setting.section, {})[setting.name] = entry
+        click.echo(json.dumps(document, indent=4))
+        return
+    rows = [(f"{s.section}.{s.name}", json.dumps(s.value), s.source) for s in loaded]
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    for name, value, source in rows:
+        click.echo(f"{name:<{widths[0]}}  {value:<{min(widths[1], 40)}}  {source}")
+    click.echo(f"\ndatabase in use: {config.database_url(loaded.settings)}")
+
+
+COMMANDS = {"server": server, "run": run, "validate": validate, "config": show_config}
+
+
+def _load(flags: dict[tuple[str, str], Any], file: Path | None) -> Settings:
+    return config.load(flags, file=file).settings
+
+
+def _configure_log(settings: Settings) -> None:
+    import logging
+
+    level = settings.log.level.upper()
+    if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise config.ConfigError(
+            f"Wrong value for log.level: {settings.log.level!r}", "debug, info, warning, error"
+        )
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -1,0 +1,258 @@
+"""The kinds of objects that the API knows, and what can be done with each."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Final, NamedTuple, Protocol
+from urllib.parse import quote
+
+Resource = dict[str, Any]
+"""One object of the API."""
+
+Resources = list[Resource]
+
+
+class Page(NamedTuple):
+    """Objects in the order of the server; `more` says that others probably follow."""
+
+    items: Resources
+    more: bool
+
+
+class _NotGiven:
+    def __repr__(self) -> str:
+        return "NOT_GIVEN"
+
+
+NOT_GIVEN: Final = _NotGiven()
+"""Stands for an output that is not sent, because None is an output like any other."""
+
+
+class Connection(Protocol):
+    """What the kinds need of a `Client`."""
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        text: str | None = None,
+        patient: bool = False,
+    ) -> Any:
+        """Send one request, return the parsed answer."""
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """The values that are neither None nor empty."""
+    return {name: value for name, value in values.items() if value not in (None, "")}
+
+
+class Collection:
+    """What all kinds of objects have in common.
+
+    `path` is also the name of the list in answers; `parent` is the kind that `list(below=...)` names.
+    """
+
+    path: ClassVar[str]
+    parent: ClassVar[str] = ""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def list(
+        self,
+        *,
+        below: str = "",
+        marker: str = "",
+        limit: int | None = None,
+        sort_keys: str = "",
+        sort_dirs: str = "",
+        fields: Iterable[str] = (),
+        filters: Mapping[str, str] | None = None,
+    ) -> Page:
+        """Up to `limit` objects after the one with the id `marker`.
+
+        Without a positive `limit` all of them, however many pages the server makes of it. `filters` are
+        parameters of the API, `{"state": "neq:SUCCESS"}`. `below` is the id of the workflow execution whose
+        tasks, or of the task whose action executions are listed.
+        """
+        query = dict(filters or {}) | _given(
+            marker=marker, sort_keys=sort_keys, sort_dirs=sort_dirs, fields=",".join(fields)
+        )
+        path = f"/{self.parent}/{quote(below, safe='')}/{self.path}" if below else f"/{self.path}"
+        if limit is not None and limit > 0:
+            return self._page(path, query | {"limit": str(limit)})
+        return Page([item for page in self._pages(path, query) for item in page.items], False)
+
+    def _pages(self, path: str, query: dict[str, str]) -> Iterator[Page]:
+        while True:
+            page = self._page(path, query)
+            yield page
+            if not page.more or not page.items or page.items[-1]["id"] == query.get("marker"):
+                return
+            # Behind a proxy the `next` link may lead astray, the marker does not.
+            query = query | {"marker": page.items[-1]["id"]}
+
+    def _page(self, path: str, query: dict[str, str]) -> Page:
+        answer = self._connection.request("GET", path, query=query)
+        return Page(answer[self.path], "next" in answer)
+
+    def get(self, identifier: str) -> Resource:
+        """The object with this id (or name, where the API knows it by name)."""
+        return self._get(identifier, {})
+
+    def _get(self, identifier: str, query: dict[str, str]) -> Resource:
+        answer: Resource = self._connection.request("GET", self._item(identifier), query=query)
+        return answer
+
+    def _item(self, identifier: str) -> str:
+        return f"/{self.path}/{quote(identifier, safe='')}"
+
+
+class Definitions(Collection):
+    """Kinds of objects that are uploaded as text, several in one text."""
+
+    def create(self, text: str, namespace: str = "", public: bool = False) -> Resources:
+        """Store every definition of `text`; `ApiError` 409 if one of them exists already."""
+        return self._upload("POST", f"/{self.path}", text, namespace, public)
+
+    def update(self, text: str, namespace: str = "", public: bool = False, identifier: str = "") -> Resources:
+        """Replace the definitions of `text`, or the one with the id or name `identifier`."""
+        path = self._item(identifier) if identifier else f"/{self.path}"
+        return self._upload("PUT", path, text, namespace, public)
+
+    def get(self, identifier: str, namespace: str = "") -> Resource:
+        """The definition with this id, or this name in `namespace`."""
+        return self._get(identifier, _given(namespace=namespace))
+
+    def delete(self, identifier: str, namespace: str = "") -> None:
+        """Remove the definition with this id, or this name in `namespace`."""
+        self._connection.request("DELETE", self._item(identifier), query=_given(namespace=namespace))
+
+    def validate(self, text: str) -> Resource:
+        """`{"valid": bool, "error": text}` for `text`, which is not stored."""
+        answer: Resource = self._connection.request("POST", f"/{self.path}/validate", text=text)
+        return answer
+
+    def _upload(self, method: str, path: str, text: str, namespace: str, public: bool) -> Resources:
+        query = {"scope": "public" if public else "private"} | _given(namespace=namespace)
+        answer = self._connection.request(method, path, query=query, text=text)
+        # Updating one workflow by id is answered with the bare object.
+        stored: Resources = answer.get(self.path, [answer])
+        return stored
+
+
+class Workflows(Definitions):
+    """Workflow definitions."""
+
+    path = "workflows"
+
+
+class Actions(Definitions):
+    """Actions: built in, ad-hoc and dynamic ones."""
+
+    path = "actions"
+
+
+class Executions(Collection):
+    """Workflow executions."""
+
+    path = "executions"
+
+    def create(
+        self,
+        workflow: str = "",
+        input: Any = None,  # noqa: A002 (the API's own word)
+        *,
+        params: Mapping[str, Any] | None = None,
+        namespace: str = "",
+        description: str = "",
+        source_execution_id: str = "",
+        id: str = "",  # noqa: A002
+    ) -> Resource:
+        """Start `workflow` (an id or a name), or again what `source_execution_id` ran.
+
+        With an `id` of one's own the call may be repeated: an existing execution is returned as it is.
+        """
+        body = {"description": description} | _given(
+            workflow_namespace=namespace,
+            source_execution_id=source_execution_id,
+            id=id,
+            input=input,
+            params=dict(params or {}) or None,
+        )
+        if workflow:
+            body["workflow_id" if _is_uuid(workflow) else "workflow_name"] = workflow
+        answer: Resource = self._connection.request("POST", "/executions", body=body)
+        return answer
+
+    def update(self, identifier: str, state: str = "", description: str = "", env: Any = None) -> Resource:
+        """Change the state, or the description, or merge `env` into the environment."""
+        body = _given(state=state, description=description)
+        if env:
+            body["params"] = {"env": env}
+        answer: Resource = self._connection.request("PUT", self._item(identifier), body=body)
+        return answer
+
+    def delete(self, identifier: str, force: bool = False) -> None:
+        """Remove the execution with everything below it; `force` an unfinished one."""
+        self._connection.request("DELETE", self._item(identifier), query={"force": "true"} if force else None)
+
+
+class Tasks(Collection):
+    """Task executions."""
+
+    path = "tasks"
+    parent = "executions"
+
+    def rerun(self, identifier: str, reset: bool = True, env: Any = None) -> Resource:
+        """Run a failed task again; without `reset` only the failed items of a with-items task."""
+        body = {"id": identifier, "state": "RUNNING", "reset": reset} | _given(env=env or None)
+        answer: Resource = self._connection.request("PUT", self._item(identifier), body=body)
+        return answer
+
+
+class ActionExecutions(Collection):
+    """Action executions."""
+
+    path = "action_executions"
+    parent = "tasks"
+
+    def create(
+        self,
+        name: str,
+        input: Any = None,  # noqa: A002
+        *,
+        namespace: str = "",
+        save_result: bool = False,
+        run_sync: bool = False,
+        target: str = "",
+    ) -> Resource:
+        """Run the action `name`.
+
+        Its result is in the answer unless it is saved (`save_result` without `run_sync`) or comes later, from
+        outside. The call takes as long as the action.
+        """
+        flags = {"save_result": save_result, "run_sync": run_sync}
+        params = {flag: True for flag, wanted in flags.items() if wanted} | _given(target=target)
+        body = {"name": name} | _given(workflow_namespace=namespace, input=input, params=params or None)
+        answer: Resource = self._connection.request("POST", "/action_executions", body=body, patient=True)
+        return answer
+
+    def update(self, identifier: str, state: str = "", output: Any = NOT_GIVEN) -> Resource:
+        """Change the state, or complete it with `output`."""
+        body = _given(state=state)
+        if output is not NOT_GIVEN:
+            body["output"] = output
+        answer: Resource = self._connection.request("PUT", self._item(identifier), body=body)
+        return answer
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False

@@ -1,0 +1,202 @@
+"""`run`: a workflow file, here or on the server that owns the database, with progress and a clear end."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import click
+
+from maestrale.config import Settings
+from maestrale.expressions.template import check_syntax
+from maestrale.lang.parse import parse_workflows
+from maestrale.lang.problems import describe, raise_for
+from maestrale.lang.spec import Position, WorkflowSpec
+from maestrale.model import states
+from maestrale.model.errors import BadRequest
+from maestrale.model.values import Json
+from maestrale.store.lock import DatabaseInUse
+
+Row = dict[str, Any]
+
+ENDED = (states.SUCCESS, states.ERROR, states.CANCELLED, states.PAUSED)
+
+
+class Backend(Protocol):
+    """Where the workflow runs."""
+
+    def save(self, text: str, names: Iterable[str]) -> list[str]:
+        """Store the workflows; the names of those that were there with another text."""
+
+    def start(self, workflow: str, given: dict[str, Json]) -> str:
+        """Start an execution; its id."""
+
+    def snapshot(self, execution_id: str) -> tuple[Row, list[Row]]:
+        """The execution and its tasks as they are now."""
+
+    def wait(self) -> None:
+        """Return when something may have changed."""
+
+    def action_executions(self, task_id: str) -> list[Row]:
+        """The action executions of a task."""
+
+    def close(self) -> None:
+        """Give everything back."""
+
+
+def read_input(given: tuple[str, ...]) -> dict[str, Json]:
+    """The input of `-i key=value` and `-i '{json}'`; a value that is JSON is taken as JSON."""
+    found: dict[str, Json] = {}
+    for text in given:
+        if text.lstrip().startswith("{"):
+            try:
+                document = json.loads(text)
+            except ValueError as error:
+                raise BadRequest(
+                    f"The input is not JSON: {error}", "write -i key=value or -i '{\"key\": 1}'"
+                ) from None
+            found.update(document)
+            continue
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise BadRequest(f"The input '{text}' has no name", "write -i key=value or -i '{\"key\": 1}'")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def run_file(
+    settings: Settings, text: str, file: str, workflow: str | None, given: dict[str, Json], is_quiet: bool
+) -> int:
+    """Run a workflow and report; the exit code."""
+    parsed = parse_workflows(text, check_syntax)
+    for problem in parsed.problems:
+        if not problem.is_error:
+            click.echo(f"{file}: warning: {describe(problem)}", err=True)
+    raise_for(parsed.problems)
+    specs = {spec.name: spec for spec in parsed.specs}
+    name = _chosen(list(specs), workflow, file)
+    backend = _backend(settings)
+    try:
+        for replaced in backend.save(text, list(specs)):
+            click.echo(f"Note: the stored workflow '{replaced}' was replaced by the one in {file}.", err=True)
+        execution_id = backend.start(name, given)
+        if not is_quiet:
+            click.echo(f"{name}: execution {execution_id}", err=True)
+        execution, tasks = _follow(backend, execution_id, is_quiet)
+        return _report(backend, specs[name], file, execution, tasks)
+    except KeyboardInterrupt:
+        click.echo("\nInterrupted. The execution is kept and goes on when a server starts.", err=True)
+        return 130
+    finally:
+        backend.close()
+
+
+def _chosen(names: list[str], workflow: str | None, file: str) -> str:
+    if workflow is None and len(names) == 1:
+        return names[0]
+    if workflow is None:
+        raise BadRequest(f"{file} holds several workflows", f"name one of: {', '.join(names)}")
+    if workflow not in names:
+        raise BadRequest(f"{file} has no workflow '{workflow}'", f"it has: {', '.join(names)}")
+    return workflow
+
+
+def _backend(settings: Settings) -> Backend:
+    from maestrale.cli.backends import Embedded, Remote
+
+    try:
+        return Embedded(settings)
+    except DatabaseInUse as error:
+        if error.holder.address is None:
+            raise
+        return Remote(f"{error.holder.address}/v2")
+
+
+def _follow(backend: Backend, execution_id: str, is_quiet: bool) -> tuple[Row, list[Row]]:
+    """Wait for the end, showing each change of a task."""
+    shown: dict[str, str] = {}
+    began = time.monotonic()
+    while True:
+        execution, tasks = backend.snapshot(execution_id)
+        if not is_quiet:
+            _show_changes(tasks, shown, began)
+        if execution["state"] in ENDED:
+            return execution, tasks
+        backend.wait()
+
+
+_COLOURS = {
+    states.SUCCESS: "green", states.ERROR: "red", states.CANCELLED: "yellow", states.RUNNING: "cyan",
+}  # fmt: skip
+
+
+def _show_changes(tasks: list[Row], shown: dict[str, str], began: float) -> None:
+    for task in tasks:
+        if shown.get(task["id"]) == task["state"] or (
+            task["id"] not in shown and task["state"] == states.IDLE
+        ):
+            continue
+        shown[task["id"]] = task["state"]
+        state = click.style(f"{task['state']:<9}", fg=_COLOURS.get(task["state"]))
+        info = f"  {_first_line(task['state_info'])}" if task["state_info"] else ""
+        click.echo(f"{time.monotonic() - began:7.2f}s  {state}  {task['name']}{info}", err=True)
+
+
+def _report(backend: Backend, spec: WorkflowSpec, file: str, execution: Row, tasks: list[Row]) -> int:
+    """Print the output, and for a failed run which task, action, error and line of the file."""
+    state = execution["state"]
+    if state == states.SUCCESS:
+        click.echo(_pretty(execution["output"]))
+        return 0
+    sys.stdout.flush()
+    if state == states.PAUSED:
+        click.echo(f"PAUSED: {execution['state_info'] or 'by the workflow'}", err=True)
+        click.echo(f"Go on with: mistral execution-update {execution['id']} -s RUNNING", err=True)
+        return 1
+    click.echo(_pretty(execution["output"]))
+    click.secho(f"{state}: {_first_line(execution['state_info'] or '')}", fg="red", err=True)
+    for task in tasks:
+        if task["state"] == states.ERROR:
+            for line in _failure(backend, spec, file, task):
+                click.echo(line, err=True)
+    return 1
+
+
+def _failure(backend: Backend, spec: WorkflowSpec, file: str, task: Row) -> Iterable[str]:
+    place = _place(spec, task["name"])
+    where = f" ({file}, line {place.line})" if place else ""
+    yield f"  task '{task['name']}'{where}"
+    failed = [a for a in backend.action_executions(task["id"]) if a["state"] == states.ERROR]
+    for action in failed[:3]:
+        result = json.loads(action["output"]).get("result")
+        yield f"    action {action['name']} {_one_line(action['input'])}"
+        yield f"    error: {_one_line(result if isinstance(result, str) else json.dumps(result))}"
+    if not failed:
+        yield f"    error: {_one_line(task['state_info'] or '')}"
+
+
+def _place(spec: WorkflowSpec, task: str) -> Position | None:
+    for path in (("tasks", task, "action"), ("tasks", task, "workflow"), ("tasks", task)):
+        if path in spec.positions:
+            return spec.positions[path]
+    return None
+
+
+def _first_line(text: str) -> str:
+    return text.strip().split("\n", 1)[0]
+
+
+def _one_line(text: str, limit: int = 300) -> str:
+    flat = re.sub(r"\s+", " ", text).strip()
+    return flat if len(flat) <= limit else f"{flat[:limit]}…"
+
+
+def _pretty(document: str) -> str:
+    return json.dumps(json.loads(document), indent=4, ensure_ascii=False)

@@ -1,0 +1,107 @@
+"""`server`: the whole service in one process, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import signal
+import socket
+import sys
+
+import click
+
+from maestrale import __version__
+from maestrale.config import Settings
+from maestrale.model.errors import MaestraleError
+from maestrale.wiring import Service
+
+
+class CannotListen(MaestraleError):
+    """The address cannot be used; the message says why."""
+
+
+def serve(settings: Settings) -> None:
+    """Listen, work, and stop on SIGTERM or Ctrl-C after running actions had their grace."""
+    listener = open_socket(settings.server.host, settings.server.port)
+    with contextlib.closing(listener):
+        service = Service(settings)
+        try:
+            host, port = listener.getsockname()[:2]
+            address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            service.start(address)
+            app = service.app()
+            say(f"Maestrale {__version__} listens on {address}/v2")
+            say(f"Its data is in {service.path} ({size_text(service)})")
+            if not is_loopback(host):
+                say("Warning: there is no authentication; whoever reaches this address may do everything.")
+            asyncio.run(_run(app, listener))
+        finally:
+            service.stop()
+    say("Stopped.")
+
+
+async def _run(app: object, listener: socket.socket) -> None:
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=3,
+        server_header=False,
+    )
+    server = uvicorn.Server(config)
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(NotImplementedError):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, _stop, server)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    with contextlib.suppress(asyncio.CancelledError):
+        await server.serve(sockets=[listener])
+
+
+def _stop(server: object) -> None:
+    if getattr(server, "should_exit", False):
+        say("Stopping at once.")
+    else:
+        say("Stopping: running actions may end first; once more to stop at once.")
+    server.force_exit = getattr(server, "should_exit", False)  # type: ignore[attr-defined]
+    server.should_exit = True  # type: ignore[attr-defined]
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises `CannotListen` with what to do about it."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CannotListen(
+            f"Cannot listen on {host}:{port}: {reason}",
+            f"another program may use port {port}; choose another one with --port",
+        ) from None
+    return listener
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only programs of this machine reach the address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def size_text(service: Service) -> str:
+    """How large the database is, for people."""
+    size = service.path.stat().st_size
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.0f} kB"
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal; standard output is for results."""
+    click.echo(text, file=sys.stderr)

@@ -1,0 +1,239 @@
+"""Settings: one TOML file, then the environment, then flags; each later one wins.
+
+The environment variable of a setting is `MAESTRALE_<SECTION>_<NAME>`; lists are separated by commas, and an
+empty text is an empty list. Unknown names are errors, so that a typing error cannot pass for a setting.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from maestrale.actions.egress import HttpSettings
+from maestrale.expressions.options import Options
+from maestrale.model.errors import MaestraleError
+
+PREFIX: Final = "MAESTRALE_"
+FILE_VARIABLE: Final = "MAESTRALE_CONFIG"
+MEBIBYTE: Final = 1024 * 1024
+
+
+class ConfigError(MaestraleError):
+    """A setting that is unknown or has a wrong value; the message says where it stands."""
+
+
+class ServerSettings(msgspec.Struct, frozen=True):
+    """`grace`: seconds that running actions get when the service stops. `allowed_hosts`: names under which
+    the server may be called besides loopback ("*": any). `allowed_origins`: web origins whose pages may
+    use the API."""
+
+    host: str = "127.0.0.1"
+    port: int = 8989
+    grace: float = 10.0
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+
+
+class DatabaseSettings(msgspec.Struct, frozen=True):
+    """`url`: empty means a SQLite file in the user's data folder."""
+
+    url: str = ""
+
+
+class ApiLimits(msgspec.Struct, frozen=True):
+    """`max_limit`: most rows of a page. `max_body`: most bytes of a request's body."""
+
+    max_limit: int = 1000
+    max_body: int = 16 * MEBIBYTE
+
+
+class EngineSettings(msgspec.Struct, frozen=True):
+    """`steps_per_decision`: tasks started in one decision, before others have their turn."""
+
+    steps_per_decision: int = 200
+
+
+class ExecutorSettings(msgspec.Struct, frozen=True):
+    """How many actions run at the same time: `asynchronous` ones, and blocking ones in `threads`."""
+
+    asynchronous: int = 256
+    threads: int = 16
+
+
+class ActionsSettings(msgspec.Struct, frozen=True):
+    """Shell patterns of action names: if there are any in `allow`, only these; never those in `deny`."""
+
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+
+
+class LogSettings(msgspec.Struct, frozen=True):
+    """`level`: debug, info, warning or error."""
+
+    level: str = "warning"
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """All settings, by section."""
+
+    server: ServerSettings = ServerSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    api: ApiLimits = ApiLimits()
+    engine: EngineSettings = EngineSettings()
+    executor: ExecutorSettings = ExecutorSettings()
+    actions: ActionsSettings = ActionsSettings()
+    std_http: HttpSettings = HttpSettings()
+    expressions: Options = Options()
+    log: LogSettings = LogSettings()
+
+
+SECTIONS: Final = Settings.__struct_fields__
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One setting in force and where its value came from."""
+
+    section: str
+    name: str
+    value: Any
+    source: str
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """The settings in force, and the origin of each that is not a default: (section, name) -> source."""
+
+    settings: Settings
+    sources: dict[tuple[str, str], str]
+
+    def __iter__(self) -> Iterator[Setting]:
+        for section in SECTIONS:
+            values = getattr(self.settings, section)
+            for name in values.__struct_fields__:
+                source = self.sources.get((section, name), "default")
+                yield Setting(section, name, getattr(values, name), source)
+
+
+def load(
+    flags: Mapping[tuple[str, str], Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Loaded:
+    """Read every source. `flags` maps (section, name) to values; None values are not given.
+
+    Raises `ConfigError` for a file that cannot be read, unknown names and wrong values.
+    """
+    environment = os.environ if environment is None else environment
+    values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    sources: dict[tuple[str, str], str] = {}
+    path = file or _default_file(environment)
+    if path is not None:
+        for section, name, value in _from_file(path):
+            values[section][name] = value
+            sources[section, name] = str(path)
+    for section, name, variable, text in _from_environment(environment):
+        values[section][name] = _from_text(section, name, text)
+        sources[section, name] = variable
+    for (section, name), value in (flags or {}).items():
+        if value is not None:
+            values[section][name] = value
+            sources[section, name] = "flag"
+    return Loaded(Settings(**{s: _convert(s, values[s], sources) for s in SECTIONS}), sources)
+
+
+def data_folder(environment: Mapping[str, str] | None = None) -> Path:
+    """Where the data of this user lives."""
+    environment = os.environ if environment is None else environment
+    base = environment.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "maestrale"
+
+
+def database_url(settings: Settings) -> str:
+    """The URL of the database in force."""
+    return settings.database.url or f"sqlite:///{data_folder() / 'maestrale.db'}"
+
+
+def _default_file(environment: Mapping[str, str]) -> Path | None:
+    if environment.get(FILE_VARIABLE):
+        return Path(environment[FILE_VARIABLE])
+    base = environment.get("XDG_CONFIG_HOME")
+    path = (Path(base) if base else Path.home() / ".config") / "maestrale" / "maestrale.toml"
+    return path if path.is_file() else None
+
+
+def _from_file(path: Path) -> Iterator[tuple[str, str, Any]]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"The settings file {path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The settings file {path} is not TOML: {error}") from None
+    for section, entries in document.items():
+        if section not in SECTIONS:
+            raise ConfigError(f"Unknown section [{section}] in {path}", _near(section, SECTIONS))
+        if not isinstance(entries, dict):
+            raise ConfigError(f"'{section}' in {path} must be a section: [{section}]")
+        for name, value in entries.items():
+            known = _fields(section)
+            if name not in known:
+                raise ConfigError(
+                    f"Unknown setting '{name}' in section [{section}] of {path}", _near(name, known)
+                )
+            yield section, name, value
+
+
+def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, str, str, str]]:
+    known = {
+        f"{PREFIX}{section}_{name}".upper(): (section, name)
+        for section in SECTIONS
+        for name in _fields(section)
+    }
+    for variable, text in environment.items():
+        if not variable.startswith(PREFIX) or variable == FILE_VARIABLE:
+            continue
+        if variable not in known:
+            raise ConfigError(f"Unknown setting in the environment: {variable}", _near(variable, list(known)))
+        yield *known[variable], variable, text
+
+
+def _from_text(section: str, name: str, text: str) -> Any:
+    default = getattr(getattr(Settings(), section), name)
+    if isinstance(default, tuple):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if isinstance(default, bool):
+        return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(
+            text.strip().lower(), text
+        )
+    if isinstance(default, int | float):
+        try:
+            return float(text) if isinstance(default, float) else int(text)
+        except ValueError:
+            return text
+    return text
+
+
+def _convert(section: str, values: dict[str, Any], sources: Mapping[tuple[str, str], str]) -> Any:
+    kind = type(getattr(Settings(), section))
+    for name, value in values.items():
+        try:
+            msgspec.convert({name: value}, kind)
+        except (msgspec.ValidationError, ValueError) as error:
+            reason = str(error).split(" - at ")[0]
+            raise ConfigError(
+                f"Wrong value for {section}.{name} ({sources[section, name]}): {value!r}: {reason}"
+            ) from None
+    return msgspec.convert(values, kind)
+
+
+def _fields(section: str) -> list[str]:
+    return list(getattr(Settings(), section).__struct_fields__)
+
+
+def _near(word: str, known: list[str] | tuple[str, ...]) -> str:
+    found = difflib.get_close_matches(word, known, 1)
+    return f"did you mean '{found[0]}'?" if found else f"known are: {', '.join(known)}"

@@ -1,0 +1,121 @@
+"""The end of a task: publish, policies, and what follows."""
+
+from __future__ import annotations
+
+from maestrale.engine import messages, reverse
+from maestrale.engine.children import cancel_children
+from maestrale.engine.context import Context, merge
+from maestrale.engine.decision import Completion, Decision
+from maestrale.engine.direct import Command, dispatch, next_commands
+from maestrale.engine.execution import TaskExecution
+from maestrale.engine.failures import force_failure
+from maestrale.engine.joins import note_missed, triggers
+from maestrale.engine.lookups import Lookups
+from maestrale.engine.outputs import in_order_of_end
+from maestrale.engine.policies import fail_on, retry, wait_after
+from maestrale.engine.publishing import evaluate_publish, publish_globals
+from maestrale.engine.tasks import clear_timer, set_state
+from maestrale.model import states
+from maestrale.model.errors import MaestraleError
+
+TASK_FAILED_BY_FAIL_ON = "Failed by 'fail-on' policy"
+
+
+def complete_task(decision: Decision, completion: Completion) -> None:
+    """End a task as `completion` says and set going what follows. Ended tasks stay as they are."""
+    task = decision.draft.task(completion.task_id)
+    if task is None or task.is_completed:
+        return
+    try:
+        _complete(decision, task, completion)
+    except MaestraleError as error:
+        name = decision.draft.workflow.name
+        message = messages.failed_to_complete(error, name, task.name, completion.action_name)
+        force_failure(decision, task, message)
+
+
+def _complete(decision: Decision, task: TaskExecution, completion: Completion) -> None:
+    state, info = completion.state, completion.info
+    task = set_state(decision, task, state, info, None)
+    task.finished_at = decision.now
+    if task.is_join and task.context is not None:
+        _refresh_join_context(decision, task)
+    if not completion.waited:
+        _publish(decision, task, state)
+        if state != states.SKIPPED and wait_after(decision, task, state, info):
+            return
+    if state != states.SKIPPED:
+        if state == states.SUCCESS and fail_on(decision, task):
+            state = states.ERROR
+            task = set_state(decision, task, state, TASK_FAILED_BY_FAIL_ON, None)
+        if not completion.final and retry(decision, task, state):
+            return
+    clear_timer(decision, task)
+    if state in (states.ERROR, states.CANCELLED):
+        cancel_children(decision, task, info or state)
+    _drop_result_unless_kept(decision, task)
+    follow(decision, task)
+
+
+def _refresh_join_context(decision: Decision, task: TaskExecution) -> None:
+    """A partial join hands on what late branches brought while it ran."""
+    found = triggers(decision, task.name)
+    if len(found) != len(task.triggered_by):
+        task.triggered_by = list(found)
+        task.context = join_context(decision, task)
+
+
+def join_context(decision: Decision, task: TaskExecution) -> Context:
+    """The merged contexts of the branches that have triggered a join."""
+    sources = [
+        source
+        for trigger in task.triggered_by
+        if trigger["task_id"] is not None and (source := decision.draft.task(trigger["task_id"])) is not None
+    ]
+    merged = merge([decision.draft.outbound(source) for source in in_order_of_end(decision, sources)])
+    return merged.checkpoint()
+
+
+def _publish(decision: Decision, task: TaskExecution, state: str) -> None:
+    published = evaluate_publish(decision, task, state)
+    task.published = published.branch or None
+    task.published_global = published.globals or None
+    publish_globals(decision, published.globals)
+
+
+def _drop_result_unless_kept(decision: Decision, task: TaskExecution) -> None:
+    template = decision.task_program(task).keep_result
+    scope = decision.scope(task, Lookups(decision, task), decision.draft.context_of(task))
+    path = (*decision.task_program(task).path, "keep-result")
+    if not decision.evaluate(template, scope, path):
+        task.runtime = {**task.runtime, "result_dropped": True}
+        decision.draft.dropped.append(task.id)
+
+
+def follow(decision: Decision, task: TaskExecution, *, ignore_pause: bool = False) -> None:
+    """Set going what a completed task leads to; while the workflow is paused or over, leave it for later."""
+    task = decision.draft.edit_task(task)
+    if decision.program.spec.type == "reverse":
+        _follow_reverse(decision, task)
+        return
+    commands: list[Command] = next_commands(decision, task)
+    task.error_handled = task.state == states.ERROR and any(c.event == "on-error" for c in commands)
+    if decision.draft.workflow.state != states.RUNNING:
+        task.next_tasks = [[c.target, c.event] for c in commands if not c.is_command]
+        if not task.next_tasks:
+            decision.draft.ends[task.id] = True
+        return
+    task.processed = True
+    task.next_tasks = [[c.target, c.event] for c in commands if not c.is_command]
+    chosen = dispatch(decision, task, commands, ignore_pause=ignore_pause)
+    task.next_tasks = chosen
+    if not chosen:
+        decision.draft.ends[task.id] = True
+    note_missed(decision, task, {name for name, _ in chosen})
+
+
+def _follow_reverse(decision: Decision, task: TaskExecution) -> None:
+    if decision.draft.workflow.state != states.RUNNING:
+        return
+    task.processed = True
+    task.next_tasks = reverse.after_success(decision, task) if task.state == states.SUCCESS else []

@@ -1,0 +1,296 @@
+"""What people and relatives ask of a running execution: pause, resume, stop, rerun, skip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from maestrale.engine.completion import follow
+from maestrale.engine.context import merge_maps
+from maestrale.engine.decision import Completion, Decision
+from maestrale.engine.direct import dispatch_backlog
+from maestrale.engine.effects import Tell
+from maestrale.engine.events import (
+    AnyEvent,
+    ChildRerun,
+    EnvironmentUpdated,
+    PauseRequested,
+    RerunRequested,
+    ResumeRequested,
+    SkipRequested,
+    StopRequested,
+    SubWorkflowUpdated,
+)
+from maestrale.engine.execution import Child, TaskExecution
+from maestrale.engine.outputs import end_workflow, success_output
+from maestrale.engine.tasks import abandon_children, clear_timer, make_ready, set_state
+from maestrale.model import states
+from maestrale.model.errors import BadRequest, Forbidden, InvalidState, NotFound
+from maestrale.model.values import Json
+
+
+def illegal(decision: Decision, wanted: str) -> InvalidState:
+    """The refusal of a change of the workflow's state."""
+    workflow = decision.draft.workflow
+    return InvalidState(
+        f"Can't change workflow execution state from {workflow.state} to {wanted}."
+        f" [workflow={workflow.name}, execution_id={workflow.id}]"
+    )
+
+
+def pause_requested(decision: Decision, _event: PauseRequested) -> None:
+    """Start nothing more; sub-workflows and the parent are told."""
+    if decision.draft.workflow.state in states.COMPLETED:
+        raise illegal(decision, states.PAUSED)
+    pause_workflow(decision, None)
+
+
+def pause_workflow(decision: Decision, info: str | None) -> None:
+    """Put a RUNNING workflow to PAUSED and pass it on, down and up."""
+    if decision.draft.workflow.state != states.RUNNING:
+        return
+    workflow = decision.draft.edit_workflow()
+    workflow.state = states.PAUSED
+    workflow.state_info = info
+    workflow.cause = {"kind": "pause"}
+    workflow.updated_at = decision.now
+    _tell_children(decision, PauseRequested())
+    _tell_parent(decision, states.PAUSED)
+
+
+def resume_requested(decision: Decision, event: ResumeRequested) -> None:
+    """Go on where the pause stopped; no effect unless paused."""
+    if decision.draft.workflow.state not in (states.PAUSED, states.IDLE):
+        return
+    if event.environment:
+        merge_environment(decision, event.environment)
+    _tell_children(decision, ResumeRequested(event.environment))
+    _set_running(decision)
+    _tell_parent(decision, states.RUNNING)
+    dispatch_backlog(decision)
+    _take_up_the_rest(decision)
+
+
+def stop_requested(decision: Decision, event: StopRequested) -> None:
+    """End now. Finished executions stay as they are."""
+    state = decision.draft.workflow.state
+    if state in states.COMPLETED:
+        if event.state == states.SUCCESS and state != states.SUCCESS:
+            raise illegal(decision, event.state)
+        return
+    if event.state == states.SUCCESS:
+        success_output(decision)
+    end_workflow(decision, event.state, event.message)
+    if event.state == states.CANCELLED:
+        _tell_children(decision, event)
+
+
+def rerun_requested(decision: Decision, event: RerunRequested) -> None:
+    """Run a failed task (or only its failed items) again and open the execution for it."""
+    task = _failed_task(decision, event.task_id)
+    if not event.reset and task.items_count is None and not decision.task_program(task).items:
+        raise BadRequest("Only with-items task has the option to not reset.")
+    state = decision.draft.workflow.state
+    if state == states.PAUSED:
+        return
+    if state == states.SUCCESS:
+        raise illegal(decision, states.RUNNING)
+    if event.environment:
+        _merge_into_root(decision, event.environment)
+    _keep_contexts_of_followers(decision, task)
+    _reopen(decision)
+    failed = None
+    if not event.reset and task.items_count is not None:
+        outcomes = decision.draft.runs(task.id).outcomes
+        failed = sorted(index for index, o in outcomes.items() if o.state != states.SUCCESS)
+    task = set_state(decision, task, states.IDLE, None, {"kind": "continue"})
+    kept: dict[str, Json] = {
+        key: task.runtime[key] for key in ("attempt", "firings", "round") if key in task.runtime
+    }
+    if failed is not None and "with_items" in task.runtime:
+        kept["with_items"] = task.runtime["with_items"]
+    task.runtime = kept
+    task = abandon_children(decision, task, failed)
+    task.processed = False
+    task.error_handled = False
+    task.next_tasks = None
+    task.finished_at = None
+    clear_timer(decision, task)
+    decision.draft.ends.remove(task.id)
+    make_ready(decision, task)
+    _take_up_the_rest(decision)
+
+
+def skip_requested(decision: Decision, event: SkipRequested) -> None:
+    """Take a failed task as done with."""
+    task = _failed_task(decision, event.task_id)
+    if decision.draft.workflow.state == states.SUCCESS:
+        raise illegal(decision, states.RUNNING)
+    if decision.draft.workflow.state != states.PAUSED:
+        _reopen(decision)
+    task = set_state(decision, task, states.RUNNING, None, {"kind": "continue"})
+    decision.draft.ends.remove(task.id)
+    decision.completions.append(Completion(task.id, states.SKIPPED, "Task was skipped."))
+    _take_up_the_rest(decision)
+
+
+def child_rerun(decision: Decision, event: ChildRerun) -> None:
+    """A sub-workflow runs again: so does the task that waits for it, and everything above."""
+    task = decision.draft.task(event.task_id)
+    if task is None or decision.draft.workflow.state == states.SUCCESS:
+        return
+    runs = decision.draft.runs(task.id)
+    index = next((i for i, o in runs.outcomes.items() if o.child_id == event.execution_id), None)
+    if index is None:
+        return
+    _reopen(decision)
+    was_completed = task.is_completed
+    task = set_state(decision, task, states.RUNNING, None, {"kind": "sub-workflow", "id": event.execution_id})
+    task.processed = False
+    task.error_handled = False
+    task.finished_at = None
+    if was_completed:
+        task.next_tasks = None
+        decision.draft.ends.remove(task.id)
+    failed = runs.outcomes.get(index)
+    runs.outcomes.remove(index)
+    if task.items_count is not None:
+        task.items_done -= 1
+        task.items_failed -= failed is not None and failed.state != states.SUCCESS
+    decision.draft.accepted[event.execution_id] = False
+    decision.draft.add_child(
+        Child(
+            id=event.execution_id,
+            task_id=task.id,
+            is_workflow=True,
+            item_index=index if task.items_count is not None else None,
+            attempt=task.attempt,
+            created_at=decision.now,
+        )
+    )
+    _take_up_the_rest(decision)
+
+
+def child_updated(decision: Decision, task: TaskExecution, child: Child, state: str) -> None:
+    """A child was paused or went on, and so does its task and, if need be, the workflow."""
+    child = decision.draft.edit_child(child) if not child.is_workflow else child
+    child.state = state
+    child.updated_at = decision.now
+    if state == states.PAUSED:
+        if task.state == states.RUNNING:
+            set_state(decision, task, states.PAUSED, None, {"kind": "child-paused", "id": child.id})
+        pause_workflow(decision, None)
+        return
+    if task.state != states.PAUSED or any(
+        other.state == states.PAUSED for _, other in decision.draft.runs(task.id).open.items()
+    ):
+        return
+    kind = "sub-workflow" if child.is_workflow else "action"
+    set_state(decision, task, states.RUNNING, None, {"kind": kind, "id": child.id})
+    if not any(other.state == states.PAUSED for _, other in decision.draft.tasks.items()):
+        resume_requested(decision, ResumeRequested())
+
+
+def environment_updated(decision: Decision, event: EnvironmentUpdated) -> None:
+    """Merge into the environment, where the state allows it."""
+    allowed = (states.IDLE, states.PAUSED, states.ERROR)
+    if not event.from_child and decision.draft.workflow.state not in allowed:
+        raise Forbidden(
+            "Updating env to workflow execution is only permitted if it is in IDLE, PAUSED, or ERROR state."
+        )
+    merge_environment(decision, event.environment)
+
+
+def merge_environment(decision: Decision, environment: dict[str, Json]) -> None:
+    """Lay `environment` over the environment of this execution, maps recursively."""
+    workflow = decision.draft.edit_workflow()
+    known = workflow.params.get("env") or {}
+    workflow.params = {**workflow.params, "env": merge_maps(known, environment)}
+    workflow.updated_at = decision.now
+
+
+def _merge_into_root(decision: Decision, environment: dict[str, Json]) -> None:
+    workflow = decision.draft.workflow
+    merge_environment(decision, environment)
+    if workflow.root_id != workflow.id:
+        decision.draft.effects.append(
+            Tell(workflow.root_id, EnvironmentUpdated(environment, from_child=True))
+        )
+
+
+def _failed_task(decision: Decision, task_id: str) -> TaskExecution:
+    task = decision.draft.task(task_id)
+    if task is None:
+        raise NotFound(f"Task execution not found [id={task_id}]")
+    if task.state != states.ERROR:
+        raise InvalidState(
+            "The current task execution must be in ERROR for rerun."
+            f" Only updating task to rerun or skip is supported. [task={task.name}, state={task.state}]"
+        )
+    return task
+
+
+def _reopen(decision: Decision) -> None:
+    """Set a failed or cancelled workflow, and everything above it, running again."""
+    if decision.draft.workflow.state == states.RUNNING:
+        return
+    _set_running(decision)
+    workflow = decision.draft.edit_workflow()
+    workflow.output = None
+    workflow.finished_at = None
+    if workflow.parent_id is not None and workflow.parent_task_id is not None:
+        event = ChildRerun(workflow.parent_task_id, workflow.id)
+        decision.draft.effects.append(Tell(workflow.parent_id, event))
+
+
+def _set_running(decision: Decision) -> None:
+    workflow = decision.draft.edit_workflow()
+    workflow.state = states.RUNNING
+    workflow.state_info = None
+    workflow.cause = {"kind": "tasks"}
+    workflow.updated_at = decision.now
+
+
+def _take_up_the_rest(decision: Decision) -> None:
+    """Go on with every task that ended, or was to start, while the workflow did not run."""
+    draft = decision.draft
+    queued = set(draft.ready)
+    for task in sorted((t for _, t in draft.tasks.items()), key=lambda t: t.sequence):
+        if task.state == states.IDLE or (task.state == states.RUNNING and _has_items_left(task)):
+            if task.id not in queued:
+                make_ready(decision, task)
+        elif task.is_completed and not task.processed and not task.runtime.get("forced"):
+            follow(decision, task, ignore_pause=True)
+
+
+def _has_items_left(task: TaskExecution) -> bool:
+    return task.items_count is not None and (
+        task.items_next < task.items_count or bool(task.runtime.get("redo"))
+    )
+
+
+def _keep_contexts_of_followers(decision: Decision, task: TaskExecution) -> None:
+    """What followers inherited must survive a reload although the task will publish anew."""
+    for follower in [t for _, t in decision.draft.tasks.items()]:
+        if any(trigger["task_id"] == task.id for trigger in follower.triggered_by) and follower.context:
+            edited = decision.draft.edit_task(follower)
+            edited.context = follower.context.checkpoint()
+            edited.checkpointed = True
+
+
+def _open_sub_workflows(decision: Decision) -> Iterator[str]:
+    for task_id, task in decision.draft.tasks.items():
+        if task.type == "WORKFLOW" and not task.is_completed:
+            for child_id, child in decision.draft.runs(task_id).open.items():
+                if child.is_workflow:
+                    yield child_id
+
+
+def _tell_children(decision: Decision, event: AnyEvent) -> None:
+    decision.draft.effects += [Tell(child_id, event) for child_id in _open_sub_workflows(decision)]
+
+
+def _tell_parent(decision: Decision, state: str) -> None:
+    workflow = decision.draft.workflow
+    if workflow.parent_id is not None and workflow.parent_task_id is not None:
+        event = SubWorkflowUpdated(workflow.parent_task_id, workflow.id, state)  # type: ignore[arg-type]
+        decision.draft.effects.append(Tell(workflow.parent_id, event))

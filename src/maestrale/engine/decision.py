@@ -1,0 +1,175 @@
+"""What every part of a decision works with: the draft, the program, the time, and evaluation in place."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from maestrale.engine.context import Context
+from maestrale.engine.draft import Draft
+from maestrale.engine.execution import TaskExecution
+from maestrale.engine.identity import Identity
+from maestrale.engine.needs import Answers, AnyQuestion
+from maestrale.engine.program import Program, Section, TaskProgram
+from maestrale.expressions.surroundings import Passthrough, Scope, Surroundings
+from maestrale.expressions.template import Template
+from maestrale.lang.spec import Path
+from maestrale.model.actions import ActionFacts
+from maestrale.model.errors import EvaluationError, MaestraleError
+from maestrale.model.values import Json, Microseconds
+
+STEPS_PER_DECISION = 200
+"""Tasks started and children made in one decision; the rest waits for a *continue*."""
+
+
+class ActionCatalogue(Protocol):
+    """What the engine asks about actions; a pure look-up."""
+
+    def find(self, name: str) -> ActionFacts | None: ...
+
+    def suggestions(self, name: str) -> list[str]: ...
+
+
+class Need(Passthrough):
+    """The decision cannot be taken without an answer to this question."""
+
+    def __init__(self, question: AnyQuestion) -> None:
+        super().__init__(str(question))
+        self.question = question
+
+
+class ForcedFailure(MaestraleError):
+    """The engine failed while handling a task: task and workflow end in ERROR, on-error is not followed."""
+
+    status = 400
+
+
+class TaskFailure(MaestraleError):
+    """A child could not be started for a reason that counts as the task's own error: on-error applies."""
+
+    status = 400
+
+
+class Completion(msgspec.Struct, frozen=True):
+    """A task that has to be completed before the decision ends.
+
+    `final`: no retry (a timeout). `waited`: wait-after is over. `action_name`: for messages.
+    """
+
+    task_id: str
+    state: str
+    info: str | None = None
+    final: bool = False
+    waited: bool = False
+    action_name: str | None = None
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Bounds of one decision and of what it may store."""
+
+    steps: int = STEPS_PER_DECISION
+    field_size_kb: int = 1024
+
+
+class Decision:
+    """One event being decided. `draft` may hold earlier decisions of the same commit."""
+
+    __slots__ = (
+        "actions",
+        "answers",
+        "completions",
+        "draft",
+        "identity",
+        "limits",
+        "now",
+        "program",
+        "steps_left",
+        "used",
+    )
+
+    def __init__(
+        self,
+        draft: Draft,
+        program: Program,
+        now: Microseconds,
+        answers: Answers,
+        actions: ActionCatalogue,
+        limits: Limits,
+    ) -> None:
+        self.draft = draft
+        self.program = program
+        self.now = now
+        self.answers = answers
+        self.used: Answers = {}
+        self.actions = actions
+        self.limits = limits
+        self.identity = Identity(draft.base.seed, draft.next_sequence, now)
+        self.steps_left = limits.steps
+        self.completions: deque[Completion] = deque()
+
+    def ask(self, question: AnyQuestion) -> Json:
+        """The answer to a question about the rest of the world, or a `Need`."""
+        if question not in self.answers:
+            raise Need(question)
+        self.used[question] = self.answers[question]
+        return self.answers[question]
+
+    def task_program(self, task: TaskExecution) -> TaskProgram:
+        """The compiled definition of a task execution."""
+        return self.program.task(task.name)
+
+    def environment(self) -> Mapping[str, Json]:
+        """The environment of the root execution."""
+        env: Mapping[str, Json] = self.draft.workflow.params.get("env") or {}
+        return env
+
+    def special(self, task: TaskExecution | None) -> dict[str, Json]:
+        """The variables with leading underscores."""
+        special: dict[str, Json] = {
+            "__env": self.environment(),
+            "__execution": {"id": self.draft.workflow.id},
+        }
+        if task is not None:
+            special["__task_execution"] = {"id": task.id, "name": task.name}
+        return special
+
+    def scope(
+        self,
+        task: TaskExecution | None,
+        surroundings: Surroundings,
+        context: Context,
+        items: Mapping[str, Json] | None = None,
+    ) -> Scope:
+        """What an expression of `task` (or of the workflow, if None) sees; the first layer wins."""
+        workflow = self.draft.workflow
+        layers: list[Mapping[str, Json]] = [self.special(task)]
+        if items:
+            layers.append(items)
+        layers += (context, workflow.globals, workflow.variables, workflow.input)
+        return Scope(layers, surroundings)
+
+    def evaluate(self, template: Template, scope: Scope, path: Path) -> Json:
+        """Evaluate one value; an error says where in the file it stands."""
+        if template.is_constant:
+            return template.evaluate(scope)
+        try:
+            return template.evaluate(scope)
+        except EvaluationError as error:
+            raise EvaluationError(f"{error.message} {self.where(path)}", error.hint) from None
+
+    def evaluate_section(self, section: Section, scope: Scope, path: Path) -> dict[str, Json]:
+        """Evaluate every entry of a map."""
+        return {key: self.evaluate(template, scope, (*path, key)) for key, template in section}
+
+    def where(self, path: Sequence[Any]) -> str:
+        """A place in the definition, in words."""
+        position = self.program.position(tuple(path))
+        if len(path) > 1 and path[0] == "tasks":
+            place = ".".join(str(part) for part in path[2:])
+            text = f"at '{place}' of task '{path[1]}'" if place else f"in task '{path[1]}'"
+        else:
+            text = f"at '{'.'.join(str(part) for part in path)}' of workflow '{self.program.spec.name}'"
+        return text if position is None else f"{text}, line {position.line}, column {position.column}"

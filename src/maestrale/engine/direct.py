@@ -1,0 +1,169 @@
+"""Direct workflows: which tasks and commands follow a task, and setting them going."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from maestrale.engine.context import Context
+from maestrale.engine.decision import Decision
+from maestrale.engine.execution import TaskExecution
+from maestrale.engine.joins import firings_after, trigger_join
+from maestrale.engine.lookups import Lookups
+from maestrale.engine.outputs import end_workflow
+from maestrale.engine.tasks import create_task, make_ready
+from maestrale.expressions.surroundings import Scope
+from maestrale.lang.spec import Clause
+from maestrale.model import states
+from maestrale.model.values import Json
+
+_CLAUSES: Final[dict[str, tuple[Clause, ...]]] = {
+    states.SUCCESS: ("on-success", "on-complete"),
+    states.ERROR: ("on-error", "on-complete"),
+    states.SKIPPED: ("on-skip",),
+}
+
+
+class Command(msgspec.Struct, frozen=True):
+    """Something a completed task chose: a task to run, or an engine command with its message."""
+
+    target: str
+    event: str
+    is_command: bool
+    message: str | None = None
+
+
+def next_commands(decision: Decision, task: TaskExecution) -> list[Command]:
+    """What follows a completed task, in order. Every guard is evaluated; nothing is changed."""
+    draft = decision.draft
+    found: list[Command] = []
+    clauses = _CLAUSES.get(task.state, ())
+    if not clauses or not decision.task_program(task).spec.clauses:
+        return found
+    scope = decision.scope(task, Lookups(decision, task), draft.outbound(task))
+    for clause in clauses:
+        found += _fired(decision, task, clause, scope)
+    if task.state == states.SKIPPED and not found:
+        found = _fired(decision, task, "on-success", scope)
+    return found
+
+
+def _fired(decision: Decision, task: TaskExecution, clause: Clause, scope: Scope) -> list[Command]:
+    program = decision.task_program(task)
+    spec = program.spec.clauses.get(clause)
+    if spec is None:
+        return []
+    found = []
+    guards, parameters = program.guards[clause], program.parameters[clause]
+    for transition, guard, section in zip(spec.next, guards, parameters, strict=True):
+        path = transition.path or (*program.path, clause)
+        if guard is not None and not decision.evaluate(guard, scope, path):
+            continue
+        message: Json = None
+        if transition.is_command and section:
+            message = decision.evaluate_section(section, scope, path).get("msg")
+        found.append(
+            Command(
+                transition.target, clause, transition.is_command, None if message is None else str(message)
+            )
+        )
+    return found
+
+
+def start_workflow_tasks(decision: Decision) -> None:
+    """Set the tasks going that nothing leads to."""
+    for name in decision.program.graph.start_tasks:
+        make_ready(decision, create_task(decision, name, Context(), []))
+
+
+def dispatch(
+    decision: Decision, source: TaskExecution, commands: list[Command], *, ignore_pause: bool = False
+) -> list[list[str]]:
+    """Set going what a completed task chose; returns its next tasks as [name, event] pairs.
+
+    The list is cut at the first fail, succeed or pause: what stands before is created, fail and succeed
+    drop the rest, pause keeps it for resume.
+    """
+    tasks: list[Command] = []
+    for position, command in enumerate(commands):
+        if not command.is_command:
+            tasks.append(command)
+        elif command.target == "pause":
+            if ignore_pause:
+                continue
+            rest = [c for c in commands[position + 1 :] if c.target != "noop" or not c.is_command]
+            _create(decision, source, tasks)
+            pause_at_command(decision, command.message, source, rest)
+            return [[c.target, c.event] for c in tasks + rest if not c.is_command]
+        elif command.target in ("fail", "succeed"):
+            _create(decision, source, tasks)
+            chosen = [[c.target, c.event] for c in tasks]
+            _mark_end(decision, source, chosen)
+            end_workflow(
+                decision, states.ERROR if command.target == "fail" else states.SUCCESS, command.message
+            )
+            return chosen
+    _create(decision, source, tasks)
+    return [[c.target, c.event] for c in tasks]
+
+
+def _mark_end(decision: Decision, source: TaskExecution, chosen: list[list[str]]) -> None:
+    if not chosen:
+        decision.draft.ends[source.id] = True
+
+
+def _create(decision: Decision, source: TaskExecution, commands: list[Command]) -> None:
+    """Create plain tasks first, then trigger joins."""
+    joins = []
+    for command in commands:
+        if decision.program.spec.tasks[command.target].join:
+            joins.append(command)
+        else:
+            context = decision.draft.outbound(source)
+            trigger: dict[str, Json] = {"task_id": source.id, "event": command.event}
+            on_cycle = source.is_join and decision.program.is_on_cycle(source.name, source.name)
+            task = create_task(
+                decision, command.target, context, [trigger], firings_after(decision, [source]), on_cycle
+            )
+            make_ready(decision, task)
+    for command in joins:
+        trigger_join(decision, command.target, source, command.event)
+
+
+def pause_at_command(
+    decision: Decision, message: str | None, source: TaskExecution, rest: list[Command]
+) -> None:
+    """Pause the workflow and keep what the source still wants for later."""
+    workflow = decision.draft.edit_workflow()
+    if workflow.state == states.RUNNING:
+        workflow.state = states.PAUSED
+        workflow.state_info = message
+        workflow.cause = {"kind": "pause"}
+        workflow.updated_at = decision.now
+    if rest:
+        kept = [
+            {
+                "source": source.id,
+                "target": c.target,
+                "event": c.event,
+                "command": c.is_command,
+                "msg": c.message,
+            }
+            for c in rest
+        ]
+        workflow.backlog = [*(workflow.backlog or []), *kept]
+
+
+def dispatch_backlog(decision: Decision) -> None:
+    """Run what a pause command held back."""
+    workflow = decision.draft.edit_workflow()
+    backlog, workflow.backlog = workflow.backlog or [], None
+    by_source: dict[str, list[Command]] = {}
+    for entry in backlog:
+        command = Command(entry["target"], entry["event"], entry["command"], entry["msg"])
+        by_source.setdefault(entry["source"], []).append(command)
+    for source_id, commands in by_source.items():
+        source = decision.draft.task(source_id)
+        if source is not None and decision.draft.workflow.state == states.RUNNING:
+            dispatch(decision, source, commands, ignore_pause=True)

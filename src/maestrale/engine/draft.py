@@ -1,0 +1,227 @@
+"""One decision in the making: an execution with pending changes laid over it.
+
+Nothing here touches the committed state; `apply` does, once the commit is known to have succeeded.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+
+import msgspec
+
+from maestrale.engine.context import EMPTY, Context
+from maestrale.engine.effects import AnyEffect
+from maestrale.engine.events import AnyEvent
+from maestrale.engine.execution import (
+    Child,
+    Execution,
+    JoinProgress,
+    Outcome,
+    Runs,
+    TaskExecution,
+    WorkflowExecution,
+)
+from maestrale.engine.needs import Answers
+from maestrale.engine.overlay import Overlay
+from maestrale.model import states
+from maestrale.model.values import Microseconds
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One decision for the ordered record: the event, its time, and the answers it needed."""
+
+    sequence: int
+    at: Microseconds
+    event: AnyEvent
+    answers: Answers
+
+
+class RunsDraft:
+    """Pending changes of the children of one task."""
+
+    __slots__ = ("open", "outcomes")
+
+    def __init__(self, base: Runs) -> None:
+        self.open: Overlay[str, Child] = Overlay(base.open)
+        self.outcomes: Overlay[int, Outcome] = Overlay(base.outcomes)
+
+
+class JoinDraft:
+    """Pending changes of one join's progress."""
+
+    __slots__ = ("arrivals", "missing")
+
+    def __init__(self, base: JoinProgress) -> None:
+        self.arrivals: Overlay[str, tuple[str, str]] = Overlay(base.arrivals)
+        self.missing: Overlay[str, str] = Overlay(base.missing)
+
+
+class Draft:
+    """An execution as it will be if everything decided so far is committed."""
+
+    def __init__(self, base: Execution) -> None:
+        self.base = base
+        self.next_sequence = base.next_sequence
+        self.open_tasks = base.open_tasks
+        self.waiting_joins = base.waiting_joins
+        self.control_epoch = base.control_epoch
+        self.local_actions = base.local_actions
+        self.last_time = base.last_time
+        self.tasks: Overlay[str, TaskExecution] = Overlay(base.tasks)
+        self.latest: Overlay[str, str] = Overlay(base.latest)
+        self.timers: Overlay[str, Microseconds] = Overlay(base.timers)
+        self.ends: Overlay[str, bool] = Overlay(base.ends)
+        self.children: Overlay[str, str] = Overlay(base.children)
+        """Open children: child id -> task id."""
+        self.ready: deque[str] = deque(base.ready)
+        self.effects: list[AnyEffect] = []
+        self.records: list[Record] = []
+        self.new_tasks: dict[str, TaskExecution] = {}
+        self.changed_tasks: dict[str, TaskExecution] = {}
+        self.new_children: dict[str, Child] = {}
+        self.changed_children: dict[str, Child] = {}
+        self.rejected: list[tuple[str, int, list[int] | None]] = []
+        """(task id, attempt, item indexes or None for all): children of earlier attempts count no more."""
+        self.accepted: dict[str, bool] = {}
+        """Sub-workflow executions that count as children from now on, or no more."""
+        self.dropped: list[str] = []
+        """Tasks whose results are not kept."""
+        self.workflow_changed = False
+        self._workflow = base.workflow
+        self._runs: dict[str, RunsDraft] = {}
+        self._joins: dict[str, JoinDraft] = {}
+
+    @property
+    def workflow(self) -> WorkflowExecution:
+        """The workflow execution, for reading."""
+        assert self._workflow is not None, "the execution has not started"
+        return self._workflow
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this decision creates the execution."""
+        return self.base.workflow is None
+
+    @property
+    def has_started(self) -> bool:
+        """Whether there is a workflow execution yet."""
+        return self._workflow is not None
+
+    def create_workflow(self, workflow: WorkflowExecution) -> None:
+        """Put the row of a new execution in place."""
+        self._workflow = workflow
+        self.workflow_changed = True
+
+    def edit_workflow(self) -> WorkflowExecution:
+        """The workflow execution, for writing."""
+        if not self.workflow_changed:
+            self._workflow = copy.copy(self.workflow)
+            self.workflow_changed = True
+        return self.workflow
+
+    def add_task(self, task: TaskExecution) -> None:
+        """Add a new task execution."""
+        self.tasks[task.id] = task
+        self.new_tasks[task.id] = task
+        self.latest[task.name] = task.id
+        self.open_tasks += 1
+
+    def task(self, task_id: str) -> TaskExecution | None:
+        """A task execution, for reading."""
+        return self.tasks.get(task_id)
+
+    def edit_task(self, task: TaskExecution) -> TaskExecution:
+        """The same task execution, for writing."""
+        task_id = task.id
+        found = self.new_tasks.get(task_id) or self.changed_tasks.get(task_id)
+        if found is None:
+            found = copy.copy(task)
+            self.changed_tasks[task_id] = found
+            self.tasks[task_id] = found
+        return found
+
+    def latest_task(self, name: str) -> TaskExecution | None:
+        """The most recently created execution of the task called `name`."""
+        task_id = self.latest.get(name)
+        return None if task_id is None else self.tasks.get(task_id)
+
+    def runs(self, task_id: str) -> RunsDraft:
+        """The children of a task, for reading and writing."""
+        found = self._runs.get(task_id)
+        if found is None:
+            base = self.base.runs.get(task_id)
+            found = self._runs[task_id] = RunsDraft(base if base is not None else Runs())
+        return found
+
+    def add_child(self, child: Child) -> None:
+        """Add a new open child."""
+        self.runs(child.task_id).open[child.id] = child
+        self.children[child.id] = child.task_id
+        self.local_actions += child.needs_executor
+        if not child.is_workflow:
+            self.new_children[child.id] = child
+
+    def edit_child(self, child: Child) -> Child:
+        """The same child, for writing."""
+        found = self.new_children.get(child.id) or self.changed_children.get(child.id)
+        if found is None:
+            found = copy.copy(child)
+            self.changed_children[child.id] = found
+            runs = self.runs(child.task_id)
+            if child.id in runs.open:
+                runs.open[child.id] = found
+        return found
+
+    def close_child(self, child: Child) -> None:
+        """The child is waited for no more."""
+        self.runs(child.task_id).open.remove(child.id)
+        self.children.remove(child.id)
+        self.local_actions -= child.needs_executor
+
+    def join(self, name: str) -> JoinDraft:
+        """The progress of a join, for reading and writing."""
+        found = self._joins.get(name)
+        if found is None:
+            base = self.base.joins.get(name)
+            found = self._joins[name] = JoinDraft(base if base is not None else JoinProgress())
+        return found
+
+    def context_of(self, task: TaskExecution) -> Context:
+        """The inbound context of a task."""
+        return task.context if task.context is not None else EMPTY
+
+    def outbound(self, task: TaskExecution) -> Context:
+        """What a task hands on: its inbound context with what it published."""
+        return self.context_of(task).publish(task.published)
+
+    def next_alarm(self) -> Microseconds | None:
+        """When this execution wants to be woken, or None; while it does not run, timers are held."""
+        if self._workflow is None or self._workflow.state != states.RUNNING:
+            return None
+        return min((at for _, at in self.timers.items()), default=None)
+
+    def apply(self) -> None:
+        """Make the pending changes the committed state."""
+        base = self.base
+        base.workflow = self._workflow
+        base.next_sequence = self.next_sequence
+        base.open_tasks = self.open_tasks
+        base.waiting_joins = self.waiting_joins
+        base.control_epoch = self.control_epoch
+        base.local_actions = self.local_actions
+        base.last_time = self.last_time
+        base.ready = self.ready
+        self.tasks.apply()
+        self.latest.apply()
+        self.timers.apply()
+        self.ends.apply()
+        self.children.apply()
+        for task_id, runs in self._runs.items():
+            runs.open.apply()
+            runs.outcomes.apply()
+            base.runs.setdefault(task_id, Runs(runs.open.base, runs.outcomes.base))
+        for name, join in self._joins.items():
+            join.arrivals.apply()
+            join.missing.apply()
+            base.joins.setdefault(name, JoinProgress(join.arrivals.base, join.missing.base))

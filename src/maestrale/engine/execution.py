@@ -1,0 +1,199 @@
+"""The state of one workflow execution in memory: the committed part."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import msgspec
+
+from maestrale.engine.context import Context
+from maestrale.model import states
+from maestrale.model.values import Json, Microseconds
+
+Cause = dict[str, Json]
+"""Why something is RUNNING or WAITING: {"kind": ..., reference ...}. Kinds: action, sub-workflow, items,
+join, due, continue, pause, tasks, outside, executor."""
+
+
+class WorkflowExecution(msgspec.Struct, kw_only=True):
+    """One row of workflow_executions. `globals` holds what was published globally, `variables` the vars."""
+
+    id: str
+    project_id: str
+    scope: str
+    name: str
+    namespace: str
+    workflow_id: str | None
+    definition_hash: str
+    workbook: str = ""
+    root_id: str
+    parent_id: str | None
+    parent_task_id: str | None
+    item_index: int | None
+    attempt: int
+    state: str
+    state_info: str | None = None
+    cause: Cause | None = None
+    input: dict[str, Json]
+    params: dict[str, Json]
+    variables: dict[str, Json]
+    globals: dict[str, Json]
+    output: Json = None
+    backlog: list[dict[str, Json]] | None = None
+    description: str | None
+    tags: list[str]
+    security_context: str | None
+    created_at: Microseconds
+    updated_at: Microseconds | None = None
+    finished_at: Microseconds | None = None
+
+
+class TaskExecution(msgspec.Struct, kw_only=True):
+    """One row of task_executions.
+
+    `items` are the values of with-items, one map of variables for each index. `context` is the inbound
+    context, None until it is rebuilt after a load; it is stored only where `checkpointed`. `live`: a later
+    decision may still need this row in memory.
+    """
+
+    id: str
+    execution_id: str
+    sequence: int
+    name: str
+    type: str
+    state: str
+    state_info: str | None = None
+    cause: Cause | None = None
+    triggered_by: list[dict[str, Json]]
+    next_tasks: list[list[str]] | None = None
+    published: dict[str, Json] | None = None
+    published_global: dict[str, Json] | None = None
+    runtime: dict[str, Json] = {}
+    tags: list[str] = []
+    due_at: Microseconds | None = None
+    timeout_at: Microseconds | None = None
+    items: list[dict[str, Json]] | None = None
+    items_count: int | None = None
+    items_next: int = 0
+    items_done: int = 0
+    items_failed: int = 0
+    is_join: bool = False
+    live: bool = True
+    processed: bool = False
+    error_handled: bool = False
+    created_at: Microseconds
+    updated_at: Microseconds | None = None
+    started_at: Microseconds | None = None
+    finished_at: Microseconds | None = None
+    context: Context | None = None
+    checkpointed: bool = False
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether it has ended (for now: a rerun opens it again)."""
+        return self.state in states.COMPLETED
+
+    @property
+    def attempt(self) -> int:
+        """How many times its children were thrown away for a new attempt (retry, rerun)."""
+        attempt: int = self.runtime.get("attempt", 0)
+        return attempt
+
+
+class Child(msgspec.Struct, kw_only=True):
+    """A child of a task: an action execution (a row that this execution owns) or a sub-workflow.
+
+    For sub-workflows only id, task_id, item_index, attempt, state and accepted mean something.
+    """
+
+    id: str
+    task_id: str
+    is_workflow: bool = False
+    item_index: int | None = None
+    attempt: int = 0
+    name: str = ""
+    state: str = states.RUNNING
+    state_info: str | None = None
+    accepted: bool = False
+    repeatable: bool = False
+    waits_outside: bool = False
+    target: str | None = None
+    timeout: float | None = None
+    input: dict[str, Json] = {}
+    output: Json = None
+    created_at: Microseconds = 0
+    updated_at: Microseconds | None = None
+
+    @property
+    def needs_executor(self) -> bool:
+        """Whether it ends by an executor of ours (not by an outside party or another execution)."""
+        return not self.is_workflow and not self.waits_outside
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How an accepted child ended."""
+
+    state: str
+    result: Json
+    child_id: str
+
+
+class Runs(msgspec.Struct):
+    """What is in memory of the children of one task: open ones by id, accepted outcomes by item index."""
+
+    open: dict[str, Child] = msgspec.field(default_factory=dict)
+    outcomes: dict[int, Outcome] = msgspec.field(default_factory=dict)
+
+
+class JoinProgress(msgspec.Struct):
+    """Who has triggered a join in its current round, and who will not.
+
+    `arrivals`: inbound task name -> (task execution id, event). `missing`: inbound task name -> reason.
+    """
+
+    arrivals: dict[str, tuple[str, str]] = msgspec.field(default_factory=dict)
+    missing: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class Execution:
+    """The committed state of one workflow execution. Only `Draft.apply` changes it."""
+
+    __slots__ = (
+        "children",
+        "control_epoch",
+        "ends",
+        "joins",
+        "last_time",
+        "latest",
+        "local_actions",
+        "next_sequence",
+        "open_tasks",
+        "ready",
+        "runs",
+        "seed",
+        "tasks",
+        "timers",
+        "version",
+        "waiting_joins",
+        "workflow",
+    )
+
+    def __init__(self, seed: str, version: int = 0) -> None:
+        self.seed = seed
+        self.version = version
+        self.next_sequence = 1
+        self.open_tasks = 0
+        self.waiting_joins = 0
+        self.control_epoch = 0
+        self.local_actions = 0
+        """Open action executions that an executor has to run."""
+        self.last_time: Microseconds = 0
+        self.workflow: WorkflowExecution | None = None
+        self.tasks: dict[str, TaskExecution] = {}
+        self.latest: dict[str, str] = {}
+        self.runs: dict[str, Runs] = {}
+        self.children: dict[str, str] = {}
+        self.joins: dict[str, JoinProgress] = {}
+        self.timers: dict[str, Microseconds] = {}
+        self.ends: dict[str, bool] = {}
+        self.ready: deque[str] = deque()

@@ -1,0 +1,284 @@
+"""Joins: counting who has come and who cannot come any more.
+
+A join keeps, for its current round, the inbound tasks that triggered it and those that will not. Both
+change by one when something upstream ends, so a join of n branches costs O(n) in all. A join on a cycle
+fires in rounds: only triggers that descend from its last firing (or come from outside the cycle) count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from maestrale.engine.decision import Completion, Decision
+from maestrale.engine.execution import TaskExecution
+from maestrale.engine.tasks import create_waiting_join, make_ready, set_state
+from maestrale.model import states
+
+NOT_TRIGGERED = "not triggered"
+IMPOSSIBLE = "impossible route"
+
+
+def trigger_join(decision: Decision, name: str, source: TaskExecution, event: str) -> None:
+    """A completed task chose this join."""
+    draft = decision.draft
+    task = draft.latest_task(name)
+    if task is None:
+        task = create_waiting_join(decision, name)
+        _note_arrival(decision, name, source, event)
+        _examine_others(decision, task, source.name)
+    elif task.state == states.WAITING:
+        if not _is_of_round(decision, task, source):
+            return
+        _note_arrival(decision, name, source, event)
+    elif task.state == states.ERROR or (
+        task.state == states.SUCCESS
+        and _is_below(decision, source, name)
+        and _fired(source, name) == _round(task) + 1
+    ):
+        _reopen(decision, task, source, event)
+    else:
+        if task.state != states.SUCCESS and _is_of_round(decision, task, source):
+            _note_arrival(decision, name, source, event)
+        return
+    judge(decision, draft.task(task.id) or task)
+
+
+def note_missed(decision: Decision, source: TaskExecution, chosen: set[str]) -> None:
+    """A task has ended: tell every waiting join below that loses a possible trigger by it."""
+    graph = decision.program.graph
+    if not decision.draft.waiting_joins or not graph.joins_downstream(source.name):
+        return
+    for target in graph.outbound[source.name]:
+        if target not in chosen:
+            _miss(decision, source.name, target, NOT_TRIGGERED)
+
+
+def judge(decision: Decision, task: TaskExecution) -> None:
+    """Start a WAITING join that has enough triggers; fail one that can get them no more."""
+    if task.state != states.WAITING:
+        return
+    draft = decision.draft
+    progress = draft.join(task.name)
+    total = len(decision.program.graph.inbound[task.name])
+    wanted = decision.program.spec.tasks[task.name].join
+    needed = total if wanted == "all" else int(wanted or 0)
+    if len(progress.arrivals) >= needed:
+        _start(decision, task)
+    elif len(progress.missing) > total - needed:
+        _fail(decision, task)
+
+
+def fail_blocked(decision: Decision) -> bool:
+    """Nothing runs any more, yet a join waits: it waits for ever. Fail the first one, if there is one."""
+    order = decision.program.order
+    waiting = [t for _, t in decision.draft.tasks.items() if t.state == states.WAITING]
+    if not waiting:
+        return False
+    task = min(waiting, key=lambda t: order[t.name])
+    progress = decision.draft.join(task.name)
+    for name in decision.program.graph.inbound[task.name]:
+        if name not in progress.arrivals:
+            progress.missing[name] = IMPOSSIBLE
+    _fail(decision, task)
+    return True
+
+
+def examine(decision: Decision, join: TaskExecution, tasks: list[TaskExecution]) -> None:
+    """Count anew, from all task executions in order, who has come to a join and who will not."""
+    inbound = decision.program.graph.inbound[join.name]
+    progress = decision.draft.join(join.name)
+    progress.arrivals.clear()
+    progress.missing.clear()
+    wanted = set(inbound)
+    for task in tasks:
+        if (
+            task.name in wanted
+            and task.is_completed
+            and task.processed
+            and _is_of_round(decision, join, task)
+        ):
+            for target, event in task.next_tasks or ():
+                if target == join.name:
+                    progress.arrivals[task.name] = (task.id, event)
+    if join.state == states.WAITING:
+        _examine_others(decision, join, "")
+
+
+def _note_arrival(decision: Decision, name: str, source: TaskExecution, event: str) -> None:
+    progress = decision.draft.join(name)
+    progress.missing.remove(source.name)
+    progress.arrivals[source.name] = (source.id, event)
+
+
+def _start(decision: Decision, task: TaskExecution) -> None:
+    task = set_state(decision, task, states.IDLE, None, {"kind": "continue"})
+    task.triggered_by = triggers(decision, task.name)
+    sources = [
+        t for trigger in task.triggered_by if (t := decision.draft.task(trigger["task_id"])) is not None
+    ]
+    inherited = {k: v for k, v in firings_after(decision, sources).items() if k != task.name}
+    if inherited:
+        task.runtime = {**task.runtime, "firings": inherited}
+    make_ready(decision, task)
+
+
+def _fail(decision: Decision, task: TaskExecution) -> None:
+    task = decision.draft.edit_task(task)
+    progress = decision.draft.join(task.name)
+    inbound = decision.program.graph.inbound[task.name]
+    missing = [name for name in inbound if name in progress.missing]
+    task.triggered_by = [{"task_id": None, "event": progress.missing.get(name)} for name in missing]
+    decision.completions.append(Completion(task.id, states.ERROR, f"Failed by tasks: {missing}"))
+
+
+def triggers(decision: Decision, name: str) -> list[dict[str, str]]:
+    """The arrivals of a join as its `triggered_by`, in definition order."""
+    progress = decision.draft.join(name)
+    found = []
+    for inbound in decision.program.graph.inbound[name]:
+        arrival = progress.arrivals.get(inbound)
+        if arrival is not None:
+            found.append({"task_id": arrival[0], "event": arrival[1]})
+    return found
+
+
+def _reopen(decision: Decision, task: TaskExecution, source: TaskExecution, event: str) -> None:
+    """A failed join gets another chance; a join on a cycle begins its next round."""
+    if task.state == states.SUCCESS:
+        task = decision.draft.edit_task(task)
+        task.runtime = {**task.runtime, "round": _round(task) + 1}
+        progress = decision.draft.join(task.name)
+        progress.arrivals.clear()
+    decision.draft.join(task.name).missing.clear()
+    decision.draft.ends.remove(task.id)
+    task = set_state(decision, task, states.WAITING, "Task is waiting.", {"kind": "join"})
+    task.processed = False
+    task.finished_at = None
+    task.error_handled = False
+    task.next_tasks = None
+    _note_arrival(decision, task.name, source, event)
+    _examine_others(decision, task, source.name)
+
+
+def _examine_others(decision: Decision, join: TaskExecution, arrived: str) -> None:
+    """Find out, for a join that has just begun to wait, what its other inbound tasks have done."""
+    progress = decision.draft.join(join.name)
+    known: dict[str, bool] = {}
+    for name in decision.program.graph.inbound[join.name]:
+        if name == arrived or name in progress.arrivals:
+            continue
+        task = _current(decision, name, join)
+        if task is None:
+            if not _is_possible(decision, name, join, known):
+                progress.missing[name] = IMPOSSIBLE
+        elif task.is_completed and task.processed:
+            event = next((e for target, e in task.next_tasks or () if target == join.name), None)
+            if event is None:
+                progress.missing[name] = NOT_TRIGGERED
+            else:
+                progress.arrivals[name] = (task.id, event)
+
+
+def _miss(decision: Decision, source: str, target: str, reason: str) -> None:
+    """`source` will not trigger `target`; spread the news to joins below (iteratively)."""
+    graph = decision.program.graph
+    spec = decision.program.spec
+    news = [(source, target, reason)]
+    seen: set[str] = set()
+    while news:
+        origin, name, why = news.pop()
+        if spec.tasks[name].join:
+            join = decision.draft.latest_task(name)
+            if join is not None and join.state == states.WAITING:
+                current = _current(decision, origin, join)
+                progress = decision.draft.join(name)
+                if origin not in progress.arrivals and (current is None or current.is_completed):
+                    progress.missing[origin] = why
+                    judge(decision, join)
+                continue
+        if name in seen or not graph.joins_downstream(name):
+            continue
+        seen.add(name)
+        for join in _waiting_below(decision, name):
+            if _current(decision, name, join) is None and not _is_possible(decision, name, join, {}):
+                news += [(name, following, IMPOSSIBLE) for following in graph.outbound[name]]
+                break
+
+
+def _waiting_below(decision: Decision, name: str) -> Iterator[TaskExecution]:
+    for join_name in decision.program.graph.joins_downstream(name):
+        join = decision.draft.latest_task(join_name)
+        if join is not None and join.state == states.WAITING:
+            yield join
+
+
+def _is_possible(decision: Decision, name: str, join: TaskExecution, known: dict[str, bool]) -> bool:
+    """Whether a task without an execution (in this round of `join`) may still get one.
+
+    Backwards from the task: something unfinished upstream, or something that ended by choosing it.
+    Routes through the join itself do not count: it cannot come before itself.
+    """
+    graph = decision.program.graph
+    stack, visited = [name], {name, join.name}
+    while stack:
+        here = stack.pop()
+        if known.get(here):
+            return True
+        for upstream in graph.inbound[here]:
+            if upstream == join.name:
+                continue
+            task = _current(decision, upstream, join)
+            if task is None:
+                if upstream not in visited and upstream not in known:
+                    visited.add(upstream)
+                    stack.append(upstream)
+            elif not task.is_completed or not task.processed or _chose(task, here):
+                known[name] = True
+                return True
+    for seen in visited:
+        known.setdefault(seen, False)
+    return False
+
+
+def _chose(task: TaskExecution, name: str) -> bool:
+    return any(target == name for target, _ in task.next_tasks or ())
+
+
+def _current(decision: Decision, name: str, join: TaskExecution) -> TaskExecution | None:
+    """The latest execution of an upstream task that counts for the current round of `join`."""
+    task = decision.draft.latest_task(name)
+    if task is None or not _is_below(decision, task, join.name) or _fired(task, join.name) == _round(join):
+        return task
+    return None
+
+
+def _is_of_round(decision: Decision, join: TaskExecution, source: TaskExecution) -> bool:
+    return not _is_below(decision, source, join.name) or _fired(source, join.name) == _round(join)
+
+
+def _is_below(decision: Decision, task: TaskExecution, join_name: str) -> bool:
+    """Whether a task lies on a cycle through the join."""
+    return decision.program.is_on_cycle(join_name, task.name)
+
+
+def _round(join: TaskExecution) -> int:
+    number: int = join.runtime.get("round", 0)
+    return number
+
+
+def _fired(task: TaskExecution, join_name: str) -> int:
+    """How often the join has fired upstream of this task execution."""
+    firings: dict[str, int] = task.runtime.get("firings", {})
+    return firings.get(join_name, 0)
+
+
+def firings_after(decision: Decision, sources: list[TaskExecution]) -> dict[str, int]:
+    """What a new task inherits from the tasks that trigger it: how often each join on a cycle fired."""
+    merged: dict[str, int] = {}
+    for source in sources:
+        inherited: dict[str, int] = source.runtime.get("firings", {})
+        for name, count in inherited.items():
+            merged[name] = max(count, merged.get(name, 0))
+        if source.is_join and decision.program.is_on_cycle(source.name, source.name):
+            merged[source.name] = _round(source) + 1
+    return merged

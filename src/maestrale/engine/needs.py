@@ -1,0 +1,67 @@
+"""What a decision must know of the rest of the world: asked by raising, answered by the runtime.
+
+The runtime reads the answer from committed data and takes the decision again from the start with all
+answers so far. Answers are part of the decision record.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from maestrale.lang.spec import InputParameter
+from maestrale.model.values import Json
+
+
+class Question(msgspec.Struct, frozen=True, tag_field="need"):
+    """One thing to find out; equal questions have equal answers within one decision."""
+
+
+class FindWorkflow(Question, frozen=True, tag="find-workflow"):
+    """Which definition does a sub-workflow name mean? Answer: `FoundWorkflow` as data, or None.
+
+    `workbook` is the workbook of the asking workflow (its members are looked up first), or empty.
+    """
+
+    name: str
+    namespace: str
+    project_id: str
+    workbook: str = ""
+
+
+class FindTasks(Question, frozen=True, tag="find-tasks"):
+    """Answer to `tasks(...)` about another execution: a list of maps."""
+
+    execution_id: str | None
+    recursive: bool
+    state: str | None
+    flat: bool
+    project_id: str
+
+
+class FindExecutions(Question, frozen=True, tag="find-executions"):
+    """Answer to `executions(...)`: a list of maps."""
+
+    execution_id: str | None
+    root_execution_id: str | None
+    state: str | None
+    from_time: str | None
+    to_time: str | None
+    project_id: str
+
+
+AnyQuestion = FindWorkflow | FindTasks | FindExecutions
+
+
+class FoundWorkflow(msgspec.Struct, frozen=True):
+    """A definition that can be started as a child."""
+
+    workflow_id: str
+    definition_hash: str
+    name: str
+    namespace: str
+    class_name: str
+    workbook: str
+    input: tuple[InputParameter, ...]
+
+
+Answers = dict[AnyQuestion, Json]

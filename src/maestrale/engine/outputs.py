@@ -1,0 +1,126 @@
+"""The end of a workflow execution: final context, output, and telling the parent."""
+
+from __future__ import annotations
+
+from maestrale.engine import messages
+from maestrale.engine.context import EMPTY, Context, merge
+from maestrale.engine.decision import Decision
+from maestrale.engine.effects import Tell
+from maestrale.engine.events import SubWorkflowFinished
+from maestrale.engine.execution import TaskExecution
+from maestrale.engine.lookups import Lookups
+from maestrale.model import states
+from maestrale.model.errors import MaestraleError
+from maestrale.model.values import Json
+
+
+def final_context(decision: Decision) -> Context:
+    """What the ends of all branches hand to the workflow's output."""
+    draft = decision.draft
+    if decision.program.spec.type == "reverse":
+        target = draft.latest_task(str(draft.workflow.params.get("task_name")))
+        return draft.outbound(target) if target is not None and target.is_completed else EMPTY
+    ends = [task for task_id in draft.ends if (task := draft.task(task_id)) is not None]
+    return merge([draft.outbound(task) for task in in_order_of_end(decision, ends)])
+
+
+def in_order_of_end(decision: Decision, tasks: list[TaskExecution]) -> list[TaskExecution]:
+    """The order in which later branches win: by end, then by place in the definition."""
+    order = decision.program.order
+    return sorted(tasks, key=lambda task: (task.finished_at or 0, order[task.name], task.sequence))
+
+
+def end_workflow(decision: Decision, state: str, info: str | None) -> None:
+    """End the execution in `state` with the output that belongs to it; the parent is told.
+
+    An error in the `output` section turns SUCCESS into ERROR.
+    """
+    output: Json
+    if state == states.SUCCESS:
+        try:
+            output = _success_output(decision)
+        except MaestraleError as error:
+            workflow = decision.draft.workflow
+            info = f"Failed to check and complete [wf_ex_id={workflow.id}, wf_name={workflow.name}]: {error}"
+            state = states.ERROR
+    if state == states.ERROR:
+        output, info = _error_output(decision, info)
+    elif state == states.CANCELLED:
+        output = {"result": info}
+    _end(decision, state, info, output)
+
+
+def success_output(decision: Decision) -> dict[str, Json]:
+    """The output as it would be now; raises if the section cannot be evaluated."""
+    return _success_output(decision)
+
+
+def fail_unhandled(decision: Decision) -> None:
+    """End an execution in which nothing runs any more, by the states of its tasks."""
+    draft = decision.draft
+    tasks = [task for _, task in draft.tasks.items()]
+    cancelled = sorted({task.name for task in tasks if task.state == states.CANCELLED})
+    if cancelled:
+        end_workflow(decision, states.CANCELLED, f"Cancelled tasks: {', '.join(cancelled)}")
+        return
+    failed = [task for task in tasks if task.state == states.ERROR and not task.error_handled]
+    if failed:
+        end_workflow(decision, states.ERROR, messages.failure_by_tasks(decision, failed))
+    else:
+        end_workflow(decision, states.SUCCESS, None)
+
+
+def _success_output(decision: Decision) -> dict[str, Json]:
+    context = final_context(decision)
+    section = decision.program.output
+    if section is not None:
+        scope = decision.scope(None, Lookups(decision, None), context)
+        output = decision.evaluate_section(section, scope, ("output",))
+        if output:
+            return output
+    return context.flat()
+
+
+def _error_output(decision: Decision, info: str | None) -> tuple[dict[str, Json], str | None]:
+    context = final_context(decision)
+    section = decision.program.output_on_error
+    if section is None:
+        return {"result": info, **context.flat()}, info
+    scope = decision.scope(None, Lookups(decision, None), context)
+    try:
+        extra = decision.evaluate_section(section, scope, ("output-on-error",))
+    except MaestraleError as error:
+        source = decision.program.spec.output_on_error
+        info = (
+            f"Failed to evaluate expression in output-on-error! (output-on-error: '{source}',"
+            f" exception: '{error}' Cause: '{info}'"
+        )
+        return {"result": info}, info
+    return {"result": info, **(extra or context.flat())}, info
+
+
+def _end(decision: Decision, state: str, info: str | None, output: Json) -> None:
+    draft = decision.draft
+    workflow = draft.edit_workflow()
+    workflow.state = state
+    workflow.state_info = info
+    workflow.cause = None
+    workflow.output = output
+    workflow.backlog = None
+    workflow.updated_at = workflow.finished_at = decision.now
+    draft.ready.clear()
+    if workflow.parent_id is not None and workflow.parent_task_id is not None:
+        draft.effects.append(
+            Tell(
+                workflow.parent_id,
+                SubWorkflowFinished(
+                    task_id=workflow.parent_task_id,
+                    execution_id=workflow.id,
+                    state=state,  # type: ignore[arg-type]
+                    output=output,
+                    state_info=info,
+                    item_index=workflow.item_index,
+                    attempt=workflow.attempt,
+                ),
+            )
+        )

@@ -1,0 +1,165 @@
+"""A definition made ready to decide with: its spec, its graph, and its expressions parsed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from maestrale.expressions.template import Template, compile_value
+from maestrale.lang.graph import Graph, build_graph
+from maestrale.lang.spec import Path, Position, PublishSpec, TaskSpec, WorkflowSpec
+from maestrale.model.values import Json
+
+Section = tuple[tuple[str, Template], ...]
+"""The entries of one map of the language, each parsed on its own so that an error can name its key."""
+
+
+def compile_section(values: Mapping[str, Json] | None) -> Section:
+    """Parse every value of a map."""
+    return tuple((key, compile_value(value)) for key, value in (values or {}).items())
+
+
+class CompiledPublish:
+    """One source of published variables: the sections of its three scopes."""
+
+    __slots__ = ("atomic", "branch", "global_", "path")
+
+    def __init__(self, spec: PublishSpec, path: Path) -> None:
+        self.branch = compile_section(spec.branch)
+        self.global_ = compile_section(spec.global_)
+        self.atomic = compile_section(spec.atomic)
+        self.path = path
+
+
+class TaskProgram:
+    """One task, ready to run."""
+
+    __slots__ = (
+        "action_name",
+        "fail_on",
+        "guards",
+        "inline",
+        "input",
+        "items",
+        "keep_result",
+        "parameters",
+        "path",
+        "policies",
+        "publish",
+        "spec",
+        "target",
+    )
+
+    def __init__(self, spec: TaskSpec) -> None:
+        self.spec = spec
+        self.path: Path = ("tasks", spec.name)
+        name = spec.workflow or spec.action or "std.noop"
+        self.action_name = compile_value(name)
+        self.input: Section | Template = (
+            compile_value(spec.input) if isinstance(spec.input, str) else compile_section(spec.input)
+        )
+        self.inline = compile_section(spec.inline)
+        self.items = tuple((clause.variable, compile_value(clause.values)) for clause in spec.with_items)
+        self.target = compile_value(spec.target) if spec.target else None
+        self.keep_result = compile_value(spec.keep_result)
+        self.publish = self._publish_sources(spec)
+        self.guards = {
+            clause: tuple(compile_value(t.guard) if t.guard is not None else None for t in clause_spec.next)
+            for clause, clause_spec in spec.clauses.items()
+        }
+        self.parameters = {
+            clause: tuple(compile_section(t.parameters) for t in clause_spec.next)
+            for clause, clause_spec in spec.clauses.items()
+        }
+        policies = spec.policies
+        self.policies: dict[str, Template] = {
+            name: compile_value(value)
+            for name, value in (
+                ("pause-before", policies.pause_before),
+                ("wait-before", policies.wait_before),
+                ("wait-after", policies.wait_after),
+                ("fail-on", policies.fail_on),
+                ("timeout", policies.timeout),
+                ("concurrency", policies.concurrency),
+                ("safe-rerun", policies.safe_rerun),
+            )
+            if value is not None
+        }
+        if policies.retry is not None:
+            self.policies["retry.count"] = compile_value(policies.retry.count)
+            self.policies["retry.delay"] = compile_value(policies.retry.delay)
+            if policies.retry.break_on is not None:
+                self.policies["retry.break-on"] = compile_value(policies.retry.break_on)
+            if policies.retry.continue_on is not None:
+                self.policies["retry.continue-on"] = compile_value(policies.retry.continue_on)
+
+    def _publish_sources(self, spec: TaskSpec) -> dict[str, tuple[CompiledPublish, ...]]:
+        """Sources by final state, weakest first: on-complete, the state's clause, the task's own."""
+        sources: dict[str, tuple[CompiledPublish, ...]] = {}
+        for state, own_key, own, clause in (
+            ("SUCCESS", "publish", spec.publish, "on-success"),
+            ("ERROR", "publish-on-error", spec.publish_on_error, "on-error"),
+            ("SKIPPED", "publish-on-skip", spec.publish_on_skip, "on-skip"),
+        ):
+            found = []
+            for name in ("on-complete", clause):
+                clause_spec = spec.clauses.get(name)  # type: ignore[call-overload]
+                if clause_spec is not None and clause_spec.publish is not None:
+                    found.append(CompiledPublish(clause_spec.publish, (*self.path, name, "publish")))
+            if own:
+                found.append(CompiledPublish(PublishSpec(branch=own), (*self.path, own_key)))
+            sources[state] = tuple(found)
+        return sources
+
+
+class Program:
+    """One workflow definition, ready to run; immutable and shared by all its executions."""
+
+    def __init__(self, spec: WorkflowSpec, definition_hash: str) -> None:
+        self.spec = spec
+        self.definition_hash = definition_hash
+        self.graph: Graph = build_graph(spec)
+        self.vars = compile_section(spec.vars)
+        self.output = None if spec.output is None else compile_section(spec.output)
+        self.output_on_error = None if spec.output_on_error is None else compile_section(spec.output_on_error)
+        self.order = {name: index for index, name in enumerate(spec.tasks)}
+        self._tasks: dict[str, TaskProgram] = {}
+        self._cycles: dict[str, frozenset[str]] = {}
+
+    def task(self, name: str) -> TaskProgram:
+        """The compiled task of that name (KeyError if the definition has none)."""
+        found = self._tasks.get(name)
+        if found is None:
+            found = self._tasks[name] = TaskProgram(self.spec.tasks[name])
+        return found
+
+    def is_on_cycle(self, join_name: str, name: str) -> bool:
+        """Whether the task `name` can be reached from the join and leads back to it."""
+        members = self._cycles.get(join_name)
+        if members is None:
+            below = _closure(join_name, self.graph.outbound)
+            above = _closure(join_name, self.graph.inbound)
+            members = self._cycles[join_name] = below & above
+        return name in members
+
+    def position(self, path: Path) -> Position | None:
+        """Where a value stands in the file: the value itself or the nearest thing around it."""
+        positions: dict[Any, Position] = self.spec.positions
+        while path:
+            found = positions.get(path)
+            if found is not None:
+                return found
+            path = path[:-1]
+        return None
+
+
+def _closure(start: str, neighbours: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
+    """Everything that can be reached in at least one step."""
+    found: set[str] = set()
+    stack = [start]
+    while stack:
+        for following in neighbours[stack.pop()]:
+            if following not in found:
+                found.add(following)
+                stack.append(following)
+    return frozenset(found)

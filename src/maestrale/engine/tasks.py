@@ -1,0 +1,129 @@
+"""Creating task executions and moving them between states that are not the end."""
+
+from __future__ import annotations
+
+from maestrale.engine.context import EMPTY, Context
+from maestrale.engine.decision import Decision
+from maestrale.engine.execution import Cause, TaskExecution
+from maestrale.model import states
+from maestrale.model.values import Json, Microseconds
+
+CHECKPOINT_STEPS = 32
+"""How many publications a context may be away from a stored checkpoint: bounds the work of a reload."""
+
+SECOND = 1_000_000
+
+
+def create_task(
+    decision: Decision,
+    name: str,
+    context: Context,
+    triggered_by: list[dict[str, Json]],
+    firings: dict[str, int] | None = None,
+    needs_checkpoint: bool = False,
+) -> TaskExecution:
+    """Add a task execution in IDLE. `firings`: how often each join on a cycle fired upstream of it."""
+    spec = decision.program.spec.tasks[name]
+    checkpointed = needs_checkpoint or context.steps >= CHECKPOINT_STEPS
+    task = TaskExecution(
+        id=decision.identity.next_id(),
+        execution_id=decision.draft.workflow.id,
+        sequence=decision.identity.next_order(),
+        name=name,
+        type=spec.type,
+        state=states.IDLE,
+        cause={"kind": "continue"},
+        triggered_by=triggered_by,
+        runtime={"firings": firings} if firings else {},
+        tags=list(spec.tags),
+        is_join=bool(spec.join),
+        created_at=decision.now,
+        context=context.checkpoint() if checkpointed else context,
+        checkpointed=checkpointed,
+    )
+    decision.draft.add_task(task)
+    return task
+
+
+def create_waiting_join(decision: Decision, name: str) -> TaskExecution:
+    """Add the one task execution of a join; its context is merged when it starts."""
+    task = create_task(decision, name, EMPTY, [])
+    task.state = states.WAITING
+    task.state_info = "Task is waiting."
+    task.cause = {"kind": "join"}
+    decision.draft.waiting_joins += 1
+    return task
+
+
+def make_ready(decision: Decision, task: TaskExecution) -> None:
+    """Let a task (or its next items) be started in this decision, or in the next."""
+    decision.draft.ready.append(task.id)
+
+
+def set_state(
+    decision: Decision, task: TaskExecution, state: str, info: str | None, cause: Cause | None
+) -> TaskExecution:
+    """Move a task to another state and remember why; returns the editable task."""
+    task = decision.draft.edit_task(task)
+    _count(decision, task.state, state)
+    task.state = state
+    task.state_info = info
+    task.cause = cause
+    task.updated_at = decision.now
+    return task
+
+
+def _count(decision: Decision, before: str, after: str) -> None:
+    draft = decision.draft
+    draft.open_tasks += (before in states.COMPLETED) - (after in states.COMPLETED)
+    draft.waiting_joins += (after == states.WAITING) - (before == states.WAITING)
+
+
+def delay(decision: Decision, task: TaskExecution, seconds: int, info: str, phase: str) -> None:
+    """Park a task until `seconds` from now. `phase` says what happens then: before, after or retry."""
+    due = decision.now + seconds * SECOND
+    task = set_state(decision, task, states.DELAYED, info, {"kind": "due", "at": due, "phase": phase})
+    task.due_at = due
+    update_timer(decision, task)
+
+
+def update_timer(decision: Decision, task: TaskExecution) -> None:
+    """Keep the alarm of a task in step with its due times."""
+    times: list[Microseconds] = [at for at in (task.due_at, task.timeout_at) if at is not None]
+    if times:
+        decision.draft.timers[task.id] = min(times)
+    else:
+        decision.draft.timers.remove(task.id)
+
+
+def clear_timer(decision: Decision, task: TaskExecution) -> None:
+    """Forget the due times of an editable task."""
+    task.due_at = None
+    task.timeout_at = None
+    decision.draft.timers.remove(task.id)
+
+
+def abandon_children(
+    decision: Decision, task: TaskExecution, indexes: list[int] | None = None
+) -> TaskExecution:
+    """Begin a new attempt: earlier children (or those of some item indexes) count no more."""
+    task = decision.draft.edit_task(task)
+    attempt = task.attempt + 1
+    task.runtime = {**task.runtime, "attempt": attempt}
+    task.runtime.pop("result_dropped", None)
+    runs = decision.draft.runs(task.id)
+    decision.draft.rejected.append((task.id, attempt, indexes))
+    if indexes is None:
+        runs.outcomes.clear()
+        for child in [child for _, child in runs.open.items()]:
+            decision.draft.close_child(child)
+        task.items = None
+        task.items_count = None
+        task.items_next = task.items_done = task.items_failed = 0
+    else:
+        for index in indexes:
+            runs.outcomes.remove(index)
+        task.items_done -= len(indexes)
+        task.items_failed = 0
+        task.runtime["redo"] = indexes
+    return task

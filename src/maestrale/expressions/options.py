@@ -1,0 +1,41 @@
+"""What an operator can choose about expressions."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+YAQL: Final = "yaql"
+JINJA: Final = "jinja"
+LANGUAGES: Final = (YAQL, JINJA)
+
+
+class Options(msgspec.Struct, frozen=True):
+    """Options of the two languages, under the names they have in the configuration.
+
+    `limit_iterators`: most items that one YAQL collection may produce; `memory_quota`: most bytes that
+    one YAQL value may take; -1 switches a limit off. The two `convert_*` decide how tuples and sets
+    look inside a text (`x=<% [1] %>`); a value that is stored always holds lists. `iterable_dicts`:
+    maps count as collections of their keys. `keyword_operator`: what stands between name and value
+    (`f(name => value)`). `allow_delegates`: `lambda()` and calls of values.
+
+    Data is always read through immutable views and results are always converted, so the reference's
+    `convert_input_data` and `convert_output_data` have nothing left to switch.
+    """
+
+    allowed_languages: tuple[str, ...] = LANGUAGES
+    limit_iterators: int = 100_000
+    memory_quota: int = 64 * 1024 * 1024
+    convert_tuples_to_lists: bool = True
+    convert_sets_to_lists: bool = False
+    iterable_dicts: bool = False
+    keyword_operator: str = "=>"
+    allow_delegates: bool = False
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.allowed_languages if name not in LANGUAGES]
+        if unknown:
+            raise ValueError(
+                f"allowed_languages: unknown language '{unknown[0]}'; known are {', '.join(LANGUAGES)}"
+            )

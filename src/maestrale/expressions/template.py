@@ -1,0 +1,259 @@
+"""The front door of expressions: find them in values, check them, evaluate them.
+
+`compile_value` turns a JSON value into a `Template` that can be evaluated any number of times, from any
+thread. Texts are compiled once and remembered.
+"""
+
+from __future__ import annotations
+
+import abc
+import functools
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Final, Protocol
+
+import msgspec
+
+from maestrale.expressions.functions import Function, Functions
+from maestrale.expressions.jinja import JinjaLibrary
+from maestrale.expressions.options import JINJA, YAQL, Options
+from maestrale.expressions.problems import LANGUAGE_TITLES, GrammarError, evaluation_message, shortened
+from maestrale.expressions.scanner import has_jinja, has_yaql
+from maestrale.expressions.surroundings import Passthrough, Scope
+from maestrale.expressions.views import CURRENT, Evaluation
+from maestrale.expressions.yaql_library import YaqlLibrary
+from maestrale.model.errors import EvaluationError
+from maestrale.model.values import Json, Secret
+
+_REMEMBERED_TEXTS: Final = 2000
+_HIDDEN_CAUSE: Final = "it failed on a secret value; details are not shown because they could show the value"
+
+
+class SyntaxProblem(msgspec.Struct, frozen=True):
+    """What is wrong with an expression; `offset` counts characters of the text from 0."""
+
+    message: str
+    offset: int = 0
+
+
+class Template(abc.ABC):
+    """A value in which expressions may stand, ready to be evaluated."""
+
+    is_constant: bool = False
+    """Whether there is no expression in it, so that evaluating returns the value itself."""
+
+    @abc.abstractmethod
+    def evaluate(self, scope: Scope) -> Json:
+        """The value with every expression replaced by its result.
+
+        Raises `EvaluationError`; what the surroundings raise as `Passthrough` comes through unchanged.
+        """
+
+
+class _Constant(Template):
+    is_constant = True
+
+    def __init__(self, value: Json) -> None:
+        self._value = value
+
+    def evaluate(self, scope: Scope) -> Json:
+        del scope
+        return self._value
+
+
+class _Map(Template):
+    def __init__(self, members: dict[str, Template]) -> None:
+        self._members = members
+
+    def evaluate(self, scope: Scope) -> Json:
+        return {key: member.evaluate(scope) for key, member in self._members.items()}
+
+
+class _List(Template):
+    def __init__(self, members: list[Template]) -> None:
+        self._members = members
+
+    def evaluate(self, scope: Scope) -> Json:
+        return [member.evaluate(scope) for member in self._members]
+
+
+class _Broken(Template):
+    """A text that cannot be compiled: that is an error where it is evaluated, not before."""
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+
+    def evaluate(self, scope: Scope) -> Json:
+        del scope
+        raise EvaluationError(self._message)
+
+
+class _CompiledText(Protocol):
+    """A text in one of the languages."""
+
+    def evaluation(self, scope: Scope, options: Options) -> Evaluation: ...
+
+    def evaluate(self, evaluation: Evaluation) -> Json: ...
+
+    def explain(self, error: BaseException) -> str: ...
+
+
+class _Text(Template):
+    def __init__(self, language: str, compiled: _CompiledText, options: Options) -> None:
+        self._language = language
+        self._compiled = compiled
+        self._options = options
+
+    def evaluate(self, scope: Scope) -> Json:
+        evaluation = self._compiled.evaluation(scope, self._options)
+        token = CURRENT.set(evaluation)
+        try:
+            value = self._compiled.evaluate(evaluation)
+        except Passthrough:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever an author's expression does is its author's error
+            if evaluation.need is None:
+                raise self._failure(evaluation, error) from (None if evaluation.touched_secret else error)
+        finally:
+            CURRENT.reset(token)
+        if evaluation.need is not None:
+            raise evaluation.need
+        return Secret(value) if evaluation.touched_secret else value
+
+    def _failure(self, evaluation: Evaluation, error: Exception) -> EvaluationError:
+        cause = _HIDDEN_CAUSE if evaluation.touched_secret else self._compiled.explain(error)
+        return EvaluationError(evaluation_message(self._language, evaluation.expression, cause))
+
+
+class _Languages:
+    """Both languages under one set of options, each made when it is first needed."""
+
+    def __init__(self, options: Options, added: Mapping[str, Function]) -> None:
+        self.options = options
+        self.added = dict(added)
+        self._functions = Functions(added)
+        self._making = threading.RLock()
+        self._yaql: YaqlLibrary | None = None
+        self._jinja: JinjaLibrary | None = None
+        self.compile_text = functools.lru_cache(_REMEMBERED_TEXTS)(self._compile_text)
+
+    @property
+    def yaql(self) -> YaqlLibrary:
+        with self._making:
+            if self._yaql is None:
+                self._yaql = YaqlLibrary(self.options, self._functions)
+            return self._yaql
+
+    @property
+    def jinja(self) -> JinjaLibrary:
+        with self._making:
+            if self._jinja is None:
+                self._jinja = JinjaLibrary(self._functions)
+            return self._jinja
+
+    def refusal(self, language: str) -> str | None:
+        """Why a language may not be used here, if it may not."""
+        if language in self.options.allowed_languages:
+            return None
+        allowed = ", ".join(LANGUAGE_TITLES[name] for name in self.options.allowed_languages) or "none"
+        return f"{LANGUAGE_TITLES[language]} expressions are switched off here; allowed: {allowed}"
+
+    def _compile_text(self, text: str) -> Template:
+        language = _language_of(text)
+        if language is None:
+            return _Constant(text)
+        if refusal := self.refusal(language):
+            return _Broken(evaluation_message(language, text, refusal))
+        try:
+            compiled = self.jinja.compile(text) if language == JINJA else self.yaql.compile(text)
+        except GrammarError as error:
+            return _Broken(evaluation_message(language, error.expression, error.cause))
+        return _Text(language, compiled, self.options)
+
+
+_languages = _Languages(Options(), {})
+
+
+def configure(options: Options) -> None:
+    """Set the options, once, before anything is compiled."""
+    global _languages
+    _languages = _Languages(options, _languages.added)
+
+
+def register_functions(functions: Mapping[str, Function]) -> None:
+    """Add functions to both languages, before anything is compiled; a name of our own is replaced.
+
+    A function gets the scope as a read-only map, then its arguments as plain data, and returns data.
+    """
+    global _languages
+    _languages = _Languages(_languages.options, {**_languages.added, **functions})
+
+
+def warm_up() -> None:
+    """Make what takes time at the first expression (a quarter of a second) now."""
+    _ = _languages.yaql, _languages.jinja
+
+
+def contains_expression(text: str) -> bool:
+    """Whether a text holds an expression of either language."""
+    return _language_of(text) is not None
+
+
+def check_syntax(text: str) -> SyntaxProblem | None:
+    """What is wrong with the expressions in a text, as far as that is seen without evaluating them."""
+    languages = _languages
+    found = [language for language, has in ((JINJA, has_jinja), (YAQL, has_yaql)) if has(text)]
+    for language in found:
+        if refusal := languages.refusal(language):
+            return SyntaxProblem(f"{refusal} [expression={shortened(text)}]")
+    if len(found) > 1:
+        return SyntaxProblem(
+            f"Mixing expression types in a single line is not allowed [expression={shortened(text)}];"
+            " use either <% %> or {{ }} within one text"
+        )
+    try:
+        for language in found:
+            if language == JINJA:
+                languages.jinja.check(text)
+            else:
+                languages.yaql.compile(text)
+    except GrammarError as error:
+        return SyntaxProblem(error.message, error.offset)
+    return None
+
+
+def compile_value(value: Json) -> Template:
+    """The template of a JSON value: expressions may stand in any text of it except in keys.
+
+    Never fails: what is wrong with an expression is an `EvaluationError` when it is evaluated.
+    """
+    if isinstance(value, str) and _may_hold_expression(value):
+        compiled = _languages.compile_text(value)
+        return _Constant(value) if compiled.is_constant else compiled
+    if isinstance(value, dict):
+        members = {key: compile_value(item) for key, item in value.items()}
+        return _Constant(value) if _all_constant(members.values()) else _Map(members)
+    if isinstance(value, list | tuple):
+        items = [compile_value(item) for item in value]
+        return _Constant(value) if _all_constant(items) else _List(items)
+    return _Constant(value)
+
+
+def evaluate(value: Json, scope: Scope) -> Json:
+    """`compile_value(value).evaluate(scope)`."""
+    return compile_value(value).evaluate(scope)
+
+
+def _all_constant(templates: Iterable[Template]) -> bool:
+    return all(template.is_constant for template in templates)
+
+
+def _may_hold_expression(text: str) -> bool:
+    return "<%" in text or "{{" in text or "{%" in text
+
+
+def _language_of(text: str) -> str | None:
+    """The language of a text. Where both occur, Jinja is used and the YAQL stays as it is."""
+    if has_jinja(text):
+        return JINJA
+    return YAQL if has_yaql(text) else None

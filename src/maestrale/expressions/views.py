@@ -1,0 +1,226 @@
+"""The data of an evaluation as the languages see it: immutable, converted only where it is looked at.
+
+Maps are wrapped without touching what is in them; a list becomes a sequence of wrapped items when it is
+read. What comes out of an expression unchanged is the very value that went in. A `Secret` is opened when
+it is read, and the evaluation remembers that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextvars import ContextVar
+from typing import Any, Final
+
+import msgspec
+
+from maestrale.expressions.options import Options
+from maestrale.expressions.problems import MissingName
+from maestrale.expressions.surroundings import Passthrough, Scope, Surroundings
+from maestrale.model.values import Json, Secret
+
+CONTEXT_VARIABLES: Final = ("__env", "__execution", "__task_execution")
+"""Names of layers that are also variables of their own (`$__env`, `__env`)."""
+
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+
+
+class Evaluation:
+    """One expression (or text with several) while it is evaluated."""
+
+    __slots__ = ("_make_list", "expression", "need", "options", "root", "scope", "touched_secret")
+
+    def __init__(
+        self, scope: Scope, make_list: Callable[[Evaluation, Sequence[Json]], Any], options: Options
+    ) -> None:
+        self.scope = scope
+        self.options = options
+        self.expression = ""
+        """What an error names as its place."""
+        self.need: Passthrough | None = None
+        """A need that a function or a layer raised; remembered because expressions may swallow exceptions."""
+        self.touched_secret = False
+        """Whether a `Secret` was read, which makes the result one."""
+        self._make_list = make_list
+        self.root: Any = ScopeView(self) if scope.root is msgspec.UNSET else self.wrap(scope.root)
+
+    def wrap(self, value: Json) -> Any:
+        """`value` as an expression sees it."""
+        kind = type(value)
+        if kind in _PLAIN:
+            return value
+        if kind is dict:
+            return MapView(self, value)
+        if kind is list or kind is tuple:
+            return self._make_list(self, value)
+        if kind is Secret:
+            self.touched_secret = True
+            return self.wrap(value.reveal())
+        if isinstance(value, Mapping):
+            return MapView(self, value)
+        if isinstance(value, list | tuple):
+            return self._make_list(self, value)
+        return value
+
+    def clear(self, value: Json) -> Json:
+        """A copy of stored data that shares nothing, with every `Secret` opened."""
+        kind = type(value)
+        if kind in _PLAIN:
+            return value
+        if kind is Secret:
+            self.touched_secret = True
+            return self.clear(value.reveal())
+        if isinstance(value, Mapping):
+            return {key: self.clear(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.clear(item) for item in value]
+        return value
+
+    def variable(self, name: str, default: Json = None) -> Any:
+        """A variable of the layers, wrapped; `default` if no layer has it."""
+        for layer in self.scope.layers:
+            if name in layer:
+                return self.wrap(layer[name])
+        return default
+
+    def surroundings(self, asking: str) -> Surroundings:
+        """The port behind the service's functions; a clear error where there is none."""
+        if self.scope.surroundings is None:
+            raise LookupError(f"{asking}() is not available here")
+        return self.scope.surroundings
+
+
+CURRENT: Final[ContextVar[Evaluation]] = ContextVar("evaluation")
+"""The evaluation under way in this thread: functions and filters find their data by it."""
+
+
+class MapView(Mapping[Any, Any]):
+    """A read-only map over stored data; values are wrapped when they are read."""
+
+    __slots__ = ("_containers", "_hash", "_stored", "evaluation")
+
+    def __init__(self, evaluation: Evaluation, stored: Mapping[Any, Json]) -> None:
+        self.evaluation = evaluation
+        self._stored = stored
+        self._containers: dict[Any, Any] = {}
+        self._hash: int | None = None
+
+    @property
+    def stored(self) -> Mapping[Any, Json]:
+        """The data behind the view, as it is stored."""
+        return self._stored
+
+    def _find(self, key: Any) -> Json:
+        return self._stored[key]
+
+    def _missing(self, key: Any) -> MissingName:
+        return MissingName(key, lambda: list(self.stored), is_variable=False)
+
+    def __getitem__(self, key: Any) -> Any:
+        if key in self._containers:
+            return self._containers[key]
+        try:
+            value = self._find(key)
+        except KeyError:
+            raise self._missing(key) from None
+        except Passthrough as need:
+            self.evaluation.need = need
+            raise
+        if type(value) in _PLAIN:
+            return value
+        wrapped = self._containers[key] = self.evaluation.wrap(value)
+        return wrapped
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.stored
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.stored)
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    def keys(self) -> Any:
+        return self.stored.keys()
+
+    def values(self) -> Any:
+        return self.copy().values()
+
+    def items(self) -> Any:
+        return self.copy().items()
+
+    def copy(self) -> dict[Any, Any]:
+        """A plain map of the same keys and (wrapped) values."""
+        return {key: self[key] for key in self}
+
+    def __hash__(self) -> int:
+        if self._hash is None:
+            self._hash = 0
+            for pair in self.items():
+                self._hash ^= hash(pair)
+        return self._hash
+
+    def __repr__(self) -> str:
+        return repr(self.copy())
+
+
+class ScopeView(MapView):
+    """All variables of a scope as one map; merged only if somebody asks for all of them."""
+
+    __slots__ = ("_merged",)
+
+    def __init__(self, evaluation: Evaluation) -> None:
+        super().__init__(evaluation, {})
+        self._merged: dict[Any, Json] | None = None
+
+    @property
+    def stored(self) -> Mapping[Any, Json]:
+        if self._merged is None:
+            self._merged = {}
+            for layer in self.evaluation.scope.layers:
+                for name in layer:
+                    if name not in self._merged:
+                        self._merged[name] = layer[name]
+        return self._merged
+
+    def _find(self, key: Any) -> Json:
+        for layer in self.evaluation.scope.layers:
+            if key in layer:
+                return layer[key]
+        raise KeyError(key)
+
+    def _missing(self, key: Any) -> MissingName:
+        return MissingName(key, lambda: list(self.stored), is_variable=True)
+
+    def __contains__(self, key: object) -> bool:
+        return any(key in layer for layer in self.evaluation.scope.layers)
+
+
+class TupleView(tuple[Any, ...]):
+    """A stored list as an immutable, hashable sequence."""
+
+    stored: Sequence[Json]
+
+    def __new__(cls, evaluation: Evaluation, stored: Sequence[Json]) -> TupleView:
+        view = super().__new__(cls, [evaluation.wrap(item) for item in stored])
+        view.stored = stored
+        return view
+
+
+class ListView(list[Any]):
+    """A stored list as a list; whoever hands it out sees to it that nobody changes it."""
+
+    __slots__ = ("stored",)
+
+    def __init__(self, evaluation: Evaluation, stored: Sequence[Json]) -> None:
+        super().__init__([evaluation.wrap(item) for item in stored])
+        self.stored = stored
+
+
+def is_view(value: object) -> bool:
+    """Whether `value` stands for stored data (and has it as `stored`)."""
+    return isinstance(value, MapView | TupleView | ListView)
+
+
+def is_set(value: object) -> bool:
+    """Whether a collection is unordered; keys and items of a map have an order."""
+    return isinstance(value, Set) and not isinstance(value, type({}.keys()) | type({}.items()))

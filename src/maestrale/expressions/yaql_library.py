@@ -1,0 +1,237 @@
+"""YAQL by the official library: its parser, its functions, its evaluator, over our views of the data."""
+
+from __future__ import annotations
+
+import collections.abc  # noqa: F401 - yaql 3.2 fails to import unless this was imported before it
+import datetime
+import math
+import re
+import threading
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, TypeVar
+
+import yaql
+from yaql.language import contexts, exceptions, specs, utils, yaqltypes
+from yaql.standard_library import date_time
+
+from maestrale.expressions.functions import Functions
+from maestrale.expressions.options import YAQL, Options
+from maestrale.expressions.problems import UNPARSABLE, GrammarError, cause_in_words, did_you_mean
+from maestrale.expressions.results import to_json, to_text
+from maestrale.expressions.scanner import Span, yaql_spans
+from maestrale.expressions.surroundings import Scope
+from maestrale.expressions.views import CONTEXT_VARIABLES, CURRENT, Evaluation, TupleView
+from maestrale.model.values import Json
+
+_EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_RESOLUTION: Final = re.compile(r'(Unknown|No|Ambiguous) (method|function) "([^"]*)"')
+_OPERATOR: Final = re.compile(r"#(?:unary_)?operator_(.+)")
+_F = TypeVar("_F", bound=Callable[..., Any])
+_PROPERTY: Final = "#property#"
+
+
+class Expression(NamedTuple):
+    """One `<% %>`: what stands between the delimiters and what the parser made of it."""
+
+    text: str
+    parsed: Any
+
+
+class YaqlText:
+    """A text with YAQL expressions, parsed."""
+
+    def __init__(self, library: YaqlLibrary, parts: list[str | Expression]) -> None:
+        self._library = library
+        self._parts = parts
+
+    def evaluation(self, scope: Scope, options: Options) -> Evaluation:
+        """A fresh evaluation for this language."""
+        return Evaluation(scope, TupleView, options)
+
+    def evaluate(self, evaluation: Evaluation) -> Json:
+        """The value of the one expression, or the text with every expression replaced."""
+        match self._parts:
+            case [Expression() as only]:
+                return to_json(self._value(only, evaluation), evaluation)
+        texts: dict[str, str] = {}
+        for part in self._parts:
+            if isinstance(part, Expression) and part.text not in texts:
+                texts[part.text] = to_text(self._value(part, evaluation), evaluation)
+        return "".join(part if isinstance(part, str) else texts[part.text] for part in self._parts)
+
+    def explain(self, error: BaseException) -> str:
+        """The cause of a failed evaluation in words."""
+        return self._library.explain(error)
+
+    def _value(self, expression: Expression, evaluation: Evaluation) -> Any:
+        evaluation.expression = expression.text
+        return self._library.evaluate(expression.parsed, evaluation)
+
+
+class YaqlLibrary:
+    """One engine with its root context. Making it takes a quarter of a second; evaluating is thread-safe."""
+
+    def __init__(self, options: Options, functions: Functions) -> None:
+        self._engine = yaql.YaqlFactory(options.keyword_operator, options.allow_delegates).create(
+            {
+                "yaql.limitIterators": options.limit_iterators,
+                "yaql.memoryQuota": options.memory_quota,
+                "yaql.iterableDicts": options.iterable_dicts,
+            }
+        )
+        self._parser_lock = threading.Lock()
+        standard = yaql.create_context(delegates=options.allow_delegates, yaqlized=False)
+        self._root = standard.create_child_context()
+        for function in (_now, _localtz, _random, _random_between, _datetime):
+            self._root.register_function(function)
+        for name in functions.names:
+            self._root.register_function(_yaql_function(functions.bound(name)), name=name)
+
+    def compile(self, text: str) -> YaqlText:
+        """Parse a text that holds at least one expression; `GrammarError` says what is wrong and where."""
+        parts: list[str | Expression] = []
+        position = 0
+        for span in yaql_spans(text):
+            if span.start > position:
+                parts.append(text[position : span.start])
+            parts.append(self._parse(text, span))
+            position = span.end
+        if position < len(text):
+            parts.append(text[position:])
+        return YaqlText(self, parts)
+
+    def evaluate(self, parsed: Any, evaluation: Evaluation) -> Any:
+        """The raw value of a parsed expression; iterators in it are not yet run."""
+        context = _EvaluationContext(self._root, evaluation)
+        try:
+            return parsed.expression(utils.NO_VALUE, context, self._engine)
+        except exceptions.WrappedException as error:
+            raise error.wrapped from None
+
+    def explain(self, error: BaseException) -> str:
+        """The cause of a failed evaluation in words. The library's texts may quote data: not these."""
+        if isinstance(error, exceptions.WrappedException):
+            error = error.wrapped
+        resolution = _RESOLUTION.match(str(error)) if isinstance(error, exceptions.ResolutionError) else None
+        return self._misfit_in_words(*resolution.groups()) if resolution else cause_in_words(error)
+
+    def _misfit_in_words(self, problem: str, kind: str, name: str) -> str:
+        """The library found no function, or none for these values; `kind` is "function" or "method"."""
+        if name.startswith(_PROPERTY):
+            attribute = name.removeprefix(_PROPERTY)
+            return f"Unknown function \"{name}\": the value before '.{attribute}' is not a map"
+        if operator := _OPERATOR.match(name):
+            return f"operator '{operator[1]}' cannot take values of these types"
+        if name == "#indexer":
+            return "this value cannot be read with this index"
+        if problem != "Unknown":
+            return f"{problem.lower()} {kind} '{name}' fits these values".replace(
+                "ambiguous", "more than one"
+            )
+        names = self._function_names()
+        if name not in names:
+            return f"unknown {kind} '{name}'{did_you_mean(name, names)}"
+        right_way = f"value.{name}()" if kind == "function" else f"{name}()"
+        return f"'{name}' exists, but not as a {kind}: write {right_way}"
+
+    def _parse(self, text: str, span: Span) -> Expression:
+        between = text[span.start + 2 : span.end - 2]
+        inner = between.strip()
+        try:
+            with self._parser_lock:
+                return Expression(inner, self._engine(inner))
+        except exceptions.YaqlParsingException as error:
+            start = span.start + 2 + between.index(inner)
+            offset = start + (len(inner) if error.position is None else error.position)
+            raise GrammarError(YAQL, inner, str(error), offset) from None
+        except UNPARSABLE as error:
+            raise GrammarError(YAQL, inner, cause_in_words(error), span.start) from None
+
+    def _function_names(self) -> set[str]:
+        names: set[str] = set()
+        context = self._root
+        while context is not None:
+            names.update(name for name in context._functions if name.isidentifier())
+            context = context.parent
+        return names
+
+
+class _EvaluationContext(contexts.Context):  # type: ignore[misc]
+    """The variables of one evaluation: `$` and the named layers, fetched when they are read."""
+
+    def __init__(self, parent: Any, evaluation: Evaluation) -> None:
+        super().__init__(parent)
+        self._evaluation = evaluation
+        self._data["$1"] = evaluation.root
+
+    def create_child_context(self) -> Any:
+        return contexts.Context(self)
+
+    def get_data(self, name: str, default: Any = None, ask_parent: bool = True) -> Any:
+        if name[1:] in CONTEXT_VARIABLES:
+            return self._evaluation.variable(name[1:], default)
+        return super().get_data(name, default, ask_parent)
+
+
+def _yaql_function(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*[None if value is utils.NO_VALUE else value for value in args], **kwargs)
+
+    return call
+
+
+def _moment(asking: str) -> datetime.datetime:
+    now = CURRENT.get().surroundings(asking).now()
+    return _EPOCH + datetime.timedelta(microseconds=now)
+
+
+def _yaql(name: str, **types: Any) -> Callable[[_F], _F]:
+    """Declare a function for YAQL: its name and the types of its arguments."""
+
+    def declare(function: _F) -> _F:
+        specs.name(name)(function)
+        for parameter, kind in types.items():
+            specs.parameter(parameter, kind)(function)
+        return function
+
+    return declare
+
+
+@_yaql("now", offset=datetime.timedelta)
+def _now(offset: datetime.timedelta = datetime.timedelta(0)) -> datetime.datetime:
+    return _moment("now").astimezone(datetime.timezone(offset))
+
+
+@_yaql("localtz")
+def _localtz() -> datetime.timedelta:
+    """Every machine answers alike: the service's local time is UTC."""
+    return datetime.timedelta(0)
+
+
+@_yaql("random")
+def _random() -> float:
+    return CURRENT.get().surroundings("random").random()
+
+
+@_yaql("random", from_=yaqltypes.Integer(), to_=yaqltypes.Integer())
+def _random_between(from_: int, to_: int) -> int:
+    if to_ < from_:
+        raise ValueError(f"random(): there is no number from {from_} to {to_}")
+    return from_ + math.floor(_random() * (to_ - from_ + 1))
+
+
+@_yaql("datetime", string=yaqltypes.String(), format__=yaqltypes.String(True))
+def _datetime(string: str, format__: str | None = None) -> Any:
+    """The library completes a partial date with the machine's clock; this one with the evaluation's."""
+    if format__:
+        return date_time.datetime_from_string(string, format__)
+    parse = date_time.parser.parse
+    one, other = (parse(string, default=day) for day in _SAMPLE_DAYS)
+    if one != other:
+        today = _moment("datetime").replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+        one = parse(string, default=today)
+    return one if one.tzinfo else one.replace(tzinfo=yaqltypes.DateTime.utctz)
+
+
+_SAMPLE_DAYS: Final = (datetime.datetime(2000, 1, 1), datetime.datetime(2004, 3, 3))
+"""Two days that differ in all parts: a text that means the same on both is complete."""

@@ -1,0 +1,100 @@
+"""Group commit: what was decided while a commit is in flight shares the next one."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Final
+
+from maestrale.runtime.slots import Group
+from maestrale.store.database import Database, is_unusable
+from maestrale.store.executions import write_executions
+
+log = logging.getLogger(__name__)
+
+GROUPS_PER_COMMIT: Final = 200
+
+_FIRST_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 5.0
+
+
+class Committer:
+    """Collects groups and commits them, one transaction at a time.
+
+    A batch that fails is halved until the guilty group stands alone; `failed` is called for that one. While
+    the database itself refuses (disk full), nothing is given up: the batch is tried again after a pause.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        post: Callable[[Callable[[], None]], None],
+        committed: Callable[[list[Group]], None],
+        failed: Callable[[Group, BaseException], None],
+    ) -> None:
+        self._database = database
+        self._post = post
+        self._committed = committed
+        self._failed = failed
+        self._decided: list[Group] = []
+        self._in_flight = 0
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another group may be decided now."""
+        return len(self._decided) < GROUPS_PER_COMMIT
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is decided or in flight."""
+        return not self._decided and not self._in_flight
+
+    def add(self, group: Group) -> None:
+        """Commit a group with the next batch."""
+        self._decided.append(group)
+
+    def flush(self) -> None:
+        """Send off what was decided, unless a commit is in flight already."""
+        if self._decided and not self._in_flight:
+            batch, self._decided = self._decided, []
+            self._send(batch)
+
+    def _send(self, batch: list[Group]) -> None:
+        self._in_flight += 1
+        rows = [member.rows for group in batch for member in group.members]
+        future = self._database.write(write_executions, rows)
+        future.add_done_callback(lambda done: self._post(lambda: self._came_back(batch, done)))
+
+    def _came_back(self, batch: list[Group], done: Future[None]) -> None:
+        self._in_flight -= 1
+        error = done.exception()
+        if error is None:
+            self._committed(batch)
+        elif isinstance(error, Exception) and is_unusable(error):
+            self._retry_later(batch, error)
+        elif len(batch) > 1:
+            middle = len(batch) // 2
+            self._send(batch[:middle])
+            self._send(batch[middle:])
+        else:
+            self._failed(batch[0], error)
+
+    def _retry_later(self, batch: list[Group], error: Exception) -> None:
+        attempts = max(group.attempts for group in batch)
+        for group in batch:
+            group.attempts += 1
+        pause = min(_FIRST_PAUSE * 2**attempts, _LONGEST_PAUSE)
+        log.error(
+            "The database refuses to store %d decisions, next try in %g s: %s", len(batch), pause, error
+        )
+        self._in_flight += 1
+
+        def again() -> None:
+            self._in_flight -= 1
+            self._send(batch)
+
+        timer = threading.Timer(pause, lambda: self._post(again))
+        timer.daemon = True
+        timer.start()

@@ -1,0 +1,258 @@
+"""Deciding what is pending for one execution: drafts, children that start with it, rows to commit."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+from maestrale.actions.base import ActionContext, ActionSettings
+from maestrale.engine.decide import decide
+from maestrale.engine.decision import ActionCatalogue, Limits, Need
+from maestrale.engine.draft import Draft
+from maestrale.engine.effects import RunAction, StartSubWorkflow
+from maestrale.engine.events import AnyEvent, DecisionFailed, Started
+from maestrale.engine.execution import Child, Execution
+from maestrale.engine.needs import Answers
+from maestrale.engine.program import Program
+from maestrale.model import states
+from maestrale.model.errors import MaestraleError
+from maestrale.model.values import Microseconds
+from maestrale.runtime.executor import ActionRun, Executor
+from maestrale.runtime.programs import Programs
+from maestrale.runtime.slots import Group, Member, Pending, Slot
+from maestrale.store.database import is_duplicate
+from maestrale.store.executions import MailChanged, Overtaken
+from maestrale.store.rows import Reply, render
+
+log = logging.getLogger(__name__)
+
+EVENTS_PER_DECISION: Final = 100
+"""Events of one execution that share a commit; the rest takes its turn behind other executions."""
+
+TRIES_PER_COMMIT: Final = 3
+
+_CREATE_ONLY: Final = Limits(steps=0)
+
+
+class Decider:
+    """Turns pending events into groups that can be committed. Holds no state of executions."""
+
+    def __init__(
+        self,
+        programs: Programs,
+        actions: ActionCatalogue,
+        executor: Executor,
+        process_id: str,
+        clock: Callable[[], Microseconds],
+        entropy: Callable[[], int],
+        settings: ActionSettings,
+        limits: Limits,
+    ) -> None:
+        self._programs = programs
+        self._actions = actions
+        self._executor = executor
+        self._process_id = process_id
+        self._clock = clock
+        self._entropy = entropy
+        self._settings = settings
+        self._limits = limits
+
+    def new_execution(self) -> Execution:
+        """The empty state of an execution that begins: its seed and first version are random."""
+        return Execution(f"{self._entropy():016x}", self._entropy() >> 16)
+
+    def decide(self, slot: Slot) -> Group | None:
+        """Decide the oldest pending events of a slot. Raises `Need`; None if every event was refused.
+
+        A refused event stays refused and leaves no trace; an event that trips over a fault of ours ends the
+        execution visibly instead of hanging it.
+        """
+        execution, program = slot.execution, slot.program
+        assert execution is not None
+        assert program is not None
+        taken = [slot.pending.popleft() for _ in range(min(len(slot.pending), EVENTS_PER_DECISION))]
+        while True:
+            try:
+                return self._group(slot, self._decide_all(slot, execution, program, taken), taken)
+            except Need:
+                slot.pending.extendleft(reversed(taken))
+                raise
+            except Exception as error:
+                if len(taken) > 1:  # find out which event it is by taking one at a time
+                    slot.pending.extendleft(reversed(taken[1:]))
+                    del taken[1:]
+                else:
+                    log.exception("The consequences of %s for %s cannot be stored", taken[0].event, slot.id)
+                    self._defuse(taken[0], error)
+
+    def _decide_all(self, slot: Slot, execution: Execution, program: Program, taken: list[Pending]) -> Draft:
+        draft = Draft(execution)
+        for pending in taken:
+            if pending.refusal is not None:
+                continue
+            try:
+                self._decide(draft, slot.id, pending.event, program, slot.answers, self._limits)
+            except Need:
+                raise
+            except MaestraleError as error:
+                pending.refusal = error
+                if not draft.has_started or draft.is_new:
+                    return self._decide_all(slot, execution, program, taken)
+            except Exception as error:
+                log.exception("Deciding %s for %s failed", type(pending.event).__name__, slot.id)
+                self._defuse(pending, error)
+                return self._decide_all(slot, execution, program, taken)
+        return draft
+
+    def _defuse(self, pending: Pending, error: BaseException) -> None:
+        """Replace an event that cannot be decided, so that the execution ends with a reason."""
+        reason = (
+            f"Internal error while deciding {type(pending.event).__name__}: {type(error).__name__}: {error}."
+            " The log has the details."
+        )
+        if isinstance(pending.event, Started | DecisionFailed):
+            pending.refusal = MaestraleError(reason)
+        else:
+            if pending.future is not None:
+                pending.future.set_exception(MaestraleError(reason))
+                pending.future = None
+            pending.event = DecisionFailed(reason)
+
+    def note_commit_failure(self, slot: Slot, again: list[Pending], error: BaseException) -> None:
+        """A commit failed for this execution alone, and not merely because it was overtaken.
+
+        After a few tries the execution ends with the reason.
+        """
+        if isinstance(error, Overtaken | MailChanged) or (
+            isinstance(error, Exception) and is_duplicate(error)
+        ):
+            return
+        log.error("The decisions for %s cannot be stored: %s", slot.id, error)
+        slot.failures += 1
+        if slot.failures < TRIES_PER_COMMIT:
+            return
+        for pending in again:
+            self._defuse(pending, error)
+        if not again:
+            reason = f"The consequences of a message cannot be stored: {error}"
+            slot.pending.appendleft(Pending(DecisionFailed(reason)))
+
+    def _decide(
+        self,
+        draft: Draft,
+        execution_id: str,
+        event: AnyEvent,
+        program: Program,
+        answers: Answers,
+        limits: Limits,
+    ) -> None:
+        decide(
+            draft,
+            event,
+            execution_id=execution_id,
+            program=program,
+            now=self._clock(),
+            answers=answers,
+            actions=self._actions,
+            limits=limits,
+        )
+
+    def _group(self, slot: Slot, draft: Draft, taken: list[Pending]) -> Group | None:
+        if not draft.records and (draft.base.workflow is None or not any(p.letter for p in taken)):
+            for pending in taken:
+                if pending.future is not None and pending.refusal is not None:
+                    pending.future.set_exception(pending.refusal)
+            return None
+        members = [self._member(slot, draft, taken)]
+        members += [
+            self._child(effect, slot.answers)
+            for effect in draft.effects
+            if isinstance(effect, StartSubWorkflow)
+        ]
+        slot.answers = {}
+        for member in members:
+            self._add_runs(member)
+        return Group(members)
+
+    def _child(self, effect: StartSubWorkflow, answers: Answers) -> Member:
+        """A child begins in the commit of its parent, with its first tasks ready but not started."""
+        started = effect.started
+        slot = Slot(effect.execution_id)
+        slot.program = self._programs.get(started.definition_hash, started.workflow_name)
+        slot.execution = self.new_execution()
+        draft = Draft(slot.execution)
+        self._decide(draft, slot.id, started, slot.program, answers, _CREATE_ONLY)
+        return self._member(slot, draft, [Pending(started)])
+
+    def _member(self, slot: Slot, draft: Draft, taken: list[Pending]) -> Member:
+        is_new = draft.is_new
+        old_version = None if is_new else draft.base.version
+        new_owner = self._process_id if draft.ready or draft.local_actions else None
+        rows = render(
+            draft,
+            execution_id=slot.id,
+            old_version=old_version,
+            old_owner=slot.owner,
+            new_version=draft.base.version + 1,
+            new_owner=new_owner,
+            now=self._clock(),
+        )
+        for pending in taken:
+            if pending.letter is not None:
+                rows.consumed.append(pending.letter.sequence)
+                if pending.letter.command_id is not None:
+                    rows.replies.append(_reply(pending, self._clock()))
+        return Member(slot, draft, taken, rows, new_owner)
+
+    def _add_runs(self, member: Member) -> None:
+        draft, rows = member.draft, member.rows
+        wanted = {effect.action_id for effect in draft.effects if isinstance(effect, RunAction)}
+        if not wanted:
+            return
+        workflow_over = draft.workflow.state in states.COMPLETED
+        for row in rows.new_actions:
+            child = draft.new_children.get(row["id"])
+            if child is None or child.id not in wanted or child.state != states.RUNNING or workflow_over:
+                continue
+            reserved = self._executor.reserve(child.name)
+            row["executor"] = self._process_id
+            row["queued"] = not reserved
+            member.runs.append((self._action_run(draft, child), reserved))
+
+    def _action_run(self, draft: Draft, child: Child) -> ActionRun:
+        workflow = draft.workflow
+        task = draft.task(child.task_id)
+        context = action_context(
+            child.id,
+            self._settings,
+            workflow_execution_id=workflow.id,
+            workflow_name=workflow.name,
+            task_execution_id=child.task_id,
+            task_name=task.name if task is not None else None,
+            attempt=child.attempt + 1,
+            item_index=child.item_index,
+        )
+        return ActionRun(
+            child.id, child.name, child.input, context, child.timeout, workflow.id, child.waits_outside
+        )
+
+
+def action_context(action_id: str, settings: ActionSettings, **names: Any) -> ActionContext:
+    """The context of one action execution."""
+    return ActionContext(
+        action_execution_id=action_id,
+        idempotency_key=action_id,
+        callback_path=f"/v2/action_executions/{action_id}",
+        settings=settings,
+        **names,
+    )
+
+
+def _reply(pending: Pending, now: Microseconds) -> Reply:
+    assert pending.letter is not None
+    command_id = pending.letter.command_id
+    assert command_id is not None
+    if pending.refusal is None:
+        return Reply(command_id, 200, None, now)
+    return Reply(command_id, pending.refusal.status, str(pending.refusal), now)

@@ -1,0 +1,223 @@
+"""The engine as the rest of the house sees it: requests in, durable answers out."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from maestrale.actions.base import ActionSettings
+from maestrale.actions.registry import Registry
+from maestrale.engine.decision import Limits
+from maestrale.engine.events import ActionFinished, ActionUpdated, AnyEvent
+from maestrale.engine.identity import Identity
+from maestrale.model import states
+from maestrale.model.actions import ActionFacts, ActionResult
+from maestrale.model.errors import InvalidState, NotFound, Unavailable
+from maestrale.model.values import Json, Microseconds
+from maestrale.runtime.deciding import Decider
+from maestrale.runtime.executor import ASYNCHRONOUS, THREADS, ActionRun, Executor
+from maestrale.runtime.loop import Loop
+from maestrale.runtime.programs import Programs
+from maestrale.runtime.requests import RanAction, RunAction, StartedExecution, StartWorkflow
+from maestrale.runtime.slots import Pending
+from maestrale.runtime.standalone import Standalone
+from maestrale.store import mail
+from maestrale.store.database import Database
+from maestrale.store.deletion import delete_tree
+from maestrale.store.rows import mail_row
+
+log = logging.getLogger(__name__)
+
+
+def system_clock() -> Microseconds:
+    """The time of this machine."""
+    return time.time_ns() // 1000
+
+
+def system_entropy() -> int:
+    """64 random bits."""
+    return int.from_bytes(os.urandom(8), "big")
+
+
+class Engine:
+    """One engine with its executor. Implements `WorkflowEngine`; methods may be called from any thread."""
+
+    def __init__(
+        self,
+        database: Database,
+        registry: Registry,
+        process_id: str,
+        *,
+        settings: ActionSettings | None = None,
+        limits: Limits | None = None,
+        clock: Callable[[], Microseconds] = system_clock,
+        entropy: Callable[[], int] = system_entropy,
+        asynchronous: int = ASYNCHRONOUS,
+        threads: int = THREADS,
+    ) -> None:
+        settings = settings or ActionSettings()
+        actions = _Facts(registry)
+        self.process_id = process_id
+        self.settings = settings
+        self.programs = Programs(database)
+        self._database = database
+        self._clock = clock
+        self._entropy = entropy
+        self._commands: dict[str, Future[None]] = {}
+        self._accepting = True
+        self.standalone = Standalone(database, registry, process_id, settings, clock, entropy)
+        self.executor = Executor(
+            registry,
+            self._action_done,
+            self.standalone.mark_started,
+            asynchronous=asynchronous,
+            threads=threads,
+        )
+        self.standalone.executor = self.executor
+        decider = Decider(
+            self.programs, actions, self.executor, process_id, clock, entropy, settings, limits or Limits()
+        )
+        self.loop = Loop(database, self.programs, actions, self.executor, decider, clock, self._commands)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self.executor.start()
+        self.loop.begin()
+
+    def stop(self, grace: float) -> None:
+        """Take no more requests, let running actions end within `grace` seconds, commit, and stop."""
+        self._accepting = False
+        abandoned = self.executor.stop(grace)
+        if abandoned:
+            log.warning("%d running actions were abandoned after %g s", abandoned, grace)
+        self.loop.end()
+
+    def start_workflow(self, request: StartWorkflow) -> Future[StartedExecution]:
+        """Create an execution and take its first decision; an id that exists is answered, not started."""
+        future: Future[StartedExecution] = self._future()
+        if not future.done():
+            execution_id = request.execution_id or self._new_id()
+            self.loop.start(execution_id, request.started, future, is_fresh=request.execution_id is None)
+        return future
+
+    def send(self, execution_id: str, event: AnyEvent) -> Future[None]:
+        """Deliver a command by mail; the future resolves when its consequences are durable."""
+        future: Future[None] = self._future()
+        if future.done():
+            return future
+        command_id = self._new_id()
+        self._commands[command_id] = future
+
+        def posted(done: Future[bool]) -> None:
+            error = done.exception()
+            if error is None and done.result():
+                self.loop.has_mail(execution_id)
+                return
+            self._commands.pop(command_id, None)
+            future.set_exception(error or NotFound(f"WorkflowExecution not found [id={execution_id}]"))
+
+        row = mail_row(execution_id, event, self._clock(), command_id)
+        self._database.write(mail.post_command, row).add_done_callback(posted)
+        return future
+
+    def run_action(self, request: RunAction) -> Future[RanAction]:
+        """Run one action outside of any workflow."""
+        return self.standalone.run(request) if self._accepting else self._future()
+
+    def complete_action(self, action_id: str, state: str, result: Json) -> Future[None]:
+        """Complete, pause or resume an action execution on behalf of an outside party."""
+        future: Future[None] = self._future()
+        if future.done():
+            return future
+
+        def found(done: Future[tuple[str | None, str]]) -> None:
+            error = done.exception()
+            if error is not None:
+                future.set_exception(error)
+                return
+            execution_id, current = done.result()
+            if current in states.COMPLETED:
+                future.set_exception(InvalidState(f"Action {action_id} is already completed"))
+            elif execution_id is None:
+                _chain(self.standalone.complete(action_id, state, result), future)
+            else:
+                _chain(self.send(execution_id, _told(action_id, state, result)), future)
+
+        self._database.read(self.standalone.find, action_id).add_done_callback(found)
+        return future
+
+    def delete_execution(self, execution_id: str, force: bool) -> Future[None]:
+        """Delete an execution with everything below it."""
+        future: Future[None] = self._future()
+        if future.done():
+            return future
+
+        def deleted(done: Future[tuple[list[str], list[str]]]) -> None:
+            error = done.exception()
+            if error is not None:
+                future.set_exception(error)
+                return
+            execution_ids, action_ids = done.result()
+            self.loop.forget(execution_ids)
+            for action_id in action_ids:
+                self.executor.cancel(action_id)
+            future.set_result(None)
+
+        self._database.write(delete_tree, execution_id, force).add_done_callback(deleted)
+        return future
+
+    def lost(self, execution_id: str, event: ActionFinished) -> None:
+        """At start: an action of an earlier process counts as failed."""
+        self.loop.deliver(execution_id, Pending(event))
+
+    def _new_id(self) -> str:
+        return Identity(f"{self._entropy():016x}", 0, self._clock()).next_id()
+
+    def _future(self) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()
+        if not self._accepting:
+            future.set_exception(Unavailable("The service is shutting down"))
+        return future
+
+    def _action_done(self, run: ActionRun, result: ActionResult) -> None:
+        if run.execution_id is None:
+            self.standalone.finished(run, result)
+        else:
+            event = ActionFinished(run.action_id, result.state, result.result)  # type: ignore[arg-type]
+            self.loop.deliver(run.execution_id, Pending(event))
+
+
+class _Facts:
+    """The registry as decisions see it."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def find(self, name: str) -> ActionFacts | None:
+        action = self._registry.find(name)
+        return None if action is None else action.facts
+
+    def suggestions(self, name: str) -> list[str]:
+        return list(self._registry.suggestions(name))
+
+
+def _told(action_id: str, state: str, result: Json) -> AnyEvent:
+    if state in (states.PAUSED, states.RUNNING):
+        return ActionUpdated(action_id, state)  # type: ignore[arg-type]
+    return ActionFinished(action_id, state, result, by_user=True)  # type: ignore[arg-type]
+
+
+def _chain(source: Future[None], target: Future[None]) -> None:
+    def done(finished: Future[None]) -> None:
+        error = finished.exception()
+        if error is None:
+            target.set_result(None)
+        else:
+            target.set_exception(error)
+
+    source.add_done_callback(done)

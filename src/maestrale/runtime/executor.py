@@ -1,0 +1,244 @@
+"""Runs actions: asynchronous ones on an event loop of their own, blocking ones in threads.
+
+What was handed in may run at once (its start is durable already) or wait in a queue; a queued action is
+marked as started in the database before it runs, so that after a crash nothing that never ran counts as
+lost, and nothing that may have run is run again without leave.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from maestrale.actions.base import (
+    Action,
+    ActionContext,
+    result_of_error,
+    result_of_timeout,
+    result_of_value,
+)
+from maestrale.model.actions import ActionResult
+from maestrale.model.values import Json, reveal
+
+log = logging.getLogger(__name__)
+
+ASYNCHRONOUS: Final = 256
+"""Asynchronous actions that run at the same time."""
+
+THREADS: Final = 16
+"""Blocking actions that run at the same time."""
+
+
+class ActionRun(msgspec.Struct, frozen=True):
+    """One action execution to be run. `timeout` in seconds."""
+
+    action_id: str
+    name: str
+    input: dict[str, Json]
+    context: ActionContext
+    timeout: float | None = None
+    execution_id: str | None = None
+    waits_outside: bool = False
+
+
+class ActionLookup(Protocol):
+    """Finds actions by name."""
+
+    def find(self, name: str) -> Action[Any, Any] | None: ...
+
+
+class _Lane:
+    """One kind of capacity: how much is free, and who waits for it."""
+
+    __slots__ = ("free", "waiting")
+
+    def __init__(self, size: int) -> None:
+        self.free = size
+        self.waiting: deque[ActionRun] = deque()
+
+
+class Executor:
+    """One executor. `finished` is called on its event loop with every result; it must not block.
+
+    `mark_started` makes the start of queued actions durable and gives back the ids that may still start.
+    """
+
+    def __init__(
+        self,
+        actions: ActionLookup,
+        finished: Callable[[ActionRun, ActionResult], None],
+        mark_started: Callable[[list[str]], Future[set[str]]],
+        *,
+        asynchronous: int = ASYNCHRONOUS,
+        threads: int = THREADS,
+    ) -> None:
+        self._actions = actions
+        self._finished = finished
+        self._mark_started = mark_started
+        self._lock = threading.Lock()
+        self._lanes = {True: _Lane(asynchronous), False: _Lane(threads)}
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="action")
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._cancelled: set[str] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run_loop, name="executor", daemon=True)
+        self._stopping = False
+
+    def start(self) -> None:
+        """Begin to take work."""
+        self._thread.start()
+
+    def reserve(self, name: str) -> bool:
+        """Take a place for an action that is about to be handed in as started; False if all are taken."""
+        with self._lock:
+            lane = self._lanes[self._is_async(name)]
+            if lane.free <= 0 or lane.waiting or self._stopping:
+                return False
+            lane.free -= 1
+            return True
+
+    def give_back(self, name: str) -> None:
+        """Free a reserved place that is not needed after all."""
+        with self._lock:
+            self._lanes[self._is_async(name)].free += 1
+        self._loop.call_soon_threadsafe(self._take_waiting)
+
+    def run(self, run: ActionRun) -> None:
+        """Run an action whose start is durable and whose place is reserved."""
+        self._loop.call_soon_threadsafe(self._begin, run)
+
+    def enqueue(self, run: ActionRun) -> None:
+        """Run an action when there is a place."""
+        with self._lock:
+            self._lanes[self._is_async(run.name)].waiting.append(run)
+        self._loop.call_soon_threadsafe(self._take_waiting)
+
+    def cancel(self, action_id: str) -> None:
+        """Stop an action if it still runs or waits; its result is not reported."""
+        self._loop.call_soon_threadsafe(self._cancel, action_id)
+
+    def stop(self, grace: float) -> int:
+        """Start nothing more, give running actions `grace` seconds, then abandon them; how many were."""
+        with self._lock:
+            self._stopping = True
+        if not self._thread.is_alive():
+            return 0
+        abandoned = asyncio.run_coroutine_threadsafe(self._drain(grace), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        return abandoned
+
+    def _run_loop(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        self._loop.close()
+
+    def _is_async(self, name: str) -> bool:
+        action = self._actions.find(name)
+        return action is None or action.is_async
+
+    def _begin(self, run: ActionRun) -> None:
+        task = self._loop.create_task(self._execute(run))
+        self._running[run.action_id] = task
+        task.add_done_callback(lambda _: self._ended(run))
+
+    def _ended(self, run: ActionRun) -> None:
+        self._running.pop(run.action_id, None)
+        self._cancelled.discard(run.action_id)
+        with self._lock:
+            self._lanes[self._is_async(run.name)].free += 1
+        self._take_waiting()
+
+    def _cancel(self, action_id: str) -> None:
+        task = self._running.get(action_id)
+        if task is not None:
+            task.cancel()
+            return
+        with self._lock:
+            for lane in self._lanes.values():
+                if any(run.action_id == action_id for run in lane.waiting):
+                    lane.waiting = deque(run for run in lane.waiting if run.action_id != action_id)
+                    return
+        self._cancelled.add(action_id)
+
+    def _take_waiting(self) -> None:
+        """Reserve places for waiting actions and have their start made durable, all in one write."""
+        with self._lock:
+            if self._stopping:
+                return
+            taken: list[ActionRun] = []
+            for lane in self._lanes.values():
+                while lane.free > 0 and lane.waiting:
+                    lane.free -= 1
+                    taken.append(lane.waiting.popleft())
+        if taken:
+            future = self._mark_started([run.action_id for run in taken])
+            future.add_done_callback(
+                lambda done: self._loop.call_soon_threadsafe(self._begin_marked, taken, done)
+            )
+
+    def _begin_marked(self, runs: list[ActionRun], marked: Future[set[str]]) -> None:
+        error = marked.exception()
+        if error is not None:
+            log.warning("The start of %d actions could not be stored: %s", len(runs), error)
+            with self._lock:
+                for run in reversed(runs):
+                    lane = self._lanes[self._is_async(run.name)]
+                    lane.free += 1
+                    lane.waiting.appendleft(run)
+            self._loop.call_later(1, self._take_waiting)
+            return
+        allowed = marked.result()
+        for run in runs:
+            if run.action_id in allowed and run.action_id not in self._cancelled:
+                self._begin(run)
+            else:
+                self._ended(run)
+
+    async def _execute(self, run: ActionRun) -> None:
+        result = await self._result(run)
+        if not (run.waits_outside and result.state == "SUCCESS"):
+            self._finished(run, result)
+
+    async def _result(self, run: ActionRun) -> ActionResult:
+        action = self._actions.find(run.name)
+        if action is None:
+            error = LookupError(f"the action '{run.name}' is not installed here")
+            return result_of_error(error, run.name, run.action_id)
+        try:
+            async with asyncio.timeout(run.timeout):
+                value = await self._call(action, run)
+            return result_of_value(value, run.name, run.action_id)
+        except TimeoutError as error:
+            if run.timeout is None:
+                return result_of_error(error, run.name, run.action_id)
+            return result_of_timeout(run.timeout)
+        except Exception as error:  # noqa: BLE001 - whatever an action raises is its result
+            return result_of_error(error, run.name, run.action_id)
+
+    async def _call(self, action: Action[Any, Any], run: ActionRun) -> object:
+        given: dict[str, Json] = reveal(run.input)
+        if action.is_async:
+            return await action.run(run.context, given)
+        return await self._loop.run_in_executor(self._threads, action.run, run.context, given)
+
+    async def _drain(self, grace: float) -> int:
+        if self._running:
+            await asyncio.wait(self._running.values(), timeout=grace)
+        left = list(self._running.values())
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=1)
+        from maestrale.actions.std.http import close
+
+        await close()
+        return len(left)

@@ -1,0 +1,442 @@
+"""The engine's loop: one thread that decides, while the writer thread commits and readers load.
+
+Everything that happens to an execution passes through its slot, one thing at a time. The loop sleeps until
+something arrives or an alarm is due; what is decided meanwhile waits for the commit in flight and shares
+the next one.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import Final, TypeVar
+
+from sqlalchemy import Connection
+
+from maestrale.engine.decision import ActionCatalogue, Decision, Limits, Need
+from maestrale.engine.draft import Draft
+from maestrale.engine.effects import CancelAction, Tell
+from maestrale.engine.events import AlarmDue, Continue, Started
+from maestrale.engine.execution import Execution
+from maestrale.engine.needs import AnyQuestion
+from maestrale.engine.program import Program
+from maestrale.engine.rebuild import rebuild
+from maestrale.model import states
+from maestrale.model.errors import NotFound
+from maestrale.model.values import Json, Microseconds
+from maestrale.runtime.answers import answer
+from maestrale.runtime.commits import Committer
+from maestrale.runtime.deciding import Decider
+from maestrale.runtime.executor import Executor
+from maestrale.runtime.programs import Programs
+from maestrale.runtime.requests import StartedExecution
+from maestrale.runtime.slots import Group, Member, Pending, Slot
+from maestrale.store import mail
+from maestrale.store.database import Database
+from maestrale.store.executions import load_execution
+from maestrale.store.mail import Letter
+
+log = logging.getLogger(__name__)
+
+SLOTS_IN_MEMORY: Final = 2000
+"""Executions without work that stay loaded."""
+
+_SECOND: Final = 1_000_000
+
+Job = Callable[[], None]
+T = TypeVar("T")
+
+
+class Loop:
+    """Drives slots. Public methods may be called from any thread; the others run in the loop's thread.
+
+    `commands` holds who waits for the reply to a command of this process, by command id.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        programs: Programs,
+        actions: ActionCatalogue,
+        executor: Executor,
+        decider: Decider,
+        clock: Callable[[], Microseconds],
+        commands: dict[str, Future[None]],
+    ) -> None:
+        self._commands = commands
+        self._database = database
+        self._programs = programs
+        self._actions = actions
+        self._executor = executor
+        self._decider = decider
+        self._clock = clock
+        self._inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._slots: dict[str, Slot] = {}
+        self._runnable: deque[Slot] = deque()
+        self._alarms: list[tuple[Microseconds, str]] = []
+        self._committer = Committer(database, self.post, self._committed, self._failed)
+        self._stopping = False
+        self.listeners: list[Callable[[list[str]], None]] = []
+        """Called in the loop's thread after each commit, with the ids of the executions that changed."""
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+
+    # -- from any thread
+
+    def begin(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """Decide and commit what has arrived, then stop the thread."""
+        if self._thread.is_alive():
+            self._inbox.put(None)
+            self._thread.join()
+
+    def post(self, job: Job) -> None:
+        """Have something done in the loop's thread."""
+        self._inbox.put(job)
+
+    def deliver(self, execution_id: str, pending: Pending) -> None:
+        """Hand an event to an execution."""
+        self.post(lambda: self._add(self._slot(execution_id), pending))
+
+    def start(
+        self, execution_id: str, started: Started, future: Future[StartedExecution], is_fresh: bool
+    ) -> None:
+        """Begin an execution. `is_fresh`: nobody can have used this id before, so it need not be looked up."""
+
+        def begin() -> None:
+            slot = self._slot(execution_id)
+            if is_fresh:
+                slot.execution = self._decider.new_execution()
+            self._add(slot, Pending(started, future))
+
+        self.post(begin)
+
+    def has_mail(self, execution_id: str) -> None:
+        """A letter for an execution has been committed."""
+        self.post(lambda: self._note_mail(execution_id))
+
+    def wake(self, execution_ids: Iterable[str], alarms: Iterable[tuple[Microseconds, str]]) -> None:
+        """At start: take up executions that were left with work or mail, and know their due times."""
+
+        def take_up() -> None:
+            for entry in alarms:
+                heapq.heappush(self._alarms, entry)
+            for execution_id in execution_ids:
+                slot = self._slot(execution_id)
+                slot.has_mail = True
+                self._add(slot, Pending(Continue()))
+
+        self.post(take_up)
+
+    def forget(self, execution_ids: Iterable[str]) -> None:
+        """These executions were deleted."""
+
+        def drop() -> None:
+            for execution_id in execution_ids:
+                slot = self._slots.get(execution_id)
+                if slot is not None and not slot.busy:
+                    slot.forget()
+
+        self.post(drop)
+
+    # -- the thread
+
+    def _run(self) -> None:
+        while not (self._stopping and not self._runnable and self._committer.is_idle):
+            self._take(self._inbox_get())
+            while True:
+                try:
+                    self._take(self._inbox.get_nowait())
+                except queue.Empty:
+                    break
+            self._ring()
+            self._work()
+
+    def _inbox_get(self) -> Job | None:
+        if self._runnable and self._committer.has_room:
+            return _nothing
+        timeout = None
+        if self._alarms and not self._stopping:
+            timeout = max(0.0, (self._alarms[0][0] - self._clock()) / _SECOND)
+        try:
+            return self._inbox.get(timeout=timeout)
+        except queue.Empty:
+            return _nothing
+
+    def _take(self, job: Job | None) -> None:
+        if job is None:
+            self._stopping = True
+        else:
+            job()
+
+    def _ring(self) -> None:
+        now = self._clock()
+        while self._alarms and self._alarms[0][0] <= now:
+            _, execution_id = heapq.heappop(self._alarms)
+            slot = self._slot(execution_id)
+            if not any(isinstance(p.event, AlarmDue) for p in slot.pending):
+                self._add(slot, Pending(AlarmDue()))
+
+    def _work(self) -> None:
+        """Let runnable executions take turns until the next commit is full, then commit."""
+        for _ in range(len(self._runnable)):
+            if not self._committer.has_room:
+                break
+            slot = self._runnable.popleft()
+            slot.queued = False
+            self._turn(slot)
+        self._committer.flush()
+
+    def _slot(self, execution_id: str) -> Slot:
+        slot = self._slots.get(execution_id)
+        if slot is None:
+            slot = self._slots[execution_id] = Slot(execution_id)
+        return slot
+
+    def _add(self, slot: Slot, pending: Pending) -> None:
+        slot.pending.append(pending)
+        self._make_runnable(slot)
+
+    def _make_runnable(self, slot: Slot) -> None:
+        if not slot.busy and not slot.queued and (slot.pending or slot.has_mail):
+            slot.queued = True
+            self._runnable.append(slot)
+
+    def _note_mail(self, execution_id: str) -> None:
+        slot = self._slot(execution_id)
+        slot.has_mail = True
+        self._make_runnable(slot)
+
+    # -- one turn of one execution
+
+    def _turn(self, slot: Slot) -> None:
+        if slot.execution is None:
+            self._load(slot)
+        elif slot.program is None:
+            self._load_program(slot)
+        elif slot.has_mail and not any(p.letter for p in slot.pending):
+            self._read_mail(slot)
+        else:
+            self._decide(slot)
+
+    def _decide(self, slot: Slot) -> None:
+        self._answer_known_ids(slot)
+        self._drop_stale_alarms(slot)
+        if not slot.pending:
+            self._rest(slot)
+            return
+        try:
+            group = self._decider.decide(slot)
+        except Need as need:
+            self._ask(slot, need.question)
+            return
+        if group is None:
+            self._make_runnable(slot)
+            self._rest(slot)
+            return
+        for member in group.members:
+            member.slot.busy = True
+            self._slots[member.slot.id] = member.slot
+        self._committer.add(group)
+
+    def _answer_known_ids(self, slot: Slot) -> None:
+        """A start under an id that exists is answered with what exists."""
+        if slot.execution is None or slot.execution.workflow is None:
+            return
+        for pending in [p for p in slot.pending if isinstance(p.event, Started)]:
+            slot.pending.remove(pending)
+            if pending.future is not None:
+                pending.future.set_result(StartedExecution(slot.id, created=False))
+
+    def _drop_stale_alarms(self, slot: Slot) -> None:
+        execution = slot.execution
+        if execution is None or execution.workflow is None:
+            return
+        due = Draft(execution).next_alarm()
+        if due is None or due > self._clock():
+            for pending in [p for p in slot.pending if isinstance(p.event, AlarmDue)]:
+                slot.pending.remove(pending)
+
+    def _rest(self, slot: Slot) -> None:
+        """Keep an idle execution in memory only while there is room, and not once it is over."""
+        if slot.busy or slot.pending or slot.has_mail:
+            return
+        workflow = slot.execution.workflow if slot.execution is not None else None
+        if workflow is None or workflow.state in states.COMPLETED or len(self._slots) > SLOTS_IN_MEMORY:
+            self._slots.pop(slot.id, None)
+
+    # -- reading: in reader threads, coming back as jobs
+
+    def _load(self, slot: Slot) -> None:
+        def load(connection: Connection) -> tuple[Execution, str | None, Program] | None:
+            loaded = load_execution(connection, slot.id)
+            if loaded is None or loaded.execution.workflow is None:
+                return None
+            workflow = loaded.execution.workflow
+            program = self._programs.load(connection, workflow.definition_hash, workflow.name)
+            draft = Draft(loaded.execution)
+            rebuild(Decision(draft, program, loaded.execution.last_time, {}, self._actions, Limits()))
+            draft.apply()
+            return loaded.execution, loaded.owner, program
+
+        slot.busy = True
+        self._then(slot, self._database.read(load), lambda found: self._loaded(slot, found))
+
+    def _loaded(self, slot: Slot, found: tuple[Execution, str | None, Program] | None) -> None:
+        if found is not None:
+            slot.execution, slot.owner, slot.program = found
+        elif slot.pending and isinstance(slot.pending[0].event, Started):
+            slot.execution = self._decider.new_execution()
+        else:
+            self._nobody_there(slot)
+
+    def _nobody_there(self, slot: Slot) -> None:
+        for pending in slot.pending:
+            if pending.future is not None:
+                pending.future.set_exception(NotFound(f"WorkflowExecution not found [id={slot.id}]"))
+        slot.pending.clear()
+        if slot.has_mail:
+            self._database.write(mail.discard, slot.id)
+            slot.has_mail = False
+        self._slots.pop(slot.id, None)
+
+    def _load_program(self, slot: Slot) -> None:
+        started = next((p.event for p in slot.pending if isinstance(p.event, Started)), None)
+        if started is None:
+            self._nobody_there(slot)
+            return
+        slot.program = self._programs.cached(started.definition_hash, started.workflow_name)
+        if slot.program is not None:
+            self._decide(slot)
+            return
+        slot.busy = True
+        future = self._database.read(self._programs.load, started.definition_hash, started.workflow_name)
+        self._then(slot, future, lambda program: slot.use(program))
+
+    def _read_mail(self, slot: Slot) -> None:
+        slot.busy = True
+        slot.has_mail = False
+        future = self._database.read(mail.read_letters, [slot.id])
+        self._then(slot, future, lambda found: self._got_mail(slot, found[slot.id]))
+
+    def _got_mail(self, slot: Slot, letters: list[Letter]) -> None:
+        slot.has_mail = slot.has_mail or len(letters) == mail.LETTERS_PER_READ
+        for letter in letters:
+            slot.pending.append(Pending(letter.event, self._command(letter), letter))
+
+    def _command(self, letter: Letter) -> Future[None] | None:
+        return None if letter.command_id is None else self._commands.pop(letter.command_id, None)
+
+    def _ask(self, slot: Slot, question: AnyQuestion) -> None:
+        slot.busy = True
+
+        def got(found: Json) -> None:
+            slot.answers[question] = found
+
+        self._then(slot, self._database.read(answer, self._programs, question), got)
+
+    def _then(self, slot: Slot, future: Future[T], use: Callable[[T], None]) -> None:
+        """When a read is done, use what it found and let the slot go on; a failed read fails what waited."""
+
+        def done(finished: Future[T]) -> None:
+            self.post(lambda: self._came_back(slot, finished, use))
+
+        future.add_done_callback(done)
+
+    def _came_back(self, slot: Slot, finished: Future[T], use: Callable[[T], None]) -> None:
+        slot.busy = False
+        error = finished.exception()
+        if error is None:
+            use(finished.result())
+        else:
+            self._read_failed(slot, error)
+        self._make_runnable(slot)
+        self._rest(slot)
+
+    def _read_failed(self, slot: Slot, error: BaseException) -> None:
+        log.error("Reading for %s failed: %s", slot.id, error, exc_info=error)
+        for pending in slot.pending:
+            if pending.future is not None:
+                pending.future.set_exception(error)
+        slot.pending.clear()
+        slot.forget()
+
+    # -- after a commit
+
+    def _committed(self, groups: list[Group]) -> None:
+        members = [member for group in groups for member in group.members]
+        for member in members:
+            self._apply(member)
+        for member in members:
+            self._release(member)
+        for listener in self.listeners:
+            listener([member.slot.id for member in members])
+
+    def _apply(self, member: Member) -> None:
+        slot, draft = member.slot, member.draft
+        draft.apply()
+        draft.base.version = member.rows.head["version"]
+        slot.owner = member.new_owner
+        slot.busy = False
+        slot.failures = 0
+        alarm = member.rows.head["alarm_at"]
+        if alarm is not None and alarm != slot.alarm:
+            heapq.heappush(self._alarms, (alarm, slot.id))
+        slot.alarm = alarm
+
+    def _release(self, member: Member) -> None:
+        slot, draft = member.slot, member.draft
+        for run, reserved in member.runs:
+            if reserved:
+                self._executor.run(run)
+            else:
+                self._executor.enqueue(run)
+        for effect in draft.effects:
+            if isinstance(effect, CancelAction):
+                self._executor.cancel(effect.action_id)
+            elif isinstance(effect, Tell):
+                self._note_mail(effect.execution_id)
+        for pending in member.pending:
+            _answer(slot, pending)
+        if draft.ready and draft.workflow.state == states.RUNNING and not self._stopping:
+            slot.pending.append(Pending(Continue()))
+        self._make_runnable(slot)
+        self._rest(slot)
+
+    def _failed(self, group: Group, error: BaseException) -> None:
+        """A group could not be committed although memory was fresh: say so to whoever waits."""
+        for member in group.members:
+            slot = member.slot
+            slot.busy = False
+            for run, reserved in member.runs:
+                if reserved:
+                    self._executor.give_back(run.name)
+            slot.forget()
+            slot.has_mail = True
+            again = [p for p in member.pending if p.letter is None]
+            slot.pending.extendleft(reversed(again))
+            self._decider.note_commit_failure(slot, again, error)
+            self._make_runnable(slot)
+
+
+def _answer(slot: Slot, pending: Pending) -> None:
+    future = pending.future
+    if future is None:
+        return
+    if pending.refusal is not None:
+        future.set_exception(pending.refusal)
+    elif isinstance(pending.event, Started):
+        future.set_result(StartedExecution(slot.id, created=True))
+    else:
+        future.set_result(None)
+
+
+def _nothing() -> None:
+    """The job of a wake-up that only an alarm or waiting work has caused."""

@@ -1,0 +1,80 @@
+"""Taking up, at start, what earlier processes left: owned executions, mail, alarms, unfinished actions."""
+
+from __future__ import annotations
+
+import logging
+
+from maestrale.engine.events import ActionFinished
+from maestrale.model import states
+from maestrale.runtime.deciding import action_context
+from maestrale.runtime.engine import Engine
+from maestrale.runtime.executor import ActionRun
+from maestrale.store.database import Database
+from maestrale.store.processes import (
+    LeftAction,
+    alarms,
+    left_actions,
+    left_executions,
+    take_over,
+)
+
+log = logging.getLogger(__name__)
+
+
+def recover(database: Database, engine: Engine) -> None:
+    """Go on with everything. Call once the engine has started, before requests are let in."""
+    engine.loop.wake(
+        database.read(left_executions, engine.process_id).result(), database.read(alarms).result()
+    )
+    while found := database.read(left_actions, engine.process_id).result():
+        _take_up(database, engine, found)
+
+
+def _take_up(database: Database, engine: Engine, found: list[LeftAction]) -> None:
+    """Queued and repeatable actions run; what may have had effects fails visibly, or waits for outside."""
+    again = [action for action in found if action.queued or action.repeatable]
+    rest = [action for action in found if not (action.queued or action.repeatable)]
+    database.write(take_over, [action.id for action in again], engine.process_id, queued=True).result()
+    for action in again:
+        engine.executor.enqueue(_run(engine, action))
+    for action in rest:
+        if not action.waits_outside:
+            _fail(engine, action)
+    database.write(take_over, [action.id for action in rest], engine.process_id, queued=False).result()
+    if again or rest:
+        lost = sum(not action.waits_outside for action in rest)
+        log.info("Of an earlier process: %d actions are run, %d count as lost", len(again), lost)
+
+
+def _fail(engine: Engine, action: LeftAction) -> None:
+    text = (
+        f"The executor was lost while the action was running, and it cannot be re-run safely"
+        f" (it may have had its effect) [action={action.name}, action_ex_id={action.id}]."
+        f" Set 'safe-rerun: true' on the task if repeating it does no harm."
+    )
+    if action.execution_id is None:
+        engine.standalone.complete(action.id, states.ERROR, text)
+    else:
+        engine.lost(action.execution_id, ActionFinished(action.id, "ERROR", text))
+
+
+def _run(engine: Engine, action: LeftAction) -> ActionRun:
+    context = action_context(
+        action.id,
+        engine.settings,
+        workflow_execution_id=action.execution_id,
+        workflow_name=action.workflow_name,
+        task_execution_id=action.task_id,
+        task_name=action.task_name,
+        attempt=action.attempt + 1,
+        item_index=action.item_index,
+    )
+    return ActionRun(
+        action.id,
+        action.name,
+        action.input,
+        context,
+        action.timeout,
+        action.execution_id,
+        action.waits_outside,
+    )

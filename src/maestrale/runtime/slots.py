@@ -1,0 +1,100 @@
+"""What the engine keeps in memory of one execution that has, or recently had, something to do."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future
+from typing import Any
+
+from maestrale.engine.draft import Draft
+from maestrale.engine.events import AnyEvent
+from maestrale.engine.execution import Execution
+from maestrale.engine.needs import Answers
+from maestrale.engine.program import Program
+from maestrale.model.errors import MaestraleError
+from maestrale.model.values import Microseconds
+from maestrale.runtime.executor import ActionRun
+from maestrale.store.mail import Letter
+from maestrale.store.rows import ExecutionRows
+
+
+class Pending:
+    """One event on its way to a decision, and who waits for it."""
+
+    __slots__ = ("event", "future", "letter", "refusal")
+
+    def __init__(
+        self, event: AnyEvent, future: Future[Any] | None = None, letter: Letter | None = None
+    ) -> None:
+        self.event = event
+        self.future = future
+        self.letter = letter
+        self.refusal: MaestraleError | None = None
+
+
+class Slot:
+    """One execution. Exactly one thing happens to it at a time: loading, reading mail, asking, committing."""
+
+    __slots__ = (
+        "alarm",
+        "answers",
+        "busy",
+        "execution",
+        "failures",
+        "has_mail",
+        "id",
+        "owner",
+        "pending",
+        "program",
+        "queued",
+    )
+
+    def __init__(self, execution_id: str) -> None:
+        self.id = execution_id
+        self.execution: Execution | None = None
+        self.program: Program | None = None
+        self.owner: str | None = None
+        self.pending: deque[Pending] = deque()
+        self.answers: Answers = {}
+        self.busy = False
+        self.queued = False
+        self.has_mail = False
+        self.failures = 0
+        self.alarm: Microseconds | None = None
+
+    def use(self, program: Program) -> None:
+        """Run on this program."""
+        self.program = program
+
+    def forget(self) -> None:
+        """Throw away what memory knows; the next work loads it again."""
+        self.execution = None
+        self.program = None
+        self.answers = {}
+
+
+class Member:
+    """What one execution contributes to a commit."""
+
+    __slots__ = ("draft", "new_owner", "pending", "rows", "runs", "slot")
+
+    def __init__(
+        self, slot: Slot, draft: Draft, pending: list[Pending], rows: ExecutionRows, new_owner: str | None
+    ) -> None:
+        self.slot = slot
+        self.draft = draft
+        self.pending = pending
+        self.rows = rows
+        self.new_owner = new_owner
+        self.runs: list[tuple[ActionRun, bool]] = []
+        """Actions to be run after the commit, and whether a place is reserved for them."""
+
+
+class Group:
+    """Members that are committed together or not at all: an execution and the children it starts."""
+
+    __slots__ = ("attempts", "members")
+
+    def __init__(self, members: list[Member]) -> None:
+        self.members = members
+        self.attempts = 0

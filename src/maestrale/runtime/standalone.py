@@ -1,0 +1,195 @@
+"""Actions that run by themselves, outside of any workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from sqlalchemy import Connection, insert, select, update
+
+from maestrale.actions.base import ActionSettings
+from maestrale.actions.registry import Registry
+from maestrale.engine.identity import Identity
+from maestrale.model import states
+from maestrale.model.actions import ActionResult
+from maestrale.model.errors import BadRequest, InvalidAction, InvalidState, NotFound
+from maestrale.model.values import Json, Microseconds
+from maestrale.runtime.deciding import action_context
+from maestrale.runtime.executor import ActionRun, Executor
+from maestrale.runtime.requests import RanAction, RunAction
+from maestrale.store.database import Database
+from maestrale.store.documents import Values, encode
+from maestrale.store.rows import Row
+from maestrale.store.tables import action_executions, execution_values
+
+
+class Standalone:
+    """Runs, stores and completes stand-alone actions. Safe from any thread."""
+
+    executor: Executor
+
+    def __init__(
+        self,
+        database: Database,
+        registry: Registry,
+        process_id: str,
+        settings: ActionSettings,
+        clock: Callable[[], Microseconds],
+        entropy: Callable[[], int],
+    ) -> None:
+        self._database = database
+        self._registry = registry
+        self._process_id = process_id
+        self._settings = settings
+        self._clock = clock
+        self._entropy = entropy
+        self._waiting: dict[str, Future[RanAction]] = {}
+        self._unstored: set[str] = set()
+
+    def run(self, request: RunAction) -> Future[RanAction]:
+        """Run an action; the future resolves with its result, or when it is durably scheduled."""
+        future: Future[RanAction] = Future()
+        future.set_running_or_notify_cancel()
+        action = self._registry.find(request.name)
+        if action is None:
+            near = self._registry.suggestions(request.name)
+            hint = f"did you mean '{near[0]}'?" if near else "`mistral action-list` shows them all"
+            raise InvalidAction(f"Failed to find action [action_name={request.name}]", hint)
+        action.facts.check_input(request.input)
+        if request.wait and action.facts.waits_outside:
+            raise BadRequest("Action does not support synchronous execution.")
+        now = self._clock()
+        action_id = Identity(f"{self._entropy():016x}", 0, now).next_id()
+        run = ActionRun(
+            action_id,
+            request.name,
+            request.input,
+            action_context(action_id, self._settings),
+            request.timeout,
+            None,
+            action.facts.waits_outside,
+        )
+        if not request.save and not action.facts.waits_outside:
+            self._waiting[action_id] = future
+            self._unstored.add(action_id)
+            self.executor.enqueue(run)
+            return future
+        if request.wait:
+            self._waiting[action_id] = future
+        dispatch = not (action.facts.waits_outside and action.facts.pure is not None)
+
+        def stored(done: Future[None]) -> None:
+            error = done.exception()
+            if error is not None:
+                self._waiting.pop(action_id, None)
+                future.set_exception(error)
+                return
+            if not request.wait:
+                future.set_result(RanAction(action_id, states.RUNNING))
+            if dispatch:
+                self.executor.enqueue(run)
+
+        row = self._row(request, run, now, queued=dispatch)
+        self._database.write(_store, row, request.input).add_done_callback(stored)
+        return future
+
+    def finished(self, run: ActionRun, result: ActionResult) -> None:
+        """A stand-alone action has ended."""
+        if run.action_id in self._unstored:
+            self._unstored.discard(run.action_id)
+            self._resolve(run.action_id, RanAction(None, result.state, result.result))
+            return
+
+        def stored(done: Future[None]) -> None:
+            error = done.exception()
+            if error is None or isinstance(error, InvalidState):
+                self._resolve(run.action_id, RanAction(run.action_id, result.state, result.result))
+            else:
+                waiting = self._waiting.pop(run.action_id, None)
+                if waiting is not None:
+                    waiting.set_exception(error)
+
+        self.complete(run.action_id, result.state, result.result).add_done_callback(stored)
+
+    def complete(self, action_id: str, state: str, result: Json) -> Future[None]:
+        """Store the end (or a pause, or a resume) of a stand-alone action."""
+        return self._database.write(_complete, action_id, state, result, self._clock())
+
+    def find(self, connection: Connection, action_id: str) -> tuple[str | None, str]:
+        """The workflow execution of an action execution (None: stand-alone) and its state."""
+        table = action_executions.c
+        row = connection.execute(select(table.execution_id, table.state).where(table.id == action_id)).first()
+        if row is None:
+            raise NotFound(f"ActionExecution not found [id={action_id}]")
+        return row.execution_id, row.state
+
+    def mark_started(self, action_ids: list[str]) -> Future[set[str]]:
+        """Make the start of queued actions durable; those that may start."""
+        unstored = {action_id for action_id in action_ids if action_id in self._unstored}
+        stored = [action_id for action_id in action_ids if action_id not in unstored]
+        if stored:
+            return self._database.write(_mark_started, stored, unstored, self._process_id)
+        future: Future[set[str]] = Future()
+        future.set_result(unstored)
+        return future
+
+    def _resolve(self, action_id: str, ran: RanAction) -> None:
+        waiting = self._waiting.pop(action_id, None)
+        if waiting is not None:
+            waiting.set_result(ran)
+
+    def _row(self, request: RunAction, run: ActionRun, now: Microseconds, *, queued: bool) -> Row:
+        return {
+            "id": run.action_id,
+            "attempt": 0,
+            "project_id": request.project_id,
+            "name": request.name,
+            "namespace": request.namespace,
+            "target": request.target,
+            "state": states.RUNNING,
+            "accepted": False,
+            "queued": queued,
+            "repeatable": False,
+            "waits_outside": run.waits_outside,
+            "executor": self._process_id if queued else None,
+            "timeout": request.timeout,
+            "description": request.description,
+            "tags": "[]",
+            "created_at": now,
+        }
+
+
+def _store(connection: Connection, row: Row, given: dict[str, Json]) -> None:
+    values: Values = {}
+    connection.execute(insert(action_executions).values(**row, input=encode(given, values)))
+    _store_values(connection, row["id"], values)
+
+
+def _store_values(connection: Connection, action_id: str, values: Values) -> None:
+    for key, data in values.items():
+        connection.execute(
+            insert(execution_values).prefix_with("OR IGNORE").values(root_id=action_id, hash=key, data=data)
+        )
+
+
+def _complete(connection: Connection, action_id: str, state: str, result: Json, now: Microseconds) -> None:
+    table = action_executions.c
+    values: Values = {}
+    output = encode(result, values) if state in states.COMPLETED else None
+    statement = (
+        update(action_executions)
+        .where(table.id == action_id, table.state.in_([states.RUNNING, states.PAUSED]))
+        .values(state=state, output=output, updated_at=now)
+    )
+    if connection.execute(statement).rowcount != 1:
+        raise InvalidState(f"Action {action_id} is already completed")
+    _store_values(connection, action_id, values)
+
+
+def _mark_started(
+    connection: Connection, action_ids: list[str], allowed: set[str], process_id: str
+) -> set[str]:
+    table = action_executions.c
+    mine = (table.id.in_(action_ids), table.state == states.RUNNING, table.executor == process_id)
+    connection.execute(update(action_executions).where(*mine).values(queued=False))
+    return allowed | set(connection.execute(select(table.id).where(*mine)).scalars())

@@ -1,0 +1,151 @@
+"""Use cases of action executions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from sqlalchemy import Connection
+
+from maestrale.actions.registry import Registry
+from maestrale.model import states
+from maestrale.model.errors import BadRequest, Forbidden
+from maestrale.model.listing import Listing, Row
+from maestrale.model.values import Json, masked
+from maestrale.runtime.requests import RanAction, RunAction, WorkflowEngine
+from maestrale.services.access import Caller, authorise
+from maestrale.services.waiting import outcome
+from maestrale.store.database import Database
+from maestrale.store.queries import (
+    ACTION_EXECUTION_FIELDS,
+    ACTION_EXECUTIONS,
+    get_action_execution,
+    get_task,
+    list_action_executions,
+)
+from maestrale.store.selection import Viewer
+
+UNKNOWN_ERROR: Final = "Unknown error"
+
+
+class NewActionExecution(msgspec.Struct, frozen=True):
+    """A wish to run one action by itself; `timeout` in seconds."""
+
+    name: str
+    input: dict[str, Json] = {}
+    namespace: str = ""
+    description: str | None = None
+    save_result: bool = False
+    run_sync: bool = False
+    target: str | None = None
+    timeout: float | None = None
+
+
+class ActionExecutions:
+    """What can be done with action executions."""
+
+    shape = ACTION_EXECUTIONS.shape()
+
+    def __init__(self, database: Database, engine: WorkflowEngine, registry: Registry) -> None:
+        self._database = database
+        self._engine = engine
+        self._registry = registry
+
+    async def page(self, caller: Caller, listing: Listing, task_id: str | None = None) -> list[Row]:
+        """One page of action executions. With `task_id`: NotFound if there is no such task."""
+        authorise(caller, "action_executions:list")
+        return await outcome(self._database.read(_listed, caller.viewer, listing, task_id))
+
+    async def get(
+        self,
+        caller: Caller,
+        identifier: str,
+        fields: Sequence[str] | None = None,
+        task_id: str | None = None,
+    ) -> Row:
+        """One action execution (of that task), by default with its output."""
+        authorise(caller, "action_executions:get")
+        shown = ACTION_EXECUTION_FIELDS if fields is None else fields
+        return await outcome(
+            self._database.read(get_action_execution, caller.viewer, identifier, shown, task_id)
+        )
+
+    async def run(self, caller: Caller, new: NewActionExecution) -> Row:
+        """Run an action. Nothing is stored of a synchronous one unless `save_result`; its id is None then."""
+        authorise(caller, "action_executions:create")
+        action = self._registry.find(new.name)
+        if action is None:
+            raise BadRequest(f"Failed to find action [action_name={new.name}]", self._hint(new.name))
+        waits_outside = action.facts.waits_outside
+        if waits_outside and new.run_sync:
+            raise BadRequest(
+                "Action does not support synchronous execution.",
+                f"{new.name} is completed from outside; leave run_sync out",
+            )
+        request = RunAction(
+            name=new.name,
+            input=new.input,
+            namespace=new.namespace,
+            project_id=caller.project_id,
+            description=new.description,
+            target=new.target,
+            timeout=new.timeout,
+            save=new.save_result or waits_outside,
+            wait=not waits_outside and (new.run_sync or not new.save_result),
+        )
+        ran = await outcome(self._engine.run_action(request))
+        if ran.action_id is None:
+            return _unsaved(request, ran)
+        row = await self.get(caller, ran.action_id)
+        if ran.state == states.RUNNING:
+            row |= {"state": states.RUNNING, "state_info": None, "output": "{}", "accepted": False}
+        return row
+
+    async def update(
+        self, caller: Caller, identifier: str, state: str | None, output: Json, has_output: bool
+    ) -> Row:
+        """Complete, pause or resume an action execution on behalf of who does the work."""
+        authorise(caller, "action_executions:update")
+        if state not in states.ACTION_STATES:
+            raise BadRequest(f"Error. Expected one of {sorted(states.ACTION_STATES)}, actual: {state}")
+        await self.get(caller, identifier, ("id",))
+        result = output
+        if state == states.SUCCESS and not has_output:
+            result = {}
+        elif state == states.ERROR and (output is None or output == {}):
+            result = UNKNOWN_ERROR
+        await outcome(self._engine.complete_action(identifier, state, result))
+        return await self.get(caller, identifier)
+
+    async def delete(self, caller: Caller, identifier: str) -> None:
+        """Refused: the history of executions is deleted with them."""
+        authorise(caller, "action_executions:delete")
+        await self.get(caller, identifier, ("id",))
+        raise Forbidden(
+            "Action execution deletion is not allowed", "it is deleted together with its workflow execution"
+        )
+
+    def _hint(self, name: str) -> str:
+        near = self._registry.suggestions(name)
+        return f"did you mean {' or '.join(near)}?" if near else "GET /v2/actions lists what there is"
+
+
+def _listed(connection: Connection, viewer: Viewer, listing: Listing, task_id: str | None) -> list[Row]:
+    if task_id is not None:
+        get_task(connection, viewer, task_id, ("id",))
+    return list_action_executions(connection, viewer, listing)
+
+
+def _unsaved(request: RunAction, ran: RanAction) -> Row:
+    row: Row = dict.fromkeys(ACTION_EXECUTION_FIELDS)
+    return row | {
+        "name": request.name,
+        "description": request.description,
+        "project_id": request.project_id,
+        "state": ran.state,
+        "tags": "[]",
+        "accepted": False,
+        "input": msgspec.json.encode(masked(request.input)).decode(),
+        "output": msgspec.json.encode({"result": masked(ran.result)}).decode(),
+    }

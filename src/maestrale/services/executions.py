@@ -1,0 +1,259 @@
+"""Use cases of workflow executions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+from sqlalchemy import Connection
+
+from maestrale.engine.context import merge_maps
+from maestrale.engine.events import (
+    AnyEvent,
+    Described,
+    EnvironmentUpdated,
+    PauseRequested,
+    ResumeRequested,
+    Started,
+    StopRequested,
+)
+from maestrale.model import states
+from maestrale.model.errors import BadRequest, Conflict, NotFound
+from maestrale.model.listing import Listing, Row
+from maestrale.model.values import Json
+from maestrale.runtime.requests import StartWorkflow, WorkflowEngine
+from maestrale.services.access import Caller, authorise
+from maestrale.services.waiting import now, outcome
+from maestrale.store.catalogue import definition_to_start
+from maestrale.store.database import Database
+from maestrale.store.queries import (
+    EXECUTION_FIELDS,
+    EXECUTIONS,
+    find_execution,
+    get_execution,
+    list_executions,
+)
+from maestrale.store.selection import Viewer
+from maestrale.store.trees import list_below_execution, list_below_task, report
+
+ID_LENGTH: Final = 36
+WANTED_STATES: Final = (states.RUNNING, states.PAUSED, states.SUCCESS, states.ERROR, states.CANCELLED)
+OF_THE_SERVICE: Final = frozenset({"namespace", "root_execution_id", "task_execution_id", "index"})
+"""Params that the service adds; a copy of an execution gets its own."""
+
+_ENDS: Final[dict[str, Literal["SUCCESS", "ERROR", "CANCELLED"]]] = {
+    "SUCCESS": "SUCCESS",
+    "ERROR": "ERROR",
+    "CANCELLED": "CANCELLED",
+}
+_ANSWER: Final = tuple(EXECUTIONS.fields)
+_DESCRIBED: Final = tuple(name for name in _ANSWER if name not in ("params", "input", "output"))
+
+
+class NewExecution(msgspec.Struct, frozen=True):
+    """A wish to start a workflow, named by id or by name. What is not given comes from `source_id`."""
+
+    workflow: str | None = None
+    namespace: str | None = None
+    input: dict[str, Json] = {}
+    params: dict[str, Json] = {}
+    description: str | None = None
+    id: str | None = None
+    source_id: str | None = None
+
+
+class ExecutionChange(msgspec.Struct, frozen=True):
+    """A wish to change an execution; None: not asked for."""
+
+    state: str | None = None
+    state_info: str | None = None
+    description: str | None = None
+    environment: Json = None
+
+
+class Executions:
+    """What can be done with workflow executions."""
+
+    shape = EXECUTIONS.shape()
+
+    def __init__(self, database: Database, engine: WorkflowEngine) -> None:
+        self._database = database
+        self._engine = engine
+
+    async def page(self, caller: Caller, listing: Listing) -> list[Row]:
+        """One page of executions."""
+        authorise(caller, "executions:list")
+        if listing.all_projects or any(filter_.name == "project_id" for filter_ in listing.filters):
+            authorise(caller, "executions:list:all_projects")
+        return await outcome(self._database.read(list_executions, caller.viewer, listing))
+
+    async def get(self, caller: Caller, identifier: str, fields: Sequence[str] | None = None) -> Row:
+        """One execution, by default with output and published globals."""
+        authorise(caller, "executions:get")
+        return await self._read(caller, identifier, EXECUTION_FIELDS if fields is None else fields)
+
+    async def start(self, caller: Caller, new: NewExecution) -> Row:
+        """Start a workflow and answer the execution as it was started.
+
+        Where an execution with the wanted id exists already, that one is answered as it is.
+        """
+        authorise(caller, "executions:create")
+        if new.id is not None:
+            if not 0 < len(new.id) <= ID_LENGTH:
+                raise BadRequest(f"The id of an execution has 1 to {ID_LENGTH} characters, not {len(new.id)}")
+            existing = await outcome(self._database.read(find_execution, caller.viewer, new.id, _ANSWER))
+            if existing is not None:
+                return existing
+        if new.workflow is None and new.source_id is None:
+            raise BadRequest(
+                "Workflow ID or workflow name must be provided",
+                "send workflow_name or workflow_id, or source_execution_id to repeat an execution",
+            )
+        started = await outcome(self._database.read(_prepared, caller.viewer, new))
+        answer = await outcome(self._engine.start_workflow(StartWorkflow(started, new.id)))
+        try:
+            row = await self._read(caller, answer.execution_id, _ANSWER)
+        except NotFound:
+            if answer.created:
+                raise
+            raise Conflict(
+                f"Duplicate entry for WorkflowExecution: id='{new.id}'", "choose another id"
+            ) from None
+        if answer.created:
+            row |= {"state": states.RUNNING, "state_info": None, "output": "{}", "updated_at": None}
+        return row
+
+    async def update(self, caller: Caller, identifier: str, change: ExecutionChange) -> Row:
+        """Describe, pause, resume or stop an execution, or change its environment."""
+        authorise(caller, "executions:update")
+        events = _events(change)
+        await self._read(caller, identifier, ("id",))
+        for event in events:
+            await outcome(self._engine.send(identifier, event))
+        only_described = all(isinstance(event, Described) for event in events)
+        return await self._read(caller, identifier, _DESCRIBED if only_described else _ANSWER)
+
+    async def delete(self, caller: Caller, identifier: str, force: bool) -> None:
+        """Delete an execution with everything below it; an unfinished one only with `force`."""
+        authorise(caller, "executions:delete")
+        await self._read(caller, identifier, ("id",))
+        await outcome(self._engine.delete_execution(identifier, force))
+
+    async def below(
+        self,
+        caller: Caller,
+        identifier: str,
+        *,
+        of_task: bool = False,
+        errors_only: bool = False,
+        max_depth: int | None = None,
+        include_output: bool = False,
+    ) -> list[Row]:
+        """The execution and all below it, or all below a task, depth first."""
+        authorise(caller, "executions:get")
+        fields = tuple(name for name in _ANSWER if include_output or name != "output")
+        return await outcome(
+            self._database.read(
+                list_below_task if of_task else list_below_execution,
+                caller.viewer,
+                identifier,
+                fields=fields,
+                errors_only=errors_only,
+                max_depth=max_depth,
+            )
+        )
+
+    async def report(
+        self,
+        caller: Caller,
+        identifier: str,
+        *,
+        errors_only: bool = False,
+        max_depth: int | None = None,
+        statistics_only: bool = False,
+    ) -> Row:
+        """Statistics and tree of an execution."""
+        authorise(caller, "executions:get")
+        return await outcome(
+            self._database.read(
+                report,
+                caller.viewer,
+                identifier,
+                now=now(),
+                errors_only=errors_only,
+                max_depth=max_depth,
+                statistics_only=statistics_only,
+            )
+        )
+
+    async def _read(self, caller: Caller, identifier: str, fields: Sequence[str]) -> Row:
+        return await outcome(self._database.read(get_execution, caller.viewer, identifier, fields))
+
+
+def checked_environment(environment: Any) -> dict[str, Json]:
+    """An environment given in a request. BadRequest if it is not a map."""
+    if isinstance(environment, str):
+        raise BadRequest(
+            f"Environment is not found: {environment}", "there are no stored environments yet; give a map"
+        )
+    if not isinstance(environment, dict):
+        kind = type(environment).__name__
+        raise BadRequest(f"Unexpected value type for environment [env={environment}, type={kind}]")
+    return environment
+
+
+def _prepared(connection: Connection, viewer: Viewer, new: NewExecution) -> Started:
+    """The event that starts what was wished for."""
+    workflow, namespace = new.workflow, new.namespace
+    given, params, description = new.input, new.params, new.description
+    if new.source_id is not None:
+        source = get_execution(connection, viewer, new.source_id)
+        workflow = workflow or source["workflow_id"] or source["workflow_name"]
+        namespace = source["workflow_namespace"] if namespace is None else namespace
+        given = merge_maps(msgspec.json.decode(source["input"]), given)
+        kept = msgspec.json.decode(source["params"])
+        params = merge_maps({k: v for k, v in kept.items() if k not in OF_THE_SERVICE}, params)
+        description = f"{description or ''} Based on the execution '{new.source_id}'".strip()
+    if params.get("env") is not None:
+        checked_environment(params["env"])
+    definition = definition_to_start(connection, viewer, workflow or "", namespace or "")
+    return Started(
+        workflow_name=definition.name,
+        definition_hash=definition.text_hash,
+        workflow_id=definition.id,
+        namespace=definition.namespace,
+        project_id=viewer.project_id,
+        input=given,
+        params=params,
+        description=description,
+    )
+
+
+def _events(change: ExecutionChange) -> list[AnyEvent]:
+    """What has to be told to the execution. BadRequest for combinations that make no sense."""
+    state = change.state
+    if state is None and change.description is None and change.environment is None:
+        raise BadRequest("The property state, description, or params.env is not provided for update")
+    if state is not None and change.description is not None:
+        raise BadRequest("The property description must be updated separately from state")
+    environment = None
+    if change.environment is not None:
+        if state not in (None, states.RUNNING):
+            raise BadRequest("The property params.env can only be updated alone or with state RUNNING")
+        environment = checked_environment(change.environment)
+    events: list[AnyEvent] = []
+    if change.description is not None:
+        events.append(Described(change.description))
+    if state is None:
+        if environment is not None:
+            events.append(EnvironmentUpdated(environment))
+    elif state == states.RUNNING:
+        events.append(ResumeRequested(environment))
+    elif state == states.PAUSED:
+        events.append(PauseRequested())
+    elif state in _ENDS:
+        events.append(StopRequested(_ENDS[state], change.state_info))
+    else:
+        raise BadRequest(f"Cannot change state to {state}. Allowed states are: {', '.join(WANTED_STATES)}")
+    return events

@@ -1,0 +1,96 @@
+"""Use cases of task executions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import Connection
+
+from maestrale.engine.events import RerunRequested, SkipRequested
+from maestrale.model import states
+from maestrale.model.errors import BadRequest
+from maestrale.model.listing import Listing, Row
+from maestrale.model.values import Json
+from maestrale.runtime.requests import WorkflowEngine
+from maestrale.services.access import Caller, authorise
+from maestrale.services.executions import checked_environment
+from maestrale.services.waiting import outcome
+from maestrale.store.database import Database
+from maestrale.store.queries import TASK_FIELDS, TASKS, get_execution, get_task, is_with_items, list_tasks
+from maestrale.store.selection import Viewer
+
+
+class TaskChange(msgspec.Struct, frozen=True):
+    """A wish to rerun (RUNNING) or skip (SKIPPED) a task. Given names must be those of the task."""
+
+    state: str | None = None
+    reset: bool | None = None
+    environment: Json = None
+    name: str | None = None
+    workflow_name: str | None = None
+
+
+class Tasks:
+    """What can be done with task executions."""
+
+    shape = TASKS.shape()
+
+    def __init__(self, database: Database, engine: WorkflowEngine) -> None:
+        self._database = database
+        self._engine = engine
+
+    async def page(self, caller: Caller, listing: Listing, execution_id: str | None = None) -> list[Row]:
+        """One page of tasks. With `execution_id`: NotFound if there is no such execution."""
+        authorise(caller, "tasks:list")
+        return await outcome(self._database.read(_listed, caller.viewer, listing, execution_id))
+
+    async def get(self, caller: Caller, identifier: str, fields: Sequence[str] | None = None) -> Row:
+        """One task, by default with its result."""
+        authorise(caller, "tasks:get")
+        return await self._read(caller, identifier, TASK_FIELDS if fields is None else fields)
+
+    async def update(self, caller: Caller, identifier: str, change: TaskChange) -> Row:
+        """Rerun or skip a failed task and answer the task as it is now."""
+        authorise(caller, "tasks:update")
+        execution_id, event = await outcome(self._database.read(_command, caller.viewer, identifier, change))
+        await outcome(self._engine.send(execution_id, event))
+        return await self._read(caller, identifier, TASK_FIELDS)
+
+    async def _read(self, caller: Caller, identifier: str, fields: Sequence[str]) -> Row:
+        return await outcome(self._database.read(get_task, caller.viewer, identifier, fields))
+
+
+def _listed(connection: Connection, viewer: Viewer, listing: Listing, execution_id: str | None) -> list[Row]:
+    if execution_id is not None:
+        get_execution(connection, viewer, execution_id, ("id",))
+    return list_tasks(connection, viewer, listing)
+
+
+def _command(
+    connection: Connection, viewer: Viewer, identifier: str, change: TaskChange
+) -> tuple[str, RerunRequested | SkipRequested]:
+    """The execution to tell and what to tell it; what is wrong with the wish is a BadRequest."""
+    fields = ("id", "name", "workflow_name", "workflow_execution_id", "state")
+    task = get_task(connection, viewer, identifier, fields)
+    for name, given in (("name", change.name), ("workflow_name", change.workflow_name)):
+        if given is not None and given != task[name]:
+            raise BadRequest(f"The {name} does not match: the task has '{task[name]}', not '{given}'")
+    if change.state not in (states.RUNNING, states.SKIPPED):
+        raise BadRequest("Invalid task state. Only updating task to RUNNING or SKIPPED is supported")
+    if task["state"] != states.ERROR:
+        raise BadRequest(
+            f"The current task execution must be in ERROR for rerun or skip, it is in {task['state']}"
+        )
+    execution_id = task["workflow_execution_id"]
+    if change.state == states.SKIPPED:
+        return execution_id, SkipRequested(identifier)
+    if change.reset is None:
+        raise BadRequest(
+            "Mandatory field 'reset' is missing",
+            "true runs everything again, false (with-items only) the failed items",
+        )
+    if not change.reset and not is_with_items(connection, identifier):
+        raise BadRequest("Only a with-items task can be rerun with reset false")
+    environment = None if change.environment is None else checked_environment(change.environment)
+    return execution_id, RerunRequested(identifier, change.reset, environment)

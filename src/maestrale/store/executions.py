@@ -1,0 +1,348 @@
+"""Writing what decisions changed, and reading an execution back into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from maestrale.engine.context import Context
+from maestrale.engine.draft import Record
+from maestrale.engine.execution import Child, Execution, Outcome, Runs, TaskExecution, WorkflowExecution
+from maestrale.model import states
+from maestrale.model.values import Json
+from maestrale.store.documents import decode
+from maestrale.store.rows import AnswerRecord, ExecutionRows, Row, event_decoder
+from maestrale.store.tables import (
+    action_executions,
+    command_replies,
+    decision_records,
+    execution_heads,
+    execution_values,
+    mail,
+    task_executions,
+    workflow_executions,
+)
+
+
+class Overtaken(Exception):
+    """Another owner, or another version, was found at commit: the whole batch is void."""
+
+
+class MailChanged(Exception):
+    """A letter that was decided on is not there any more: the whole batch is void."""
+
+
+_HEAD_COLUMNS = ("version", "owner", "alarm_at", "next_sequence", "open_tasks", "control_epoch")
+
+_update_head = (
+    update(execution_heads)
+    .where(
+        execution_heads.c.id == bindparam("b_id"),
+        execution_heads.c.version == bindparam("b_version"),
+        execution_heads.c.owner.is_not_distinct_from(bindparam("b_owner")),
+    )
+    .values({name: bindparam(name) for name in _HEAD_COLUMNS})
+)
+_WORKFLOW_COLUMNS = (
+    "state", "state_info", "cause", "params", "globals", "variables", "output", "backlog", "description",
+    "updated_at", "finished_at",
+)  # fmt: skip
+_update_workflow = (
+    update(workflow_executions)
+    .where(workflow_executions.c.id == bindparam("b_id"))
+    .values({name: bindparam(name) for name in _WORKFLOW_COLUMNS})
+)
+_LIGHT_COLUMNS = (
+    "state", "state_info", "cause", "due_at", "timeout_at", "items_count", "items_next", "items_done",
+    "items_failed", "live", "processed", "error_handled", "updated_at", "started_at", "finished_at",
+)  # fmt: skip
+_FULL_COLUMNS = (
+    *_LIGHT_COLUMNS, "triggered_by", "next_tasks", "published", "published_global", "checkpoint", "runtime",
+    "items",
+)  # fmt: skip
+
+
+def _update_tasks(columns: Iterable[str]) -> Any:
+    return (
+        update(task_executions)
+        .where(task_executions.c.id == bindparam("b_id"))
+        .values({name: bindparam(name) for name in columns})
+    )
+
+
+_update_light = _update_tasks(_LIGHT_COLUMNS)
+_update_full = _update_tasks(_FULL_COLUMNS)
+_update_action = (
+    update(action_executions)
+    .where(action_executions.c.id == bindparam("b_id"))
+    .values({n: bindparam(n) for n in ("state", "state_info", "accepted", "output", "updated_at")})
+)
+_accept = (
+    update(workflow_executions)
+    .where(workflow_executions.c.id == bindparam("b_id"))
+    .values(accepted=bindparam("accepted"))
+)
+_insert_value = sqlite_insert(execution_values).on_conflict_do_nothing()
+
+
+def write_executions(connection: Connection, batch: list[ExecutionRows]) -> None:
+    """Write all rows of a batch. Raises `Overtaken` or `MailChanged` if memory was not the truth."""
+    _write_heads(connection, batch)
+    _many(connection, insert(workflow_executions), [r.workflow for r in batch if r.workflow and r.is_new])
+    _many(
+        connection, _update_workflow,
+        [_only(r.workflow, _WORKFLOW_COLUMNS) for r in batch if r.workflow and not r.is_new],
+    )  # fmt: skip
+    _many(
+        connection, _insert_value,
+        [
+            {"root_id": r.root_id, "hash": key, "data": data}
+            for r in sorted(batch, key=lambda rows: rows.root_id)
+            for key, data in sorted(r.values.items())
+        ],
+    )  # fmt: skip
+    _many(connection, insert(task_executions), [row for r in batch for row in r.new_tasks])
+    _many(connection, _update_light, [_only(row, _LIGHT_COLUMNS) for r in batch for row in r.light_tasks])
+    _many(connection, _update_full, [_only(row, _FULL_COLUMNS) for r in batch for row in r.full_tasks])
+    _many(connection, insert(action_executions), [row for r in batch for row in r.new_actions])
+    _many(connection, _update_action, [row for r in batch for row in r.changed_actions])
+    _many(
+        connection, _accept,
+        [{"b_id": child, "accepted": value} for r in batch for child, value in r.accepted.items()],
+    )  # fmt: skip
+    for rows in batch:
+        for task_id, attempt, indexes in rows.rejected:
+            _reject(connection, task_id, attempt, indexes)
+        for task_id in rows.dropped:
+            connection.execute(
+                update(action_executions).where(action_executions.c.task_id == task_id).values(output=None)
+            )
+    _many(connection, insert(decision_records), [row for r in batch for row in r.records])
+    _write_mail(connection, batch)
+
+
+def _write_heads(connection: Connection, batch: list[ExecutionRows]) -> None:
+    changed = sorted((r for r in batch if not r.is_new), key=lambda rows: rows.execution_id)
+    parameters = [
+        {
+            **{name: r.head[name] for name in _HEAD_COLUMNS},
+            "b_id": r.execution_id,
+            "b_version": r.old_version,
+            "b_owner": r.old_owner,
+        }
+        for r in changed
+    ]
+    if parameters and connection.execute(_update_head, parameters).rowcount != len(parameters):
+        raise Overtaken
+    _many(connection, insert(execution_heads), [r.head for r in batch if r.is_new])
+
+
+def _write_mail(connection: Connection, batch: list[ExecutionRows]) -> None:
+    consumed = [sequence for r in batch for sequence in r.consumed]
+    for start in range(0, len(consumed), 500):
+        part = consumed[start : start + 500]
+        if connection.execute(delete(mail).where(mail.c.sequence.in_(part))).rowcount != len(part):
+            raise MailChanged
+    _many(connection, insert(mail), [row for r in batch for row in r.mail])
+    _many(
+        connection, insert(command_replies),
+        [
+            {"command_id": reply.command_id, "status": reply.status, "message": reply.message,
+             "created_at": reply.created_at}
+            for r in batch for reply in r.replies
+        ],
+    )  # fmt: skip
+
+
+def _many(connection: Connection, statement: Any, rows: list[Row]) -> None:
+    if rows:
+        connection.execute(statement, rows)
+
+
+def _only(row: Row, columns: Iterable[str]) -> Row:
+    return {"b_id": row["id"], **{name: row[name] for name in columns}}
+
+
+def _reject(connection: Connection, task_id: str, attempt: int, indexes: list[int] | None) -> None:
+    actions = update(action_executions).where(
+        action_executions.c.task_id == task_id, action_executions.c.attempt < attempt
+    )
+    children = update(workflow_executions).where(
+        workflow_executions.c.parent_task_id == task_id, workflow_executions.c.attempt < attempt
+    )
+    if indexes is not None:
+        actions = actions.where(action_executions.c.item_index.in_(indexes))
+        children = children.where(workflow_executions.c.item_index.in_(indexes))
+    connection.execute(actions.values(accepted=False))
+    connection.execute(children.values(accepted=False))
+
+
+class LoadedExecution(msgspec.Struct):
+    """An execution as it is in the database. Contexts and joins are rebuilt by the engine's `rebuild`."""
+
+    execution: Execution
+    owner: str | None
+
+
+def fetcher(connection: Connection, root_id: str) -> Callable[[str], bytes]:
+    """How to get a large value of an execution tree; each is read at most once."""
+    known: dict[str, bytes] = {}
+
+    def fetch(key: str) -> bytes:
+        if key not in known:
+            known[key] = connection.execute(
+                select(execution_values.c.data).where(
+                    execution_values.c.root_id == root_id, execution_values.c.hash == key
+                )
+            ).scalar_one()
+        return known[key]
+
+    return fetch
+
+
+def load_execution(connection: Connection, execution_id: str) -> LoadedExecution | None:
+    """Read one execution with its tasks and the children that count; None if there is no such one."""
+    head = connection.execute(
+        select(execution_heads).where(execution_heads.c.id == execution_id)
+    ).mappings().one_or_none()  # fmt: skip
+    if head is None or head["deleting"]:
+        return None
+    execution = Execution(head["seed"], head["version"])
+    execution.next_sequence = head["next_sequence"]
+    execution.open_tasks = head["open_tasks"]
+    execution.control_epoch = head["control_epoch"]
+    fetch = fetcher(connection, head["root_id"])
+    row = connection.execute(
+        select(workflow_executions).where(workflow_executions.c.id == execution_id)
+    ).mappings().one()  # fmt: skip
+    execution.workflow = _workflow(row, fetch)
+    execution.last_time = (
+        connection.execute(
+            select(func.max(decision_records.c.at)).where(decision_records.c.execution_id == execution_id)
+        ).scalar_one()
+        or 0
+    )
+    for task_data in connection.execute(
+        select(task_executions)
+        .where(task_executions.c.execution_id == execution_id)
+        .order_by(task_executions.c.sequence)
+    ).mappings():
+        _add_task(execution, _task(task_data, fetch))
+    _load_actions(connection, execution, execution_id, fetch)
+    _load_sub_workflows(connection, execution, execution_id)
+    return LoadedExecution(execution, head["owner"])
+
+
+def _workflow(row: Any, fetch: Callable[[str], bytes]) -> WorkflowExecution:
+    names = WorkflowExecution.__struct_fields__
+    documents = ("cause", "input", "params", "variables", "globals", "output", "backlog", "tags")
+    return WorkflowExecution(**{n: decode(row[n], fetch) if n in documents else row[n] for n in names})
+
+
+def _task(row: Any, fetch: Callable[[str], bytes]) -> TaskExecution:
+    documents = (
+        "cause", "triggered_by", "next_tasks", "published", "published_global", "runtime", "tags", "items",
+    )  # fmt: skip
+    plain = [n for n in TaskExecution.__struct_fields__ if n not in ("context", "checkpointed")]
+    task = TaskExecution(**{n: decode(row[n], fetch) if n in documents else row[n] for n in plain})
+    if row["checkpoint"] is not None:
+        parts = msgspec.json.decode(row["checkpoint"], type=dict[str, msgspec.Raw])
+        values: dict[str, Json] = decode(bytes(parts["values"]).decode(), fetch)
+        versions: dict[str, int] = msgspec.json.decode(parts["versions"])
+        task.context = Context((values,), (versions,))
+        task.checkpointed = True
+    return task
+
+
+def _add_task(execution: Execution, task: TaskExecution) -> None:
+    execution.tasks[task.id] = task
+    execution.latest[task.name] = task.id
+    times = [at for at in (task.due_at, task.timeout_at) if at is not None]
+    if times and not task.is_completed:
+        execution.timers[task.id] = min(times)
+    if task.state == states.WAITING:
+        execution.waiting_joins += 1
+    if task.is_completed and not task.next_tasks:
+        execution.ends[task.id] = True
+    if (task.cause or {}).get("kind") == "continue" or (
+        task.state == states.RUNNING
+        and task.items_count is not None
+        and (task.items_next < task.items_count or task.runtime.get("redo"))
+    ):
+        execution.ready.append(task.id)
+
+
+def _load_actions(
+    connection: Connection, execution: Execution, execution_id: str, fetch: Callable[[str], bytes]
+) -> None:
+    table = action_executions
+    query = select(table).where(
+        table.c.execution_id == execution_id,
+        table.c.accepted | table.c.state.in_([states.RUNNING, states.PAUSED]),
+    )
+    documents = ("input", "output")
+    names = [n for n in Child.__struct_fields__ if n != "is_workflow"]
+    for row in connection.execute(query).mappings():
+        task = execution.tasks.get(row["task_id"])
+        if task is None:
+            continue
+        child = Child(**{n: decode(row[n], fetch) if n in documents else row[n] for n in names})
+        runs = execution.runs.setdefault(task.id, Runs())
+        if child.accepted:
+            runs.outcomes[child.item_index or 0] = Outcome(child.state, child.output, child.id)
+        elif child.attempt == task.attempt or task.items_count is not None:
+            runs.open[child.id] = child
+            execution.children[child.id] = task.id
+            execution.local_actions += child.needs_executor
+
+
+def _load_sub_workflows(connection: Connection, execution: Execution, execution_id: str) -> None:
+    table = workflow_executions
+    query = select(
+        table.c.id, table.c.parent_task_id, table.c.item_index, table.c.attempt, table.c.name, table.c.state,
+        table.c.output, table.c.root_id, table.c.accepted, table.c.created_at,
+    ).where(table.c.parent_id == execution_id)  # fmt: skip
+    for row in connection.execute(query).mappings():
+        task = execution.tasks.get(row["parent_task_id"])
+        if task is None:
+            continue
+        if row["accepted"]:
+            output = decode(row["output"], fetcher(connection, row["root_id"]))
+            runs = execution.runs.setdefault(task.id, Runs())
+            runs.outcomes[row["item_index"] or 0] = Outcome(row["state"], output, row["id"])
+        elif row["attempt"] == task.attempt and not task.is_completed:
+            _open_sub_workflow(execution, task, row)
+
+
+def _open_sub_workflow(execution: Execution, task: TaskExecution, row: Any) -> None:
+    runs = execution.runs.setdefault(task.id, Runs())
+    runs.open[row["id"]] = Child(
+        id=row["id"],
+        task_id=task.id,
+        is_workflow=True,
+        item_index=row["item_index"],
+        attempt=row["attempt"],
+        name=row["name"],
+        state=states.PAUSED if row["state"] == states.PAUSED else states.RUNNING,
+        created_at=row["created_at"],
+    )
+    execution.children[row["id"]] = task.id
+
+
+def read_records(connection: Connection, execution_id: str) -> list[Record]:
+    """The decision records of an execution, in order."""
+    query = (
+        select(decision_records)
+        .where(decision_records.c.execution_id == execution_id)
+        .order_by(decision_records.c.sequence)
+    )
+    found = []
+    for row in connection.execute(query).mappings():
+        answers = msgspec.json.decode(row["answers"], type=list[AnswerRecord]) if row["answers"] else []
+        event = event_decoder.decode(row["event"])
+        found.append(Record(row["sequence"], row["at"], event, {a.question: a.answer for a in answers}))
+    return found

@@ -1,0 +1,137 @@
+"""What decisions ask about the rest of the world, answered from committed rows."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from sqlalchemy import Connection, or_, select
+
+from maestrale.engine.needs import FindExecutions, FindTasks
+from maestrale.model.errors import EvaluationError
+from maestrale.model.values import Json, Microseconds, timestamp_text
+from maestrale.store.documents import decode
+from maestrale.store.executions import fetcher
+from maestrale.store.tables import definitions, task_executions, workflow_executions
+
+
+def find_workflow(connection: Connection, project_id: str, name: str, namespace: str) -> Any:
+    """The row of the workflow that a project sees under that name, its own first; None if there is none."""
+    table = definitions.c
+    query = select(table.id, table.name, table.namespace, table.text_hash, table.workbook_name).where(
+        table.kind == "workflow",
+        table.name == name,
+        table.namespace == namespace,
+        or_(table.project_id == project_id, table.scope == "public"),
+    )
+    found: Any = connection.execute(
+        query.order_by(table.project_id != project_id, table.created_at, table.id).limit(1)
+    ).first()
+    return found
+
+
+def find_executions(connection: Connection, question: FindExecutions) -> list[dict[str, Json]]:
+    """Workflow executions of the project by the filters of `executions(...)`, oldest first."""
+    table = workflow_executions.c
+    query = select(workflow_executions).where(table.project_id == question.project_id)
+    if question.execution_id is not None:
+        query = query.where(table.id == question.execution_id)
+    if question.root_execution_id is not None:
+        query = query.where(table.root_id == question.root_execution_id, table.id != table.root_id)
+    if question.state is not None:
+        query = query.where(table.state == question.state)
+    if question.from_time is not None:
+        query = query.where(table.created_at >= _time(question.from_time))
+    if question.to_time is not None:
+        query = query.where(table.created_at < _time(question.to_time))
+    found = []
+    for row in connection.execute(query.order_by(table.created_at, table.id)).mappings():
+        fetch = fetcher(connection, row["root_id"])
+        found.append(
+            {
+                "id": row["id"],
+                "workflow_id": row["workflow_id"],
+                "workflow_name": row["name"],
+                "workflow_namespace": row["namespace"],
+                "name": row["name"],
+                "description": row["description"],
+                "state": row["state"],
+                "state_info": row["state_info"],
+                "input": decode(row["input"], fetch),
+                "output": decode(row["output"], fetch),
+                "params": decode(row["params"], fetch),
+                "task_execution_id": row["parent_task_id"],
+                "root_execution_id": None if row["root_id"] == row["id"] else row["root_id"],
+                "project_id": row["project_id"],
+                "created_at": timestamp_text(row["created_at"]),
+                "updated_at": timestamp_text(row["updated_at"]),
+            }
+        )
+    return found
+
+
+def find_tasks(connection: Connection, question: FindTasks) -> list[dict[str, Json]]:
+    """Task executions by the arguments of `tasks(...)`, in order of creation."""
+    executions = workflow_executions.c
+    wanted = select(executions.id, executions.root_id, executions.definition_hash).where(
+        executions.project_id == question.project_id
+    )
+    if question.execution_id is not None:
+        wanted = wanted.where(executions.id == question.execution_id)
+    ids = {row.id: row.root_id for row in connection.execute(wanted)}
+    if question.recursive and question.execution_id is not None:
+        ids |= _descendants(connection, question.execution_id)
+    table = task_executions.c
+    found: list[dict[str, Json]] = []
+    for execution_id, root_id in ids.items():
+        query = select(task_executions).where(table.execution_id == execution_id).order_by(table.sequence)
+        if question.state is not None:
+            query = query.where(table.state == question.state)
+        fetch = fetcher(connection, root_id)
+        for row in connection.execute(query).mappings():
+            if (
+                question.flat
+                and row["type"] == "WORKFLOW"
+                and not _differs(connection, row["id"], row["state"])
+            ):
+                continue
+            found.append(
+                {
+                    "id": row["id"],
+                    "name": row["name"],
+                    "state": row["state"],
+                    "state_info": row["state_info"],
+                    "published": decode(row["published"], fetch) or {},
+                    "type": row["type"],
+                    "workflow_execution_id": execution_id,
+                    "created_at": timestamp_text(row["created_at"]),
+                    "updated_at": timestamp_text(row["updated_at"]),
+                }
+            )
+    return found
+
+
+def _descendants(connection: Connection, execution_id: str) -> dict[str, str]:
+    table = workflow_executions.c
+    found: dict[str, str] = {}
+    level = [execution_id]
+    while level:
+        rows = connection.execute(select(table.id, table.root_id).where(table.parent_id.in_(level))).all()
+        level = [row.id for row in rows if row.id not in found]
+        found |= {row.id: row.root_id for row in rows}
+    return found
+
+
+def _differs(connection: Connection, task_id: str, state: str) -> bool:
+    """Whether a WORKFLOW task is in another state than each of its sub-executions."""
+    table = workflow_executions.c
+    children = connection.execute(select(table.state).where(table.parent_task_id == task_id)).scalars().all()
+    return all(child != state for child in children)
+
+
+def _time(text: str) -> Microseconds:
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise EvaluationError(f"'{text}' is not a time; write YYYY-MM-DD hh:mm:ss") from None
+    return int(moment.replace(tzinfo=moment.tzinfo or datetime.UTC).timestamp() * 1_000_000)

@@ -1,0 +1,104 @@
+"""Who works on this database, and what earlier processes left behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, delete, insert, select, update
+
+from maestrale.model import states
+from maestrale.model.values import Json, Microseconds
+from maestrale.store.documents import decode
+from maestrale.store.executions import fetcher
+from maestrale.store.rows import Row
+from maestrale.store.tables import (
+    action_executions,
+    execution_heads,
+    mail,
+    processes,
+    task_executions,
+    workflow_executions,
+)
+
+ACTIONS_PER_READ = 500
+
+
+class LeftAction(msgspec.Struct, frozen=True):
+    """An action execution that an earlier process was to run. `queued`: it never started."""
+
+    id: str
+    name: str
+    execution_id: str | None
+    workflow_name: str | None
+    task_id: str | None
+    task_name: str | None
+    item_index: int | None
+    attempt: int
+    queued: bool
+    repeatable: bool
+    waits_outside: bool
+    timeout: float | None
+    input: dict[str, Json]
+
+
+def register(connection: Connection, row: Row) -> None:
+    """Add this process; on a database with one engine all others are gone."""
+    connection.execute(delete(processes))
+    connection.execute(insert(processes).values(**row))
+
+
+def unregister(connection: Connection, process_id: str) -> None:
+    """Take this process off the list."""
+    connection.execute(delete(processes).where(processes.c.id == process_id))
+
+
+def left_actions(connection: Connection, process_id: str) -> list[LeftAction]:
+    """Unfinished actions of other processes, oldest first, a bounded number at a time."""
+    table = action_executions.c
+    query = (
+        select(
+            action_executions,
+            task_executions.c.name.label("task_name"),
+            workflow_executions.c.name.label("workflow_name"),
+            workflow_executions.c.root_id,
+        )
+        .outerjoin(task_executions, task_executions.c.id == table.task_id)
+        .outerjoin(workflow_executions, workflow_executions.c.id == table.execution_id)
+        .where(table.state == states.RUNNING, table.executor.is_not(None), table.executor != process_id)
+        .order_by(table.created_at, table.id)
+        .limit(ACTIONS_PER_READ)
+    )
+    return [_left(connection, row) for row in connection.execute(query).mappings()]
+
+
+def _left(connection: Connection, row: Any) -> LeftAction:
+    given = decode(row["input"], fetcher(connection, row["root_id"] or row["id"]))
+    names = [name for name in LeftAction.__struct_fields__ if name != "input"]
+    return LeftAction(**{name: row[name] for name in names}, input=given)
+
+
+def take_over(connection: Connection, action_ids: list[str], process_id: str, *, queued: bool) -> None:
+    """Make left actions ours: to be run again, or (not queued) to be failed."""
+    connection.execute(
+        update(action_executions)
+        .where(action_executions.c.id.in_(action_ids))
+        .values(executor=process_id, queued=queued)
+    )
+
+
+def left_executions(connection: Connection, process_id: str) -> list[str]:
+    """Executions that somebody owned, and those that have mail."""
+    owned = select(execution_heads.c.id).where(
+        execution_heads.c.owner.is_not(None), execution_heads.c.owner != process_id
+    )
+    addressed = select(mail.c.execution_id).distinct()
+    return list(connection.execute(owned.union(addressed)).scalars())
+
+
+def alarms(connection: Connection) -> list[tuple[Microseconds, str]]:
+    """Every execution that wants to be woken, and when."""
+    query = select(execution_heads.c.alarm_at, execution_heads.c.id).where(
+        execution_heads.c.alarm_at.is_not(None)
+    )
+    return [(row.alarm_at, row.id) for row in connection.execute(query)]

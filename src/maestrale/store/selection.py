@@ -1,0 +1,273 @@
+"""Lists as SQL, written once: who may see what, filters, order, pages."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+from sqlalchemy import Connection, and_, false, func, not_, or_, select, true
+from sqlalchemy.sql import ColumnElement, FromClause, Select
+
+from maestrale.model.errors import BadRequest, NotFound
+from maestrale.model.listing import Filter, Listing, Row, Shape, SortKey
+from maestrale.model.values import Microseconds
+
+Kind = Literal["text", "uuid", "time", "flag", "tags", "document"]
+Condition = ColumnElement[bool]
+
+SECOND: Final = 1_000_000
+TRUE_WORDS: Final = frozenset({"true", "1", "t", "y", "yes", "on"})
+FALSE_WORDS: Final = frozenset({"false", "0", "f", "n", "no", "off", ""})
+
+
+class Viewer(msgspec.Struct, frozen=True):
+    """For whom rows are read: a project, or everything."""
+
+    project_id: str
+    sees_all: bool = False
+
+
+class Field(msgspec.Struct, frozen=True):
+    """One field of the API and the column that it shows. `heavy` ones are left out of lists.
+
+    `indexed` is a column with an index that has the same value wherever the field is not null.
+    """
+
+    column: ColumnElement[Any]
+    kind: Kind = "text"
+    nullable: bool = False
+    filters: bool = True
+    heavy: bool = False
+    indexed: ColumnElement[Any] | None = None
+
+
+class Resource(msgspec.Struct, frozen=True):
+    """One kind of row that can be listed.
+
+    `title` is how messages call it. Rows are visible to their project, and to all where `scope` is public.
+    `hidden` columns are always read, under these names, for what is made of a row afterwards.
+    """
+
+    collection: str
+    title: str
+    source: FromClause
+    fields: dict[str, Field]
+    project: ColumnElement[str]
+    scope: ColumnElement[str] | None = None
+    hidden: dict[str, ColumnElement[Any]] = {}
+    computed: tuple[str, ...] = ()
+    free_ids: bool = False
+
+    def shape(self) -> Shape:
+        """The names that requests may use."""
+        return Shape(
+            collection=self.collection,
+            fields=(*self.fields, *self.computed),
+            filters=frozenset(name for name, field in self.fields.items() if field.filters),
+            sortable=frozenset(name for name, field in self.fields.items() if field.kind != "document"),
+            nullable=frozenset(name for name, field in self.fields.items() if field.nullable),
+            free_ids=self.free_ids,
+        )
+
+    def chosen(self, listing: Listing) -> list[str]:
+        """The fields that a page shows, in the order of the API."""
+        if listing.fields is not None:
+            return list(listing.fields)
+        return [name for name, field in self.fields.items() if not field.heavy or name in listing.extra]
+
+
+def visible(resource: Resource, viewer: Viewer) -> list[Condition]:
+    """Conditions that keep foreign rows out of sight."""
+    if viewer.sees_all:
+        return []
+    own = resource.project == viewer.project_id
+    return [own if resource.scope is None else or_(own, resource.scope == "public")]
+
+
+def select_fields(resource: Resource, names: Sequence[str]) -> Select[Any]:
+    """A statement that reads these fields (computed ones are left to the caller) and the hidden columns."""
+    columns = [resource.fields[name].column.label(name) for name in names if name in resource.fields]
+    hidden = [column.label(name) for name, column in resource.hidden.items()]
+    return select(*columns, *hidden).select_from(resource.source)
+
+
+def read_page(
+    connection: Connection, resource: Resource, viewer: Viewer, listing: Listing, *conditions: Condition
+) -> list[Row]:
+    """One page of rows. BadRequest for a value that does not fit its field, NotFound for the marker."""
+    statement = (
+        select_fields(resource, resource.chosen(listing))
+        .where(*visible(resource, viewer), *conditions)
+        .where(*(condition(resource.fields[filter_.name], filter_) for filter_ in listing.filters))
+        .where(*(resource.fields[name].column.is_(None) for name in listing.nulls))
+        .order_by(*(_ordered(resource.fields[key.name], key.descending) for key in listing.sort))
+        .limit(listing.limit)
+    )
+    if listing.marker is not None:
+        statement = statement.where(_after_marker(connection, resource, viewer, listing, *conditions))
+    return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+def condition(field: Field, filter_: Filter) -> Condition:
+    """One filter as SQL."""
+    if field.kind == "time":
+        return _time_condition(field, filter_)
+    if field.kind == "tags":
+        return _tags_condition(field, filter_)
+    column, operator = field.column, filter_.operator
+    if operator == "has":
+        return column.like(f"%{filter_.value}%")
+    if operator in ("lt", "lte", "gt", "gte") and field.kind in ("flag", "document"):
+        raise _unfit(filter_, f"'{operator}' does not compare this field")
+    if operator in ("in", "nin"):
+        values = [_value(field.kind, filter_, text) for text in filter_.value.split(",")]
+        return column.in_(values) if operator == "in" else _negated(field, column.in_(values))
+    value = _value(field.kind, filter_, filter_.value)
+    if operator == "neq":
+        return _negated(field, column == value)
+    if operator == "eq" and field.indexed is not None:
+        return and_(field.indexed == value, column == value)
+    comparisons: dict[str, Condition] = {
+        "eq": column == value,
+        "lt": column < value,
+        "lte": column <= value,
+        "gt": column > value,
+        "gte": column >= value,
+    }
+    return comparisons[operator]
+
+
+def _negated(field: Field, positive: Condition) -> Condition:
+    """What has no value is not equal to any value either."""
+    return or_(field.column.is_(None), not_(positive)) if field.nullable else not_(positive)
+
+
+def _value(kind: Kind, filter_: Filter, text: str) -> Any:
+    if kind == "uuid" and not is_uuid(text):
+        raise _unfit(filter_, f"'{text}' is not a UUID")
+    if kind == "flag":
+        if text.lower() in TRUE_WORDS | FALSE_WORDS:
+            return text.lower() in TRUE_WORDS
+        raise _unfit(filter_, f"'{text}' is neither true nor false")
+    if kind == "document":
+        try:
+            return msgspec.json.encode(msgspec.json.decode(text)).decode()
+        except msgspec.DecodeError:
+            raise _unfit(filter_, f"'{text}' is not JSON") from None
+    return text
+
+
+def _unfit(filter_: Filter, why: str) -> BadRequest:
+    return BadRequest(f"Invalid value for argument {filter_.name}: {why}")
+
+
+def is_uuid(text: str) -> bool:
+    """Whether `text` reads as a UUID."""
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _time_condition(field: Field, filter_: Filter) -> Condition:
+    """Times are compared as the API shows them: by whole seconds."""
+    column, operator = field.column, filter_.operator
+    if operator == "has":
+        raise _unfit(filter_, "'has' does not compare times")
+    if operator in ("in", "nin"):
+        starts = [_time(filter_, text) for text in filter_.value.split(",")]
+        within = or_(*(and_(column >= start, column < start + SECOND) for start in starts))
+        return within if operator == "in" else _negated(field, within)
+    start = _time(filter_, filter_.value)
+    within = and_(column >= start, column < start + SECOND)
+    comparisons: dict[str, Condition] = {
+        "eq": within,
+        "neq": _negated(field, within),
+        "lt": column < start,
+        "lte": column < start + SECOND,
+        "gt": column >= start + SECOND,
+        "gte": column >= start,
+    }
+    return comparisons[operator]
+
+
+def _time(filter_: Filter, text: str) -> Microseconds:
+    try:
+        moment = datetime.datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise _unfit(filter_, f"'{text}' is not a time such as 2026-11-23 20:09:36") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=datetime.UTC)
+    return int(moment.timestamp()) * SECOND
+
+
+def _tags_condition(field: Field, filter_: Filter) -> Condition:
+    operator = filter_.operator
+    if operator == "has":
+        return field.column.like(f"%{filter_.value}%")
+    given = [_has_tag(field.column, tag.strip()) for tag in filter_.value.split(",")]
+    conditions: dict[str, Condition] = {
+        "eq": and_(*given),
+        "neq": not_(and_(*given)),
+        "in": or_(*given),
+        "nin": not_(or_(*given)),
+    }
+    if operator not in conditions:
+        raise _unfit(filter_, f"'{operator}' does not compare tags")
+    return conditions[operator]
+
+
+def _has_tag(column: ColumnElement[Any], tag: str) -> Condition:
+    # LIKE would ignore case on SQLite; `replace` is exact everywhere.
+    return func.replace(column, msgspec.json.encode(tag).decode(), "") != column
+
+
+def _ordered(field: Field, descending: bool) -> ColumnElement[Any]:
+    ordered = field.column.desc() if descending else field.column.asc()
+    if not field.nullable:
+        return ordered
+    return ordered.nulls_last() if descending else ordered.nulls_first()
+
+
+def _after_marker(
+    connection: Connection, resource: Resource, viewer: Viewer, listing: Listing, *conditions: Condition
+) -> Condition:
+    names = [key.name for key in listing.sort]
+    is_marker = resource.fields["id"].column == listing.marker
+    statement = select_fields(resource, names).where(is_marker, *visible(resource, viewer), *conditions)
+    row = connection.execute(statement).first()
+    if row is None:
+        raise NotFound(f"{resource.title} not found [id={listing.marker}]", "the marker is not there")
+    values = tuple(row[: len(names)])
+    first = listing.sort[0]
+    return and_(_bound(resource, first, values[0]), _beyond(resource, listing.sort, values))
+
+
+def _beyond(resource: Resource, sort: tuple[SortKey, ...], values: tuple[Any, ...]) -> Condition:
+    field, value = resource.fields[sort[0].name], values[0]
+    after = _after(field, value, sort[0].descending)
+    if len(sort) == 1:
+        return after
+    same = field.column.is_(None) if value is None else field.column == value
+    return or_(after, and_(same, _beyond(resource, sort[1:], values[1:])))
+
+
+def _after(field: Field, value: Any, descending: bool) -> Condition:
+    column = field.column
+    if value is None:
+        return false() if descending else column.is_not(None)
+    after: Condition = column < value if descending else column > value
+    return or_(after, column.is_(None)) if descending and field.nullable else after
+
+
+def _bound(resource: Resource, key: SortKey, value: Any) -> Condition:
+    """Says what `_beyond` implies, in a form for which the database can use an index."""
+    field = resource.fields[key.name]
+    if value is None or (key.descending and field.nullable):
+        return true()
+    bound: Condition = field.column <= value if key.descending else field.column >= value
+    return bound

@@ -1,0 +1,149 @@
+"""The composition root: settings in, a wired service out. Only here concrete parts meet."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import os
+import socket
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maestrale.actions.base import ActionSettings
+from maestrale.actions.registry import Registry
+from maestrale.config import Settings, database_url
+from maestrale.engine.decision import Limits
+from maestrale.expressions import template
+from maestrale.runtime.engine import Engine
+from maestrale.runtime.recovery import recover
+from maestrale.store.database import Database
+from maestrale.store.lock import DatabaseLock
+from maestrale.store.processes import register, unregister
+from maestrale.store.schema import prepare
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from maestrale.api.app import Services
+
+log = logging.getLogger(__name__)
+
+FUNCTIONS = "mistral.expression.functions"
+"""Entry points with further functions for expressions; their first argument is the context."""
+
+
+class Service:
+    """Everything that one process needs to run workflows on one database."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Take the database's lock and open it. Raises `DatabaseError` where that cannot be done."""
+        self.settings = settings
+        self.process_id = str(uuid.uuid4())
+        template.configure(settings.expressions)
+        _register_functions()
+        url = database_url(settings)
+        self.lock = DatabaseLock(Database.file_of(url))
+        self.lock.acquire()
+        try:
+            self.database = Database(url)
+            prepare(self.database)
+        except BaseException:
+            self.lock.release()
+            raise
+        self.registry = Registry(allow=settings.actions.allow, deny=settings.actions.deny)
+        self.registry.load_entry_points()
+        self.engine = Engine(
+            self.database,
+            self.registry,
+            self.process_id,
+            settings=ActionSettings(http=settings.std_http),
+            limits=Limits(steps=settings.engine.steps_per_decision),
+            asynchronous=settings.executor.asynchronous,
+            threads=settings.executor.threads,
+        )
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return self.database.path
+
+    def start(self, address: str | None = None) -> None:
+        """Begin to work, and go on with what earlier processes left."""
+        self.lock.announce(address)
+        now = time.time_ns() // 1000
+        self.database.write(
+            register,
+            {
+                "id": self.process_id,
+                "host": socket.gethostname(),
+                "boot": _boot_id(),
+                "pid": os.getpid(),
+                "roles": "api,engine,executor" if address else "engine,executor",
+                "address": address,
+                "started_at": now,
+                "lease_until": now,
+            },
+        ).result()
+        self.engine.start()
+        recover(self.database, self.engine)
+
+    def stop(self) -> None:
+        """Give running actions their grace, commit, and close."""
+        self.engine.stop(self.settings.server.grace)
+        self.database.write(unregister, self.process_id).result()
+        self.database.close()
+        self.lock.release()
+
+    def services(self) -> Services:
+        """The use cases."""
+        from maestrale.api.app import Services
+        from maestrale.services.action_executions import ActionExecutions
+        from maestrale.services.actions import Actions
+        from maestrale.services.definitions import Definitions
+        from maestrale.services.executions import Executions
+        from maestrale.services.operations import Operations
+        from maestrale.services.tasks import Tasks
+
+        return Services(
+            definitions=Definitions(self.database),
+            executions=Executions(self.database, self.engine),
+            tasks=Tasks(self.database, self.engine),
+            action_executions=ActionExecutions(self.database, self.engine, self.registry),
+            actions=Actions(self.registry),
+            operations=Operations(self.database),
+        )
+
+    def app(self) -> Starlette:
+        """The HTTP application."""
+        from maestrale.api.app import create_app
+        from maestrale.api.settings import ApiSettings
+
+        server, limits = self.settings.server, self.settings.api
+        settings = ApiSettings(
+            max_limit=limits.max_limit,
+            max_body=limits.max_body,
+            allowed_hosts=frozenset(server.allowed_hosts),
+            allowed_origins=frozenset(server.allowed_origins),
+        )
+        return create_app(self.services(), settings)
+
+
+def _register_functions() -> None:
+    found = {}
+    for entry_point in importlib.metadata.entry_points(group=FUNCTIONS):
+        try:
+            found[entry_point.name] = entry_point.load()
+        except Exception as error:  # noqa: BLE001 - a broken plug-in must not stop the service
+            log.warning("The expression function '%s' cannot be loaded: %s", entry_point.name, error)
+    if found:
+        template.register_functions(found)
+
+
+def _boot_id() -> str:
+    """What tells this boot of the machine from earlier ones; empty where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""

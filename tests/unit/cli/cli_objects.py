@@ -1,0 +1,115 @@
+"""Objects as the API shows them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+WORKFLOW: Final[dict[str, Any]] = {
+    "id": "641271da-0000-4000-8000-000000000001",
+    "name": "hello_world",
+    "namespace": "",
+    "input": "",
+    "interface": '{"input": [], "output": []}',
+    "definition": "version: '2.0'\nhello_world:\n  tasks:\n    say_hello:\n      action: std.noop\n",
+    "checksum": "012d93",
+    "tags": [],
+    "scope": "private",
+    "project_id": "<default-project>",
+    "created_at": "2026-11-23 20:09:36",
+    "updated_at": None,
+}
+TAGGED: Final = WORKFLOW | {
+    "id": "641271da-0000-4000-8000-000000000002",
+    "name": "größe.日本語",
+    "input": 'x, y="2", a_rather_long_name="None", z="1"',
+    "tags": ["one", "two", "a tag that is long", "and another"],
+    "updated_at": "2026-11-23 20:10:00",
+}
+CREATED: Final = {name: value for name, value in WORKFLOW.items() if name != "updated_at"}
+
+EXECUTION: Final[dict[str, Any]] = {
+    "id": "123e4567-e89b-12d3-a456-426655440000",
+    "workflow_id": WORKFLOW["id"],
+    "workflow_name": "hello_world",
+    "workflow_namespace": "",
+    "description": "",
+    "tags": [],
+    "params": '{"namespace": "", "env": {}}',
+    "task_execution_id": None,
+    "root_execution_id": None,
+    "state": "SUCCESS",
+    "state_info": None,
+    "input": "{}",
+    "output": json.dumps({"output": "Hello Workflow!”", "n": [1, 2.5, None, {"a": {}}], "e": []}),
+    "created_at": "2026-11-23 20:09:36",
+    "updated_at": "2026-11-23 20:09:38",
+    "project_id": "<default-project>",
+    "published_global": "{}",
+}
+FAILED: Final = EXECUTION | {
+    "id": "123e4567-e89b-12d3-a456-426655440001",
+    "state": "ERROR",
+    "description": 'several\nlines, "quoted" text\tand a tab',
+    "state_info": "Failure caused by error in tasks: t1\n\n  t1 [id=x] -> The action raised an exception\r\n"
+    "    with a line of so many characters that it wraps somewhere in a narrow terminal",
+    "root_execution_id": "aaaaaaaa-e89b-12d3-a456-426655440001",
+    "task_execution_id": "bbbbbbbb-e89b-12d3-a456-426655440001",
+    "updated_at": "2026-11-25 21:09:38",
+}
+TASK: Final[dict[str, Any]] = {
+    "id": "c0ffee00-0000-4000-8000-000000000001",
+    "name": "say_hello",
+    "type": "ACTION",
+    "workflow_name": "hello_world",
+    "workflow_namespace": "",
+    "workflow_id": WORKFLOW["id"],
+    "workflow_execution_id": EXECUTION["id"],
+    "tags": [],
+    "state": "SUCCESS",
+    "state_info": None,
+    "result": '"Hello"',
+    "published": '{"output": "x"}',
+    "published_global": '{"g": 1}',
+    "processed": True,
+    "created_at": "2026-11-23 20:09:36",
+    "updated_at": "2026-11-23 20:09:36",
+    "started_at": "2026-11-23 20:09:36",
+    "finished_at": "2026-11-23 20:09:37",
+}
+WAITING: Final = TASK | {
+    "id": "c0ffee00-0000-4000-8000-000000000002",
+    "state": "WAITING",
+    "started_at": None,
+    "finished_at": None,
+    "state_info": "x" * 40,
+}
+ACTION_EXECUTION: Final[dict[str, Any]] = {
+    "id": "acc00000-0000-4000-8000-000000000001",
+    "name": "std.echo",
+    "workflow_name": "hello_world",
+    "workflow_namespace": "",
+    "task_name": "say_hello",
+    "task_execution_id": TASK["id"],
+    "state": "SUCCESS",
+    "state_info": None,
+    "tags": [],
+    "accepted": True,
+    "input": '{"output": "x"}',
+    "output": '{"result": "x"}',
+    "created_at": "2026-11-23 20:09:36",
+    "updated_at": None,
+}
+ACTION: Final[dict[str, Any]] = {
+    "id": "std.echo",
+    "name": "std.echo",
+    "is_system": True,
+    "input": "output, delay=0",
+    "description": "Says what it is told: a text that is long\nand has lines",
+    "tags": None,
+    "definition": "",
+    "scope": None,
+    "created_at": "",
+    "updated_at": "",
+    "namespace": "",
+}

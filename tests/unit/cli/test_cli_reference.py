@@ -1,0 +1,68 @@
+"""The output is that of the original client, byte for byte.
+
+Each file in `reference/` is what python-mistralclient 6.3.0 printed for the same objects; its name is the
+command with blanks as `+`, and identifiers and files in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cli_objects import ACTION, ACTION_EXECUTION, CREATED, EXECUTION, FAILED, TAGGED, TASK, WAITING, WORKFLOW
+from cli_server import ApiServer, ask
+
+REFERENCE = sorted((Path(__file__).parent / "reference").glob("*.txt"))
+
+
+def fill(server: ApiServer) -> None:
+    """Give `server` something to show."""
+    server.answer("GET /workflows", {"workflows": [WORKFLOW, TAGGED]})
+    server.answer("GET /workflows/hello_world", WORKFLOW)
+    server.answer("GET /workflows/TAGGED", TAGGED)
+    server.answer("POST /workflows", {"workflows": [CREATED]}, status=201)
+    server.answer("PUT /workflows", {"workflows": [CREATED]})
+    server.answer("POST /workflows/validate", {"valid": False, "error": "Invalid DSL: x\n  y"})
+    server.answer("GET /executions", {"executions": [FAILED, EXECUTION]})
+    server.answer("GET /executions/EXECUTION", EXECUTION)
+    server.answer("GET /executions/FAILED", FAILED)
+    server.answer("POST /executions", EXECUTION, status=201)
+    server.answer("PUT /executions/EXECUTION", FAILED)
+    server.refuse("GET /executions/NONE", 404, "WorkflowExecution not found [id=NONE]")
+    server.answer("GET /tasks", {"tasks": [WAITING, TASK]})
+    server.answer("GET /executions/EXECUTION/tasks", {"tasks": [TASK]})
+    server.answer("GET /tasks/TASK", TASK)
+    server.answer("GET /tasks/WAITING", WAITING)
+    server.answer("PUT /tasks/TASK", TASK)
+    server.answer("GET /action_executions", {"action_executions": [ACTION_EXECUTION]})
+    server.answer("GET /tasks/TASK/action_executions", {"action_executions": [ACTION_EXECUTION]})
+    server.answer("GET /action_executions/AE", ACTION_EXECUTION)
+    server.answer("PUT /action_executions/AE", ACTION_EXECUTION)
+    ran = ACTION_EXECUTION | {"id": None, "output": '{"result": "Hello Workflow!"}'}
+    server.answer("POST /action_executions", ran, status=201)
+    server.answer("GET /actions", {"actions": [ACTION]})
+    server.answer("GET /actions/std.echo", ACTION)
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[ApiServer]:
+    with ApiServer() as server:
+        fill(server)
+        yield server
+
+
+@pytest.mark.parametrize("reference", REFERENCE, ids=lambda path: path.stem)
+def test_output_is_that_of_the_original_client(
+    api: ApiServer, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("FILE").write_text(WORKFLOW["definition"])
+    outcome = ask(api, *reference.stem.split("+"))
+    assert outcome.out + outcome.err == reference.read_bytes().decode()
+    assert outcome.code == ("ERROR" in outcome.err)
+
+
+def test_there_are_references_for_every_sort_of_output() -> None:
+    formats = {word for path in REFERENCE for word in path.stem.split("+")}
+    assert {"table", "json", "yaml", "csv", "value", "shell", "--max-width"} <= formats
