@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 import click
 from click.core import ParameterSource
@@ -133,9 +134,17 @@ class Settings:
         elif names := self._login_origins():
             yield f"The address is the default one: {', '.join(names)} cannot decide it yet."
         if is_local(self.url) and not error.reached:
-            yield "To start a server on this machine: mistral server"
+            yield f"To start a server on this machine: mistral server{self._port_option()}"
         if "certificate" in error.message.lower():
             yield "To trust its certificate: --os-cacert FILE, or --insecure to trust any."
+
+    def _port_option(self) -> str:
+        """What to add to `mistral server` to have it answer where it was looked for."""
+        try:
+            port = urlsplit(self.url).port
+        except ValueError:  # no number
+            port = None
+        return f" --port {port}" if port and port != urlsplit(DEFAULT_URL).port else ""
 
     def _start_logging(self) -> None:
         if not (self.verbosity or self.log_file):

@@ -6,8 +6,7 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from importlib import import_module
+from collections.abc import Sequence
 from typing import Final
 
 import click
@@ -33,7 +32,6 @@ LOCAL: Final = {
     "run": "Run a workflow file at once, without a server",
     "validate": "Check definition files without a server",
     "config": "Show the settings and where they come from",
-    "evaluate": "Evaluate an expression",
 }
 """What `COMMANDS` in `cli/local.py` holds. That module loads the whole service, so its help stands here."""
 
@@ -75,8 +73,9 @@ class CommandTree(click.Group):
         if cmd_name in ROWS:
             return RowCommand(ROWS[cmd_name])
         if cmd_name in LOCAL:
-            commands: Mapping[str, click.Command] = import_module("maestrale.cli.local").COMMANDS
-            return commands[cmd_name]
+            from maestrale.cli import local
+
+            return local.COMMANDS[cmd_name]
         return super().get_command(ctx, cmd_name)
 
     def resolve_command(

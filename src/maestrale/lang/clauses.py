@@ -29,6 +29,7 @@ from maestrale.model.values import Json
 
 _SPACED_TARGET: Final = re.compile(r"\w+ \w+=.*", re.DOTALL)
 _CALLED_TARGET: Final = re.compile(r"\w+\(\w+=.*\)\s*", re.DOTALL)
+_BLANK: Final = re.compile(r"\s")
 _ITEMS: Final = re.compile(r"\s*([\w-]+?)(\s*)in(\s*)(?=\[|<%|\{\{)")
 _SCOPES: Final = ("branch", "global", "atomic")
 _RETRY_KEYS: Final = ("count", "delay", "break-on", "continue-on")
@@ -142,7 +143,7 @@ def _command(target: str) -> Command | None:
 
 
 def _has_blank(text: str) -> bool:
-    return any(letter.isspace() for letter in text)
+    return _BLANK.search(text) is not None
 
 
 def _with_parameters(

@@ -50,25 +50,24 @@ def parse_command(text: str) -> Command | None:
     """Split a command; None if it does not start with a name. A text without blanks is all name."""
     if not _BLANK.search(text):
         return Command(text)
-    end = _name_end(text)
+    expressions = _Expressions(text)
+    end = _name_end(text, expressions)
     if end == 0:
         return None
-    if "=" not in text and not text[end:].strip():
-        return Command(text[:end])
-    scanner = _Scanner(text, end)
+    scanner = _Scanner(text, end, expressions)
     return Command(text[:end], scanner.parameters(), tuple(scanner.warnings))
 
 
 def parse_call(text: str) -> Command:
     """Split a command in call form without blanks, `pause(msg="hold")`."""
     end = text.index("(")
-    scanner = _Scanner(text, end)
+    scanner = _Scanner(text, end, _Expressions(text))
     return Command(text[:end], scanner.parameters(), tuple(scanner.warnings))
 
 
 def parse_parameters(text: str) -> Command:
     """Read parameters that follow no name, `count=3 delay=1`; the name of the result is empty."""
-    scanner = _Scanner(text, 0)
+    scanner = _Scanner(text, 0, _Expressions(text))
     return Command("", scanner.parameters(), tuple(scanner.warnings))
 
 
@@ -129,9 +128,8 @@ class _Expressions:
         return -1
 
 
-def _name_end(text: str) -> int:
+def _name_end(text: str, expressions: _Expressions) -> int:
     """Where the name at the start of a command ends; 0 if there is none."""
-    expressions = _Expressions(text)
     end = expressions.end(0)
     if end > 0 and not text.startswith("{%"):
         return end
@@ -168,13 +166,13 @@ def parse_json(text: str) -> Json:
 class _Scanner:
     """Reads the parameters of one command from left to right."""
 
-    def __init__(self, text: str, start: int) -> None:
+    def __init__(self, text: str, start: int, expressions: _Expressions) -> None:
         self.warnings: list[InlineWarning] = []
         self._text = text
         self._position = start
         self._is_call = text[start : start + 1] == "("
         self._last_bracket = text.rfind("]")
-        self._expressions = _Expressions(text)
+        self._expressions = expressions
         self._quote_ends: dict[str, tuple[list[int], list[int]]] = {}
 
     def parameters(self) -> dict[str, Json]:
@@ -200,6 +198,8 @@ class _Scanner:
 
     def _note_ignored(self, end: int) -> None:
         skipped = self._text[self._position : end]
+        if skipped in ("", " "):
+            return
         ignored = skipped.strip(" \t\r\n,()" if self._is_call else " \t\r\n,")
         if ignored:
             offset = self._position + skipped.index(ignored)

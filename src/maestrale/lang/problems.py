@@ -5,16 +5,25 @@ from __future__ import annotations
 import copy
 import difflib
 from collections.abc import Callable, Collection, Iterable
-from typing import Final
+from typing import Final, Protocol
 
-from maestrale.lang.inline import CLOSINGS
 from maestrale.lang.spec import Path, Problem
 from maestrale.lang.yaml import Document
 from maestrale.model.errors import InvalidDefinition
 from maestrale.model.values import Json
 
-ExpressionProblem = tuple[str, int]
-"""What is wrong with the expressions of a text, and the offset in the text where it shows."""
+
+class ExpressionProblem(Protocol):
+    """What is wrong with the expressions of a text: `message` names the expression, `offset` is the
+    character of the text (from 0) where it shows.
+    """
+
+    @property
+    def message(self) -> str: ...
+
+    @property
+    def offset(self) -> int: ...
+
 
 ExpressionChecker = Callable[[str], ExpressionProblem | None]
 """Checks the syntax of all expressions in a text; None if they are fine."""
@@ -113,44 +122,28 @@ class Report:
         (found by nobody before the value is used) warnings.
         """
         if self._check_expression is not None:
-            self._expressions(path, value, 1 if are_errors else -1)
+            self._walk(path, value, 1 if are_errors else -1)
 
-    def _expressions(self, path: Path, value: Json, levels: int) -> None:
+    def _walk(self, path: Path, value: Json, levels: int) -> None:
         if isinstance(value, str):
-            if "<%" in value or "{{" in value or "{%" in value:
-                self._expression(path, value, is_error=levels >= 0)
+            if may_hold_expression(value):
+                self._check_text(path, value, is_error=levels >= 0)
         elif isinstance(value, dict):
             for key, item in value.items():
-                self._expressions((*path, key), item, levels - 1)
+                self._walk((*path, key), item, levels - 1)
         elif isinstance(value, list):
             for index, item in enumerate(value):
-                self._expressions((*path, index), item, levels - 1)
+                self._walk((*path, index), item, levels - 1)
 
-    def _expression(self, path: Path, value: str, *, is_error: bool) -> None:
-        assert self._check_expression is not None
-        found: ExpressionProblem | None
-        starts = {opening: _first_in_a_line(value, opening, closing) for opening, closing in CLOSINGS.items()}
-        yaql = starts.pop("<%")
-        jinja = max(starts.values())
-        if yaql >= 0 and jinja >= 0:
-            message = "Mixing expression types in a single line is not allowed: YAQL and Jinja"
-            found = (message, max(yaql, jinja))
-        else:
-            found = self._check_expression(value)
+    def _check_text(self, path: Path, value: str, *, is_error: bool) -> None:
+        found = self._check_expression(value) if self._check_expression is not None else None
         if found is None:
             return
-        message, offset = found
-        place = self.document.locate(self._base + path, value, offset)
+        whole = self._base + path
+        place = self.document.locate(whole, value, found.offset)
+        message = self._label(path) + found.message
         self.problems.append(
-            Problem(
-                f"{self._label(path)}{message} [expression={show(value.strip(), 200)}]",
-                place.line,
-                place.column,
-                value,
-                path=self._base + path,
-                is_error=is_error,
-                kind="grammar",
-            )
+            Problem(message, place.line, place.column, value, path=whole, is_error=is_error, kind="grammar")
         )
 
     def names(self, path: Path, mapping: dict[str, Json], what: str = "name") -> None:
@@ -212,17 +205,9 @@ def show(value: Json, limit: int = 60) -> str:
     return shown if len(shown) <= limit else shown[:limit] + "…"
 
 
-def _first_in_a_line(value: str, opening: str, closing: str) -> int:
-    """Where the first expression that opens and closes in one line starts; -1 if there is none."""
-    if opening not in value or closing not in value:
-        return -1
-    offset = 0
-    for line in value.splitlines(keepends=True):
-        start = line.find(opening)
-        if start >= 0 and line.find(closing, start + 2) >= 0:
-            return offset + start
-        offset += len(line)
-    return -1
+def may_hold_expression(text: str) -> bool:
+    """Whether something in the text looks like the start of an expression."""
+    return "<%" in text or "{{" in text or "{%" in text
 
 
 def _yaml_kind(value: Json) -> str:

@@ -175,7 +175,10 @@ class WorkbookSpec(msgspec.Struct, frozen=True):
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """One finding in a definition text. `text` is the offending piece, `hint` what to do."""
+    """One finding in a definition text.
+
+    `text` is the offending piece, `hint` what to do; `path` counts from the top of the text.
+    """
 
     message: str
     line: int = 1

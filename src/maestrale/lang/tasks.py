@@ -9,7 +9,7 @@ import msgspec
 
 from maestrale.lang import clauses, shapes
 from maestrale.lang.inline import Command, parse_command
-from maestrale.lang.problems import Report
+from maestrale.lang.problems import Report, may_hold_expression
 from maestrale.lang.spec import CLAUSES, Clause, ClauseSpec, Path, PoliciesSpec, TaskSpec
 from maestrale.model.values import Json
 
@@ -174,7 +174,7 @@ def _input(report: Report, path: Path, value: Json) -> dict[str, Json] | str | N
         return checked_variables(report, path, value)
     given = shapes.text(report, path, value)
     report.expressions(path, value)
-    if given is not None and not any(opening in given for opening in ("<%", "{{", "{%")):
+    if given is not None and not may_hold_expression(given):
         report.warning(path, "a text as input must be an expression that gives a map", text=given)
     return given
 

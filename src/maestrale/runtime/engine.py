@@ -91,6 +91,8 @@ class Engine:
     def stop(self, grace: float) -> None:
         """Take no more requests, let running actions end within `grace` seconds, commit, and stop."""
         self._accepting = False
+        self.executor.close_entrance()
+        self.loop.settle()
         abandoned = self.executor.stop(grace)
         if abandoned:
             log.warning("%d running actions were abandoned after %g s", abandoned, grace)

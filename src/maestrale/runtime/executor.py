@@ -118,16 +118,23 @@ class Executor:
         """Run an action when there is a place."""
         with self._lock:
             self._lanes[self._is_async(run.name)].waiting.append(run)
+            if self._stopping:
+                return
         self._loop.call_soon_threadsafe(self._take_waiting)
 
     def cancel(self, action_id: str) -> None:
         """Stop an action if it still runs or waits; its result is not reported."""
-        self._loop.call_soon_threadsafe(self._cancel, action_id)
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._cancel, action_id)
 
-    def stop(self, grace: float) -> int:
-        """Start nothing more, give running actions `grace` seconds, then abandon them; how many were."""
+    def close_entrance(self) -> None:
+        """Start nothing more: no place can be reserved, and what waits stays queued in the database."""
         with self._lock:
             self._stopping = True
+
+    def stop(self, grace: float) -> int:
+        """Give running actions `grace` seconds, then abandon them; how many were."""
+        self.close_entrance()
         if not self._thread.is_alive():
             return 0
         abandoned = asyncio.run_coroutine_threadsafe(self._drain(grace), self._loop).result()

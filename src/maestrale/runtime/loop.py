@@ -81,6 +81,7 @@ class Loop:
         self._alarms: list[tuple[Microseconds, str]] = []
         self._committer = Committer(database, self.post, self._committed, self._failed)
         self._stopping = False
+        self._settling: list[threading.Event] = []
         self.listeners: list[Callable[[list[str]], None]] = []
         """Called in the loop's thread after each commit, with the ids of the executions that changed."""
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -96,6 +97,14 @@ class Loop:
         if self._thread.is_alive():
             self._inbox.put(None)
             self._thread.join()
+
+    def settle(self) -> None:
+        """Return when nothing is decided or in flight at that moment."""
+        if not self._thread.is_alive():
+            return
+        settled = threading.Event()
+        self.post(lambda: self._settling.append(settled))
+        settled.wait()
 
     def post(self, job: Job) -> None:
         """Have something done in the loop's thread."""
@@ -158,9 +167,13 @@ class Loop:
                     break
             self._ring()
             self._work()
+            if self._settling and self._committer.is_idle:
+                for settled in self._settling:
+                    settled.set()
+                self._settling.clear()
 
     def _inbox_get(self) -> Job | None:
-        if self._runnable and self._committer.has_room:
+        if self._runnable and self._committer.has_room and not self._settling:
             return _nothing
         timeout = None
         if self._alarms and not self._stopping:
@@ -187,7 +200,7 @@ class Loop:
     def _work(self) -> None:
         """Let runnable executions take turns until the next commit is full, then commit."""
         for _ in range(len(self._runnable)):
-            if not self._committer.has_room:
+            if self._settling or not self._committer.has_room:
                 break
             slot = self._runnable.popleft()
             slot.queued = False
@@ -257,7 +270,7 @@ class Loop:
 
     def _drop_stale_alarms(self, slot: Slot) -> None:
         execution = slot.execution
-        if execution is None or execution.workflow is None:
+        if execution is None or not any(isinstance(p.event, AlarmDue) for p in slot.pending):
             return
         due = Draft(execution).next_alarm()
         if due is None or due > self._clock():
