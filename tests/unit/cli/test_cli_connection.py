@@ -38,6 +38,8 @@ def test_the_variable_that_decided_the_address_is_named(nobody: str) -> None:
     err = run("workflow-list", OS_MISTRAL_URL=nobody).err
     assert "The address comes from the environment variable OS_MISTRAL_URL.\n" in err
     assert "To ask the server on this machine instead: unset OS_MISTRAL_URL\n" in err
+    assert f"To start a server on this machine: mistral server --port {nobody[17:-3]}\n" in err
+    assert "--port" not in run("workflow-list", OS_MISTRAL_URL="http://127.0.0.1:port/v2").err
 
 
 def test_the_option_that_decided_the_address_is_named(nobody: str) -> None:

@@ -55,6 +55,15 @@ def test_names_are_unique() -> None:
     assert len(words) == len(set(words))
 
 
+def test_the_help_knows_what_runs_on_this_machine() -> None:
+    from maestrale.cli import local
+
+    assert set(LOCAL) == set(local.COMMANDS)
+    for name, command in local.COMMANDS.items():
+        assert command.name == name
+        assert run(name, "--help").out.startswith(f"Usage: mistral {name} ")
+
+
 def test_commands_have_two_spellings(api: ApiServer) -> None:
     api.answer("GET /executions/e", EXECUTION)
     output = ask(api, "execution-get", "e").out
@@ -205,4 +214,4 @@ def test_the_shell_can_ask_for_completions() -> None:
     out, _ = start(**words).communicate()
     assert out.split() == ["plain,workflow-get", "plain,workflow-get-definition"]
     out, err = start(**words | {"COMP_WORDS": "mistral nonsense --f", "COMP_CWORD": "2"}).communicate()
-    assert (out, err) == ("", "")
+    assert (out.strip(), err) == ("", "")

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
+from maestrale.expressions.template import check_syntax
 from maestrale.lang.parse import Parsed, describe, parse_workflows
 from maestrale.lang.problems import ExpressionChecker
 from maestrale.lang.spec import TaskSpec, WorkflowSpec
 
 
-def check_plus(text: str) -> tuple[str, int] | None:
-    """Stands for a grammar: an operator before the closing delimiter is a mistake."""
-    for mistake in ("+ %>", "| }}", "* %>", "* }}"):
-        if mistake in text:
-            return "syntax error", text.index(mistake)
-    return None
-
-
-def parse(body: str, check_expression: ExpressionChecker | None = check_plus) -> Parsed[WorkflowSpec]:
+def parse(body: str, check_expression: ExpressionChecker | None = check_syntax) -> Parsed[WorkflowSpec]:
     """Parse one workflow `w` whose body is given in block style without indentation."""
     indented = "".join(f"  {line}\n" for line in body.strip("\n").splitlines())
     return parse_workflows(f"version: '2.0'\nw:\n{indented}", check_expression)

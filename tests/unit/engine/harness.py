@@ -1,0 +1,792 @@
+"""Workflow executions in memory: decide, apply, deliver; a virtual clock; and checks after every decision."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import textwrap
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import msgspec
+
+from maestrale.actions.std import basic
+from maestrale.engine.context import Context
+from maestrale.engine.decide import decide
+from maestrale.engine.decision import Decision, Limits, Need
+from maestrale.engine.draft import Draft, Record
+from maestrale.engine.effects import AnyEffect, CancelAction, RunAction, StartSubWorkflow, Tell
+from maestrale.engine.events import (
+    ActionFinished,
+    ActionUpdated,
+    AlarmDue,
+    AnyEvent,
+    ChildRerun,
+    Continue,
+    PauseRequested,
+    RerunRequested,
+    ResumeRequested,
+    SkipRequested,
+    Started,
+    StopRequested,
+)
+from maestrale.engine.execution import Child, Execution, Outcome, Runs, TaskExecution, WorkflowExecution
+from maestrale.engine.needs import (
+    Answers,
+    AnyQuestion,
+    FindExecutions,
+    FindTasks,
+    FindWorkflow,
+    FoundWorkflow,
+)
+from maestrale.engine.program import Program
+from maestrale.engine.rebuild import rebuild
+from maestrale.engine.results import task_result
+from maestrale.lang.parse import load_workflow, parse_workflows
+from maestrale.model import states
+from maestrale.model.actions import ActionFacts, Parameter
+from maestrale.model.errors import MaestraleError
+from maestrale.model.values import Json
+
+SECOND = 1_000_000
+START = 1_800_000_000 * SECOND
+MOST_STEPS = 20_000
+
+NOTHING = Limits(steps=0)
+"""A child is created in the commit of its parent and does nothing yet."""
+
+End = Literal["SUCCESS", "ERROR", "CANCELLED"]
+
+FACTS: dict[str, ActionFacts] = {
+    facts.name: facts
+    for facts in (
+        basic.noop.facts,
+        basic.echo.facts,
+        basic.fail.facts,
+        basic.async_noop.facts,
+        basic.make_dict.facts,
+        ActionFacts("remote", takes_any=True),
+        ActionFacts("remote.repeatable", takes_any=True, repeatable=True),
+        ActionFacts("remote.outside", takes_any=True, waits_outside=True),
+        ActionFacts("remote.strict", (Parameter("must"), Parameter("may", None)), class_name="x.Strict"),
+    )
+}
+
+
+class Catalogue:
+    """The actions that the engine of a world knows: a few real ones, and remote ones that tests complete."""
+
+    def find(self, name: str) -> ActionFacts | None:
+        return FACTS.get(name)
+
+    def suggestions(self, name: str) -> list[str]:
+        return difflib.get_close_matches(name, FACTS, n=3)
+
+
+class World:
+    """All executions of the workflows in one text. `steps` bounds every decision but the first of a child.
+
+    `line()` tells where a piece of the text stands. What is told to an execution waits in `mail` until
+    `settle()` (or `step()`) delivers it; `start()` and the methods of `Run` settle by themselves.
+    """
+
+    def __init__(self, text: str, *, steps: int = 200, check_base: bool = True) -> None:
+        self.text = "version: '2.0'\n" + textwrap.dedent(text).lstrip("\n")
+        parsed = parse_workflows(self.text)
+        assert not parsed.errors, parsed.errors
+        names = [spec.name for spec in parsed.specs]
+        self.programs = {name: Program(load_workflow(self.text, name), f"hash-{name}") for name in names}
+        self.limits = Limits(steps=steps)
+        self.check_base = check_base
+        self.auto = True
+        self.now = START
+        self.executions: dict[str, Execution] = {}
+        self.rows: dict[str, Child] = {}
+        """Every action execution as its row would be."""
+        self.accepted: dict[str, bool] = {}
+        """Which sub-workflow executions count for their parent task."""
+        self.records: dict[str, list[Record]] = {}
+        self.mail: deque[tuple[str, AnyEvent]] = deque()
+        self.running: dict[str, str] = {}
+        """Actions at an executor: action id -> execution id."""
+        self.effects: list[tuple[str, AnyEffect]] = []
+        self.answered: list[AnyQuestion] = []
+
+    # -- driving
+
+    def start(
+        self,
+        name: str | None = None,
+        input: dict[str, Json] | None = None,  # noqa: A002 - the word of the API
+        params: dict[str, Json] | None = None,
+        **more: Any,
+    ) -> Run:
+        """Start a root execution of a workflow (the first of the text) and do everything that follows."""
+        name = name or next(iter(self.programs))
+        execution_id = f"root-{len(self.executions) + 1}"
+        started = Started(
+            workflow_name=name,
+            definition_hash=f"hash-{name}",
+            input=input or {},
+            params=params or {},
+            **more,
+        )
+        self.begin(execution_id, started, self.limits)
+        if self.auto:
+            self.settle()
+        return Run(self, execution_id)
+
+    def begin(self, execution_id: str, started: Started, limits: Limits) -> None:
+        """Decide and commit the start of an execution."""
+        self.executions[execution_id] = Execution(f"seed of {execution_id}")
+        self.records[execution_id] = []
+        try:
+            self.commit(execution_id, self.decide(execution_id, started, limits=limits))
+        except MaestraleError:
+            del self.executions[execution_id], self.records[execution_id]
+            raise
+
+    def send(self, execution_id: str, *events: AnyEvent) -> None:
+        """Decide events in one draft, commit it, and (unless `auto` is off) do everything that follows."""
+        self.commit(execution_id, self.decide(execution_id, *events))
+        if self.auto:
+            self.settle()
+
+    def decide(self, execution_id: str, *events: AnyEvent, limits: Limits | None = None) -> Draft:
+        """A draft with the events decided; needs are answered. The committed state must stay as it is."""
+        execution = self.executions[execution_id]
+        before = snapshot(execution) if self.check_base else {}
+        answers: Answers = {}
+        try:
+            while True:
+                draft = Draft(execution)
+                try:
+                    for event in events:
+                        self._decide(draft, execution_id, event, answers, limits or self.limits)
+                    return draft
+                except Need as need:
+                    assert need.question not in answers, "an answered question was asked again"
+                    answers[need.question] = self.answer(need.question)
+        finally:
+            if self.check_base:
+                assert snapshot(execution) == before, "deciding changed the committed state"
+
+    def _decide(
+        self, draft: Draft, execution_id: str, event: AnyEvent, answers: Answers, limits: Limits
+    ) -> None:
+        decide(
+            draft,
+            event,
+            execution_id=execution_id,
+            program=self._program(draft, event),
+            now=self.now,
+            answers=answers,
+            actions=Catalogue(),
+            limits=limits,
+        )
+
+    def _program(self, draft: Draft, event: AnyEvent) -> Program:
+        name = event.workflow_name if isinstance(event, Started) else draft.workflow.name
+        return self.programs[name]
+
+    def commit(self, execution_id: str, draft: Draft) -> None:
+        """Make a draft the committed state, check it, and release its effects."""
+        execution = self.executions[execution_id]
+        check_completed_once(execution, draft)
+        self._write_rows(draft)
+        draft.apply()
+        self.records[execution_id] += draft.records
+        check(execution)
+        over = draft.workflow.state in states.COMPLETED
+        for effect in draft.effects:
+            self.effects.append((execution_id, effect))
+            if isinstance(effect, StartSubWorkflow):
+                self.accepted[effect.execution_id] = False
+                self.begin(effect.execution_id, effect.started, NOTHING)
+        for effect in draft.effects:
+            match effect:
+                case RunAction(action_id):
+                    if not over and self.rows[action_id].state == states.RUNNING:
+                        self.running[action_id] = execution_id
+                case CancelAction(action_id):
+                    self.running.pop(action_id, None)
+                case Tell(other, event):
+                    assert other in self.executions, f"{event} is told to nobody"
+                    self.mail.append((other, event))
+
+    def _write_rows(self, draft: Draft) -> None:
+        """What the store does with the children of a draft, in its order."""
+        for child in [*draft.new_children.values(), *draft.changed_children.values()]:
+            if not child.is_workflow:
+                self.rows[child.id] = copy.deepcopy(child)
+        self.accepted.update(draft.accepted)
+        for task_id, attempt, indexes in draft.rejected:
+            for row in self.rows.values():
+                if row.task_id == task_id and row.attempt < attempt:
+                    row.accepted = row.accepted and indexes is not None and row.item_index not in indexes
+            for other_id, workflow in self._children_of(task_id):
+                if workflow.attempt < attempt and (indexes is None or workflow.item_index in indexes):
+                    self.accepted[other_id] = False
+        for task_id in draft.dropped:
+            for row in self.rows.values():
+                if row.task_id == task_id:
+                    row.output = None
+
+    def _children_of(self, task_id: str) -> list[tuple[str, WorkflowExecution]]:
+        return [
+            (other_id, other.workflow)
+            for other_id, other in self.executions.items()
+            if other.workflow is not None and other.workflow.parent_task_id == task_id
+        ]
+
+    def possible_steps(self) -> list[tuple[str, AnyEvent]]:
+        """What could be delivered next: the oldest letter of each execution, else a *continue*."""
+        found: dict[str, AnyEvent] = {}
+        for execution_id, event in self.mail:
+            found.setdefault(execution_id, event)
+        for execution_id, execution in self.executions.items():
+            workflow = execution.workflow
+            if execution.ready and workflow is not None and workflow.state == states.RUNNING:
+                found.setdefault(execution_id, Continue())
+        return list(found.items())
+
+    def step(self, execution_id: str, event: AnyEvent) -> None:
+        """Deliver one of the possible steps; a refusal stays with the letter."""
+        if not isinstance(event, Continue):
+            self.mail.remove((execution_id, event))
+        try:
+            draft = self.decide(execution_id, event)
+        except MaestraleError:
+            return
+        self.commit(execution_id, draft)
+
+    def settle(self) -> None:
+        """Deliver letters and *continue* until nothing is left to do."""
+        for _ in range(MOST_STEPS):
+            steps = self.possible_steps()
+            if not steps:
+                return
+            self.step(*steps[0])
+        raise AssertionError("the executions do not come to rest")
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass; every alarm on the way goes off when it is due."""
+        end = self.now + round(seconds * SECOND)
+        for _ in range(MOST_STEPS):
+            due = self.next_alarm()
+            if due is None or due[0] > end:
+                self.now = end
+                return
+            self.now = max(self.now, due[0])
+            self.send(due[1], AlarmDue())
+        raise AssertionError("an alarm goes off without end")
+
+    def next_alarm(self) -> tuple[int, str] | None:
+        """The earliest alarm of any execution, and whose it is."""
+        alarms = [(Draft(execution).next_alarm(), key) for key, execution in self.executions.items()]
+        return min(((at, key) for at, key in alarms if at is not None), default=None)
+
+    def answer(self, question: AnyQuestion) -> Json:
+        """What committed data says."""
+        self.answered.append(question)
+        match question:
+            case FindWorkflow():
+                names = [question.name]
+                if question.workbook:
+                    names.insert(0, f"{question.workbook}.{question.name}")
+                for name in names:
+                    if name in self.programs:
+                        spec = self.programs[name].spec
+                        found = FoundWorkflow(
+                            workflow_id=f"id-{name}",
+                            definition_hash=f"hash-{name}",
+                            name=name,
+                            namespace="",
+                            class_name=spec.class_name,
+                            workbook=question.workbook,
+                            input=spec.input,
+                        )
+                        return msgspec.to_builtins(found)
+                return None
+            case FindTasks():
+                wanted = [question.execution_id] if question.execution_id else list(self.executions)
+                return [
+                    {"name": task.name, "state": task.state}
+                    for key in wanted
+                    if key in self.executions
+                    for task in self.executions[key].tasks.values()
+                    if question.state in (None, task.state)
+                ]
+            case FindExecutions():
+                return [
+                    {"id": key, "state": other.workflow.state}
+                    for key, other in self.executions.items()
+                    if other.workflow is not None and question.state in (None, other.workflow.state)
+                ]
+
+    # -- looking
+
+    def line(self, piece: str) -> tuple[int, int]:
+        """Line and column (from 1) of the first place where `piece` stands in the text."""
+        before = self.text[: self.text.index(piece)]
+        return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+
+    def decision(self, execution_id: str, draft: Draft | None = None) -> Decision:
+        """A decision on the present state, for asking."""
+        execution = self.executions[execution_id]
+        assert execution.workflow is not None
+        program = self.programs[execution.workflow.name]
+        return Decision(draft or Draft(execution), program, self.now, {}, Catalogue(), self.limits)
+
+    def replay(self, execution_id: str) -> Execution:
+        """The execution folded again from its records."""
+        again = Execution(self.executions[execution_id].seed)
+        for record in self.records[execution_id]:
+            draft = Draft(again)
+            is_child = isinstance(record.event, Started) and record.event.parent_id is not None
+            decide(
+                draft,
+                record.event,
+                execution_id=execution_id,
+                program=self._program(draft, record.event),
+                now=record.at,
+                answers=record.answers,
+                actions=Catalogue(),
+                limits=NOTHING if is_child else self.limits,
+            )
+            draft.apply()
+        return again
+
+    def reload(self, execution_id: str) -> Execution:
+        """The execution as it is after a load from its rows: what is not stored is rebuilt."""
+        known = self.executions[execution_id]
+        loaded = Execution(known.seed, known.version)
+        loaded.next_sequence = known.next_sequence
+        loaded.open_tasks = known.open_tasks
+        loaded.control_epoch = known.control_epoch
+        loaded.workflow = copy.deepcopy(known.workflow)
+        loaded.last_time = max((record.at for record in self.records[execution_id]), default=0)
+        for task in sorted(known.tasks.values(), key=lambda task: task.sequence):
+            _load_task(loaded, task)
+        for row in self.rows.values():
+            _load_action(loaded, copy.deepcopy(row))
+        for other_id, other in self.executions.items():
+            workflow = other.workflow
+            if workflow is not None and workflow.parent_id == execution_id:
+                _load_sub_workflow(loaded, other_id, workflow, self.accepted[other_id])
+        draft = Draft(loaded)
+        program = self.programs[loaded.workflow.name] if loaded.workflow else None
+        assert program is not None
+        rebuild(Decision(draft, program, loaded.last_time, {}, Catalogue(), Limits()))
+        draft.apply()
+        return loaded
+
+    def check_replay_and_reload(self) -> None:
+        """Both ways back to the state of every execution lead to the same."""
+        for execution_id, execution in self.executions.items():
+            expected = snapshot(execution)
+            assert snapshot(self.replay(execution_id)) == expected, "a replay gives another state"
+            found = comparable_after_load(self.reload(execution_id))
+            assert found == comparable_after_load(execution), "a reload gives another state"
+
+
+class Run:
+    """One workflow execution of a world, for tests to look at and to act on."""
+
+    def __init__(self, world: World, execution_id: str) -> None:
+        self.world = world
+        self.id = execution_id
+
+    @property
+    def execution(self) -> Execution:
+        return self.world.executions[self.id]
+
+    @property
+    def workflow(self) -> WorkflowExecution:
+        assert self.execution.workflow is not None
+        return self.execution.workflow
+
+    @property
+    def state(self) -> str:
+        return self.workflow.state
+
+    @property
+    def info(self) -> str:
+        """The state_info, "" for none."""
+        return self.workflow.state_info or ""
+
+    @property
+    def output(self) -> Json:
+        return self.workflow.output
+
+    def tasks(self, name: str | None = None) -> list[TaskExecution]:
+        """Task executions in the order of their creation."""
+        found = sorted(self.execution.tasks.values(), key=lambda task: task.sequence)
+        return [task for task in found if name is None or task.name == name]
+
+    def task(self, name: str) -> TaskExecution:
+        """The only task execution of that name."""
+        found = self.tasks(name)
+        assert len(found) == 1, f"{len(found)} executions of task {name}"
+        return found[0]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all task executions in the order of their creation."""
+        return [task.name for task in self.tasks()]
+
+    @property
+    def states(self) -> dict[str, str]:
+        """Task name -> state of its latest execution."""
+        return {task.name: task.state for task in self.tasks()}
+
+    def published(self, name: str) -> Json:
+        """What the latest execution of a task published, {} for nothing."""
+        return self.tasks(name)[-1].published or {}
+
+    def result(self, name: str) -> Json:
+        """The result of the latest execution of a task."""
+        return task_result(self.world.decision(self.id), self.tasks(name)[-1])
+
+    def inbound(self, name: str) -> dict[str, Json]:
+        """The branch variables that the latest execution of a task inherited."""
+        return self.inbound_of(self.tasks(name)[-1])
+
+    @staticmethod
+    def inbound_of(task: TaskExecution) -> dict[str, Json]:
+        """The branch variables that a task execution inherited."""
+        return {} if task.context is None else task.context.flat()
+
+    def actions(self, name: str) -> list[Child]:
+        """All action executions of a task (of all its executions), in order."""
+        ids = {task.id for task in self.tasks(name)}
+        return [row for row in self.world.rows.values() if row.task_id in ids]
+
+    def open_actions(self, name: str) -> list[Child]:
+        """The action executions of a task that run or wait, in order."""
+        return [
+            child
+            for task in self.tasks(name)
+            for child in self.execution.runs.get(task.id, Runs()).open.values()
+            if not child.is_workflow
+        ]
+
+    def children(self, name: str) -> list[Run]:
+        """The sub-workflow executions of a task, in order."""
+        ids = {task.id for task in self.tasks(name)}
+        return [
+            Run(self.world, key)
+            for key, other in self.world.executions.items()
+            if other.workflow is not None and other.workflow.parent_task_id in ids
+        ]
+
+    def child(self, name: str) -> Run:
+        """The latest sub-workflow execution of a task."""
+        return self.children(name)[-1]
+
+    # -- acting
+
+    def send(self, *events: AnyEvent) -> None:
+        self.world.send(self.id, *events)
+
+    def finish(
+        self,
+        name: str,
+        result: Json = None,
+        state: End = "SUCCESS",
+        *,
+        item: int | None = None,
+        by_user: bool = False,
+    ) -> str:
+        """Complete the first open action of a task (or that of an item); returns the action's id."""
+        action = next(a for a in self.open_actions(name) if item is None or a.item_index == item)
+        self.world.running.pop(action.id, None)
+        self.send(ActionFinished(action.id, state, result, by_user))
+        return action.id
+
+    def fail(self, name: str, result: Json = "boom", *, item: int | None = None) -> str:
+        """Let the first open action of a task fail."""
+        return self.finish(name, result, "ERROR", item=item)
+
+    def update(self, name: str, state: Literal["PAUSED", "RUNNING"], *, item: int | None = None) -> None:
+        """An outside party pauses or resumes an action of a task."""
+        action = next(a for a in self.open_actions(name) if item is None or a.item_index == item)
+        self.send(ActionUpdated(action.id, state))
+
+    def pause(self) -> None:
+        self.send(PauseRequested())
+
+    def resume(self, environment: dict[str, Json] | None = None) -> None:
+        self.send(ResumeRequested(environment))
+
+    def stop(self, state: End, message: str | None = None) -> None:
+        self.send(StopRequested(state, message))
+
+    def rerun(self, name: str, *, reset: bool = True, environment: dict[str, Json] | None = None) -> None:
+        self.send(RerunRequested(self.tasks(name)[-1].id, reset, environment))
+
+    def skip(self, name: str) -> None:
+        self.send(SkipRequested(self.tasks(name)[-1].id))
+
+
+# -- comparing
+
+
+def snapshot(execution: Execution) -> dict[str, Any]:
+    """Everything that an execution holds, as independent plain data.
+
+    Left out: how a context is layered, and whether it is stored.
+    """
+    return {
+        "workflow": None if execution.workflow is None else _plain(execution.workflow),
+        "tasks": {key: _plain_task(task) for key, task in execution.tasks.items()},
+        "runs": {
+            key: {
+                "open": {child_id: _plain(child) for child_id, child in runs.open.items()},
+                "outcomes": {index: _plain(outcome) for index, outcome in sorted(runs.outcomes.items())},
+            }
+            for key, runs in execution.runs.items()
+            if runs.open or runs.outcomes
+        },
+        "joins": {
+            name: {"arrivals": dict(join.arrivals), "missing": dict(join.missing)}
+            for name, join in execution.joins.items()
+            if join.arrivals or join.missing
+        },
+        "latest": dict(execution.latest),
+        "children": dict(execution.children),
+        "timers": dict(execution.timers),
+        "ends": dict(execution.ends),
+        "ready": list(execution.ready),
+        "numbers": (
+            execution.next_sequence,
+            execution.open_tasks,
+            execution.waiting_joins,
+            execution.control_epoch,
+            execution.local_actions,
+            execution.last_time,
+        ),
+    }
+
+
+def _plain(struct: msgspec.Struct) -> dict[str, Any]:
+    return copy.deepcopy(msgspec.structs.asdict(struct))
+
+
+def _plain_task(task: TaskExecution) -> dict[str, Any]:
+    found = msgspec.structs.asdict(task)
+    context = found.pop("context")
+    del found["checkpointed"]
+    plain: dict[str, Any] = copy.deepcopy(found)
+    plain["variables"] = {} if context is None else copy.deepcopy(context.flat())
+    plain["versions"] = {} if context is None else context.flat_versions()
+    return plain
+
+
+def comparable_after_load(execution: Execution) -> dict[str, Any]:
+    """A snapshot without what a load need not bring back.
+
+    Results that are not kept, counters of joins that are over, and the queue (and its order) of what is
+    over; what an open sub-workflow was called.
+    """
+    found = snapshot(execution)
+    waiting = {task.name for task in execution.tasks.values() if task.state == states.WAITING}
+    over = {task.name for task in execution.tasks.values() if task.is_join and task.state == states.SUCCESS}
+    joins = {}
+    for name, join in found["joins"].items():
+        if name not in over and (join["arrivals"] or name in waiting):
+            joins[name] = {
+                "arrivals": join["arrivals"],
+                "missing": join["missing"] if name in waiting else {},
+            }
+    found["joins"] = {name: join for name, join in joins.items() if join["arrivals"] or join["missing"]}
+    for task_id, runs in found["runs"].items():
+        if execution.tasks[task_id].runtime.get("result_dropped"):
+            for outcome in runs["outcomes"].values():
+                outcome["result"] = None
+        for child in runs["open"].values():
+            if child["is_workflow"]:
+                child["name"] = child["created_at"] = child["updated_at"] = None
+    is_over = execution.workflow is None or execution.workflow.state in states.COMPLETED
+    found["ready"] = [] if is_over else sorted(found["ready"])
+    return found
+
+
+# -- loading, as the store does it
+
+
+def _load_task(loaded: Execution, task: TaskExecution) -> None:
+    context = None
+    if task.checkpointed and task.context is not None:
+        context = Context((copy.deepcopy(task.context.flat()),), (task.context.flat_versions(),))
+    fields = copy.deepcopy({**msgspec.structs.asdict(task), "context": None})
+    row = TaskExecution(**{**fields, "context": context})
+    loaded.tasks[row.id] = row
+    loaded.latest[row.name] = row.id
+    times = [at for at in (row.due_at, row.timeout_at) if at is not None]
+    if times and not row.is_completed:
+        loaded.timers[row.id] = min(times)
+    loaded.waiting_joins += row.state == states.WAITING
+    if row.is_completed and not row.next_tasks:
+        loaded.ends[row.id] = True
+    items_left = row.items_count is not None and (
+        row.items_next < row.items_count or row.runtime.get("redo")
+    )
+    if (row.cause or {}).get("kind") == "continue" or (row.state == states.RUNNING and items_left):
+        loaded.ready.append(row.id)
+
+
+def _load_action(loaded: Execution, row: Child) -> None:
+    task = loaded.tasks.get(row.task_id)
+    if task is None or not (row.accepted or row.state in (states.RUNNING, states.PAUSED)):
+        return
+    runs = loaded.runs.setdefault(task.id, Runs())
+    if row.accepted:
+        runs.outcomes[row.item_index or 0] = Outcome(row.state, row.output, row.id)
+    elif row.attempt == task.attempt or task.items_count is not None:
+        runs.open[row.id] = row
+        loaded.children[row.id] = task.id
+        loaded.local_actions += row.needs_executor
+
+
+def _load_sub_workflow(
+    loaded: Execution, execution_id: str, workflow: WorkflowExecution, accepted: bool
+) -> None:
+    task = loaded.tasks[workflow.parent_task_id or ""]
+    runs = loaded.runs.setdefault(task.id, Runs())
+    if accepted:
+        outcome = Outcome(workflow.state, copy.deepcopy(workflow.output), execution_id)
+        runs.outcomes[workflow.item_index or 0] = outcome
+    elif workflow.attempt == task.attempt and not task.is_completed:
+        runs.open[execution_id] = Child(
+            id=execution_id,
+            task_id=task.id,
+            is_workflow=True,
+            item_index=workflow.item_index,
+            attempt=workflow.attempt,
+            name=workflow.name,
+            state=states.PAUSED if workflow.state == states.PAUSED else states.RUNNING,
+            created_at=workflow.created_at,
+        )
+        loaded.children[execution_id] = task.id
+
+
+# -- what must hold after every decision
+
+
+def check(execution: Execution) -> None:
+    """Counters and indexes agree with a recount, and everything that is open says truly why."""
+    _check_counters(execution)
+    workflow = execution.workflow
+    assert workflow is not None
+    if workflow.state in states.COMPLETED:
+        assert workflow.cause is None
+        assert workflow.finished_at is not None
+        assert workflow.backlog is None
+    else:
+        assert workflow.cause, f"the workflow is {workflow.state} without a cause"
+        assert workflow.finished_at is None
+        assert workflow.output is None
+    for task in execution.tasks.values():
+        if task.is_completed:
+            assert task.cause is None, f"{task.name} is {task.state} and has a cause"
+            assert task.finished_at is not None
+        else:
+            assert task.cause, f"{task.name} is {task.state} without a cause"
+            if workflow.state == states.RUNNING:
+                _check_cause(execution, task)
+    if workflow.state == states.RUNNING and not execution.ready:
+        assert execution.open_tasks, "the workflow runs on without anything to do"
+        assert execution.waiting_joins < execution.open_tasks, "joins wait for each other"
+
+
+def _check_counters(execution: Execution) -> None:
+    tasks = list(execution.tasks.values())
+    open_children = {
+        child.id: (task_id, child) for task_id, runs in execution.runs.items() for child in runs.open.values()
+    }
+    assert execution.open_tasks == sum(not task.is_completed for task in tasks)
+    assert execution.waiting_joins == sum(task.state == states.WAITING for task in tasks)
+    assert execution.local_actions == sum(child.needs_executor for _, child in open_children.values())
+    assert execution.children == {key: task_id for key, (task_id, _) in open_children.items()}
+    newest: dict[str, str] = {}
+    for task in sorted(tasks, key=lambda task: task.sequence):
+        assert not (task.is_join and task.name in newest), f"two executions of the join {task.name}"
+        newest[task.name] = task.id
+    assert execution.latest == newest
+    assert len({task.sequence for task in tasks}) == len(tasks)
+    timers = {}
+    for task in tasks:
+        times = [at for at in (task.due_at, task.timeout_at) if at is not None]
+        if times and not task.is_completed:
+            timers[task.id] = min(times)
+    assert execution.timers == timers
+    for task in tasks:
+        outcomes = execution.runs.get(task.id, Runs()).outcomes
+        assert not {o.child_id for o in outcomes.values()} & open_children.keys()
+        if task.items_count is not None:
+            assert task.items_done == len(outcomes)
+            assert task.items_failed == sum(o.state != states.SUCCESS for o in outcomes.values())
+
+
+def _check_cause(execution: Execution, task: TaskExecution) -> None:
+    """In a running workflow: what the cause of an open task names is really there."""
+    cause = task.cause or {}
+    kind = cause["kind"]
+    open_children = execution.runs.get(task.id, Runs()).open
+    where = f"{task.name} is {task.state} because of {cause}, but"
+    match kind:
+        case "continue":
+            assert task.state in (states.IDLE, states.RUNNING)
+            assert task.id in execution.ready, f"{where} it is not queued"
+        case "action" | "sub-workflow":
+            assert task.state == states.RUNNING
+            assert cause["id"] in open_children or task.items_count is not None, f"{where} that is over"
+            assert open_children, f"{where} it has no open child"
+        case "items":
+            assert task.state == states.RUNNING
+            assert open_children or task.id in execution.ready, f"{where} no item is open or queued"
+        case "join":
+            assert task.state == states.WAITING
+        case "due":
+            assert task.state == states.DELAYED
+            assert task.due_at == cause["at"]
+            assert task.id in execution.timers
+        case "child-paused":
+            assert task.state == states.PAUSED
+            assert open_children[cause["id"]].state == states.PAUSED
+        case _:
+            raise AssertionError(f"{where} a running workflow has no such cause")
+
+
+def check_completed_once(execution: Execution, draft: Draft) -> None:
+    """A task that has ended ends again only if it was opened again: by a person, or as a join."""
+    reopening = (RerunRequested, SkipRequested, ChildRerun)
+    if any(isinstance(record.event, reopening) for record in draft.records):
+        return
+    for task_id, task in draft.changed_tasks.items():
+        before = execution.tasks[task_id]
+        if before.is_completed and not task.is_join:
+            same = (task.state, task.finished_at, task.published, task.state_info) == (
+                before.state,
+                before.finished_at,
+                before.published,
+                before.state_info,
+            )
+            assert same, f"{task.name} has ended twice"
+
+
+def echo(value: str) -> str:
+    """The action text for echoing an expression."""
+    return f"std.echo output={value}"
+
+
+def run(text: str, *, steps: int = 200, **start: Any) -> Run:
+    """Start the first workflow of a text in a world of its own."""
+    return World(text, steps=steps).start(**start)
+
+
+def errors_of(runs: Iterable[Run]) -> list[str]:
+    """The state_info of each."""
+    return [run.info for run in runs]
