@@ -18,15 +18,20 @@ from maestrale.engine.decision import Limits
 from maestrale.expressions import template
 from maestrale.runtime.engine import Engine
 from maestrale.runtime.recovery import recover
+from maestrale.services import Services
+from maestrale.services.action_executions import ActionExecutions
+from maestrale.services.actions import Actions
+from maestrale.services.definitions import Definitions
+from maestrale.services.executions import Executions
+from maestrale.services.operations import Operations
+from maestrale.services.tasks import Tasks
 from maestrale.store.database import Database
 from maestrale.store.lock import DatabaseLock
 from maestrale.store.processes import register, unregister
 from maestrale.store.schema import prepare
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
-
-    from maestrale.api.app import Services
+    from starlette.types import ASGIApp
 
 log = logging.getLogger(__name__)
 
@@ -98,14 +103,6 @@ class Service:
 
     def services(self) -> Services:
         """The use cases."""
-        from maestrale.api.app import Services
-        from maestrale.services.action_executions import ActionExecutions
-        from maestrale.services.actions import Actions
-        from maestrale.services.definitions import Definitions
-        from maestrale.services.executions import Executions
-        from maestrale.services.operations import Operations
-        from maestrale.services.tasks import Tasks
-
         return Services(
             definitions=Definitions(self.database),
             executions=Executions(self.database, self.engine),
@@ -115,7 +112,7 @@ class Service:
             operations=Operations(self.database),
         )
 
-    def app(self) -> Starlette:
+    def app(self) -> ASGIApp:
         """The HTTP application."""
         from maestrale.api.app import create_app
         from maestrale.api.settings import ApiSettings

@@ -65,7 +65,7 @@ async def read_attributes(request: Request, argument: str, known: Iterable[str])
 
 def _refuse_xml(request: Request) -> None:
     given = content_type(request)
-    if given.endswith("/xml") or given.endswith("+xml"):
+    if given.endswith(("/xml", "+xml")):
         raise UnsupportedType(f"Unknown mimetype: {given}", "XML is not supported")
 
 

@@ -48,9 +48,10 @@ class Embedded:
         try:
             self._do(definitions.update(OPERATOR, text))
         except NotFound:
+            stored = " ".join(name for name, found in known.items() if found is not None)
             raise Conflict(
                 "Some of the file's workflows are stored already, and some are not",
-                f"delete the stored ones: mistral workflow-delete {' '.join(n for n, f in known.items() if f)}",
+                f"delete the stored ones: mistral workflow-delete {stored}",
             ) from None
         return replaced
 
@@ -72,7 +73,8 @@ class Embedded:
         """The execution and its tasks as they are now."""
         self._changed.clear()
         execution = self._do(self._services.executions.get(OPERATOR, execution_id))
-        listing = Listing(limit=TASKS_SHOWN)
+        mine = Filter("workflow_execution_id", "eq", execution_id)
+        listing = Listing(limit=TASKS_SHOWN, filters=(mine,))
         return execution, self._do(self._services.tasks.page(OPERATOR, listing, execution_id))
 
     def wait(self) -> None:

@@ -30,7 +30,11 @@ def complete_task(decision: Decision, completion: Completion) -> None:
         _complete(decision, task, completion)
     except MaestraleError as error:
         name = decision.draft.workflow.name
-        message = messages.failed_to_complete(error, name, task.name, completion.action_name)
+        spec = decision.task_program(task).spec
+        action = completion.action_name or spec.action or spec.workflow
+        if completion.waited or completion.final:
+            action = None
+        message = messages.failed_to_complete(error, name, task.name, action)
         force_failure(decision, task, message)
 
 

@@ -255,14 +255,16 @@ def _take_up_the_rest(decision: Decision) -> None:
     draft = decision.draft
     queued = set(draft.ready)
     for task in sorted((t for _, t in draft.tasks.items()), key=lambda t: t.sequence):
-        if task.state == states.IDLE or (task.state == states.RUNNING and _has_items_left(task)):
+        if task.state == states.IDLE or (task.state == states.RUNNING and _has_work_left(task)):
             if task.id not in queued:
                 make_ready(decision, task)
         elif task.is_completed and not task.processed and not task.runtime.get("forced"):
             follow(decision, task, ignore_pause=True)
 
 
-def _has_items_left(task: TaskExecution) -> bool:
+def _has_work_left(task: TaskExecution) -> bool:
+    if (task.cause or {}).get("kind") == "continue":
+        return True
     return task.items_count is not None and (
         task.items_next < task.items_count or bool(task.runtime.get("redo"))
     )

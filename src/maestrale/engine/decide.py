@@ -120,13 +120,28 @@ def _run(decision: Decision) -> None:
     while True:
         if decision.completions:
             complete_task(decision, decision.completions.popleft())
-        elif draft.ready and decision.steps_left > 0 and draft.workflow.state == states.RUNNING:
-            task = draft.task(draft.ready.popleft())
+        elif (task_id := _next_ready(decision)) is not None:
+            task = draft.task(task_id)
             decision.steps_left -= 1
             if task is not None:
                 start_task(decision, task)
         elif not _settle(decision):
             return
+
+
+def _next_ready(decision: Decision) -> str | None:
+    """The next task that may start now, taken out of the queue."""
+    draft = decision.draft
+    if not draft.ready or decision.steps_left <= 0:
+        return None
+    if draft.workflow.state == states.RUNNING:
+        return draft.ready.popleft()
+    if draft.workflow.state == states.PAUSED:
+        for task_id in draft.ready:
+            if task_id in decision.exempt:
+                draft.ready.remove(task_id)
+                return task_id
+    return None
 
 
 def _settle(decision: Decision) -> bool:

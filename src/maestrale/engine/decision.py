@@ -82,6 +82,7 @@ class Decision:
         "answers",
         "completions",
         "draft",
+        "exempt",
         "identity",
         "limits",
         "now",
@@ -109,6 +110,8 @@ class Decision:
         self.identity = Identity(draft.base.seed, draft.next_sequence, now)
         self.steps_left = limits.steps
         self.completions: deque[Completion] = deque()
+        self.exempt: set[str] = set()
+        """Tasks that start although the workflow is paused: they stood before a pause command."""
 
     def ask(self, question: AnyQuestion) -> Json:
         """The answer to a question about the rest of the world, or a `Need`."""

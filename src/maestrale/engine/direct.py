@@ -93,7 +93,9 @@ def dispatch(
             if ignore_pause:
                 continue
             rest = [c for c in commands[position + 1 :] if c.target != "noop" or not c.is_command]
+            before = len(decision.draft.ready)
             _create(decision, source, tasks)
+            decision.exempt.update(list(decision.draft.ready)[before:])
             pause_at_command(decision, command.message, source, rest)
             return [[c.target, c.event] for c in tasks + rest if not c.is_command]
         elif command.target in ("fail", "succeed"):

@@ -25,7 +25,8 @@ def evaluate_items(decision: Decision, task: TaskExecution) -> TaskExecution:
         if not isinstance(values, Iterable):
             raise ForcedFailure(
                 f"Wrong input format for: {{'{variable}': {values!r}}}."
-                f" Iterable type is expected for each value, got {type(values).__name__} {decision.where(path)}"
+                f" Iterable type is expected for each value, got {type(values).__name__}"
+                f" {decision.where(path)}"
             )
         columns[variable] = list(values)
     lengths = {len(values) for values in columns.values()}

@@ -145,6 +145,10 @@ class Program:
     def position(self, path: Path) -> Position | None:
         """Where a value stands in the file: the value itself or the nearest thing around it."""
         positions: dict[Any, Position] = self.spec.positions
+        if path[:1] == ("tasks",) and path not in positions:
+            inherited = positions.get(("task-defaults", *path[2:]))
+            if inherited is not None:
+                return inherited
         while path:
             found = positions.get(path)
             if found is not None:

@@ -117,7 +117,7 @@ class Loop:
     def start(
         self, execution_id: str, started: Started, future: Future[StartedExecution], is_fresh: bool
     ) -> None:
-        """Begin an execution. `is_fresh`: nobody can have used this id before, so it need not be looked up."""
+        """Begin an execution. `is_fresh`: nobody can have used this id before, so it is not looked up."""
 
         def begin() -> None:
             slot = self._slot(execution_id)

@@ -1,0 +1,23 @@
+"""Use cases: check, authorise, act, answer. The API and the UI call these and nothing below."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from maestrale.services.action_executions import ActionExecutions
+from maestrale.services.actions import Actions
+from maestrale.services.definitions import Definitions
+from maestrale.services.executions import Executions
+from maestrale.services.operations import Operations
+from maestrale.services.tasks import Tasks
+
+
+class Services(NamedTuple):
+    """All use cases of one service."""
+
+    definitions: Definitions
+    executions: Executions
+    tasks: Tasks
+    action_executions: ActionExecutions
+    actions: Actions
+    operations: Operations

@@ -101,9 +101,9 @@ class Definitions:
         scope: str | None = None,
         identifier: str | None = None,
     ) -> list[Row]:
-        """Replace every workflow of a text, all or none; with `identifier` that one, which may get a new name.
+        """Replace every workflow of a text, all or none.
 
-        Without `scope` the workflows become private.
+        With `identifier` replace that one, which may get a new name. Without `scope` the workflows become private.
         """
         authorise(caller, "workflows:update")
         scope = _checked_scope(caller, scope)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from maestrale.model.values import Json, Secret
+from maestrale.model.values import Json, Secret, masked
 
 LARGE: Final = 4096
 """Bytes of JSON from which a value is worth a reference."""
@@ -72,6 +72,15 @@ def decode(text: str | None, fetch: Callable[[str], bytes]) -> Json:
     return {
         key: _restore(fetch(item[_REFERENCE])) if _is_reference(item) else item for key, item in value.items()
     }
+
+
+def expand(text: str | None, fetch: Callable[[str], bytes]) -> str:
+    """The JSON text of a document for people: large values put in, secrets masked; `{}` for a null column."""
+    if text is None:
+        return "{}"
+    if '"$value"' not in text:
+        return text
+    return _encoder.encode(masked(decode(text, fetch))).decode()
 
 
 def references(text: str | None) -> list[str]:

@@ -10,6 +10,8 @@ from sqlalchemy import Connection, case, null, select
 
 from maestrale.model.errors import NotFound
 from maestrale.model.listing import Listing, Row
+from maestrale.store.documents import expand
+from maestrale.store.executions import fetcher
 from maestrale.store.selection import (
     Condition,
     Field,
@@ -318,6 +320,6 @@ def _wrapped(connection: Connection, root_id: str, output: str | None) -> str:
     return "{}" if output is None else f'{{"result": {_document(connection, root_id, output)}}}'
 
 
-def _document(connection: Connection, root_id: str, text: str | None) -> str:  # noqa: ARG001
+def _document(connection: Connection, root_id: str, text: str | None) -> str:
     """JSON text of a stored document, an empty map where there is none."""
-    return "{}" if text is None else text
+    return expand(text, fetcher(connection, root_id))

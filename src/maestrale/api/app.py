@@ -1,0 +1,47 @@
+"""The ASGI application: routes, error mapping, and what stands before every request."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from maestrale.api.answers import explain, explain_http
+from maestrale.api.definitions import DefinitionRoutes
+from maestrale.api.executions import ExecutionRoutes
+from maestrale.api.guard import Guard
+from maestrale.api.operations import OperationRoutes
+from maestrale.api.settings import ApiSettings
+from maestrale.model.errors import MaestraleError
+from maestrale.services import Services
+
+
+def create_app(services: Services, settings: ApiSettings) -> ASGIApp:
+    """The REST API v2 over these use cases."""
+    routes = [
+        *OperationRoutes(services).routes(),
+        *DefinitionRoutes(services, settings).routes(),
+        *ExecutionRoutes(services, settings).routes(),
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(_WithoutSlash)],
+        exception_handlers={MaestraleError: explain, HTTPException: explain_http},
+    )
+    app.router.redirect_slashes = False
+    return Guard(app, settings)
+
+
+class _WithoutSlash:
+    """Takes a slash at the end of a path for the same path without it: the official client sends them."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path: str = scope["path"]
+            if path.endswith("/") and path.rstrip("/") not in ("", "/v2"):
+                scope = {**scope, "path": path.rstrip("/")}
+        await self._app(scope, receive, send)

@@ -1,0 +1,327 @@
+"""Workflow executions, task executions, action executions."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from maestrale.api.answers import json_answer, nothing
+from maestrale.api.authentication import caller_of
+from maestrale.api.bodies import (
+    check_query,
+    flag_of,
+    json_of,
+    object_of,
+    query_depth,
+    query_flag,
+    read_attributes,
+    text_of,
+)
+from maestrale.api.listing import page_answer, read_fields, read_listing
+from maestrale.api.resources import presented, presented_all, presented_report
+from maestrale.api.routing import missing_id, route
+from maestrale.api.settings import ApiSettings
+from maestrale.model.errors import BadRequest
+from maestrale.model.listing import Filter, Listing, Row
+from maestrale.model.values import Json
+from maestrale.services import Services
+from maestrale.services.action_executions import NewActionExecution
+from maestrale.services.executions import ExecutionChange, NewExecution
+from maestrale.services.tasks import TaskChange
+
+CREATED = 201
+TREE = frozenset({"errors_only", "max_depth"})
+LISTS = ("all_projects", "nulls", "include_output")
+EXECUTION_ATTRIBUTES = frozenset({"source_execution_id", "published_global"})
+TASK_ATTRIBUTES = frozenset({"reset", "env"})
+ACTION_ATTRIBUTES = frozenset({"params", "task_name"})
+
+
+class ExecutionRoutes:
+    """`/v2/executions`, `/v2/tasks` and `/v2/action_executions`."""
+
+    def __init__(self, services: Services, settings: ApiSettings) -> None:
+        self._executions = services.executions
+        self._tasks = services.tasks
+        self._actions = services.action_executions
+        self._settings = settings
+
+    def routes(self) -> list[BaseRoute]:
+        """All routes."""
+        return [
+            route("/v2/executions", GET=self.page, POST=self.start, PUT=missing_id, DELETE=missing_id),
+            route("/v2/executions/{id}", GET=self.get, PUT=self.update, DELETE=self.delete),
+            route("/v2/executions/{id}/tasks", GET=self.tasks_of),
+            route("/v2/executions/{id}/executions", GET=self.tree),
+            route("/v2/executions/{id}/report", GET=self.report),
+            route("/v2/tasks", GET=self.task_page, PUT=missing_id, DELETE=missing_id),
+            route("/v2/tasks/{id}", GET=self.task, PUT=self.update_task),
+            route("/v2/tasks/{id}/action_executions", GET=self.actions_of),
+            route("/v2/tasks/{id}/action_executions/{action_id}", GET=self.action_of),
+            route("/v2/tasks/{id}/workflow_executions", GET=self.children_of),
+            route("/v2/tasks/{id}/executions", GET=self.tree_of_task),
+            route(
+                "/v2/action_executions",
+                GET=self.action_page,
+                POST=self.run,
+                PUT=missing_id,
+                DELETE=missing_id,
+            ),
+            route(
+                "/v2/action_executions/{id}", GET=self.action, PUT=self.complete, DELETE=self.delete_action
+            ),
+        ]
+
+    async def page(self, request: Request) -> Response:
+        """List workflow executions."""
+        listing = read_listing(request, self._executions.shape, self._settings.max_limit, also=LISTS)
+        return await self._execution_page(request, listing)
+
+    async def _execution_page(self, request: Request, listing: Listing) -> Response:
+        rows = await self._executions.page(caller_of(request), listing)
+        shape = self._executions.shape
+        return json_answer(page_answer(request, "/v2/executions", shape, listing, presented_all(rows)))
+
+    async def get(self, request: Request) -> Response:
+        """One workflow execution."""
+        check_query(request, {"fields"})
+        fields = read_fields(request, self._executions.shape.fields)
+        return json_answer(presented(await self._executions.get(caller_of(request), _id(request), fields)))
+
+    async def start(self, request: Request) -> Response:
+        """Start a workflow."""
+        check_query(request, ())
+        known = EXECUTION_ATTRIBUTES | set(self._executions.shape.fields)
+        content = await read_attributes(request, "wf_ex", known)
+        new = NewExecution(
+            workflow=text_of(content, "workflow_id") or text_of(content, "workflow_name"),
+            namespace=text_of(content, "workflow_namespace"),
+            input=object_of(content, "input"),
+            params=object_of(content, "params"),
+            description=text_of(content, "description"),
+            id=text_of(content, "id") or None,
+            source_id=text_of(content, "source_execution_id") or None,
+        )
+        return json_answer(presented(await self._executions.start(caller_of(request), new)), CREATED)
+
+    async def update(self, request: Request) -> Response:
+        """Describe, pause, resume, stop, or change the environment."""
+        check_query(request, ())
+        known = EXECUTION_ATTRIBUTES | set(self._executions.shape.fields)
+        content = await read_attributes(request, "wf_ex", known)
+        change = ExecutionChange(
+            state=text_of(content, "state") or None,
+            state_info=text_of(content, "state_info"),
+            description=text_of(content, "description"),
+            environment=object_of(content, "params").get("env"),
+        )
+        return json_answer(presented(await self._executions.update(caller_of(request), _id(request), change)))
+
+    async def delete(self, request: Request) -> Response:
+        """Delete with everything below."""
+        check_query(request, {"force"})
+        await self._executions.delete(caller_of(request), _id(request), query_flag(request, "force"))
+        return nothing()
+
+    async def tree(self, request: Request) -> Response:
+        """The execution and everything below it."""
+        return await self._below(request, of_task=False)
+
+    async def tree_of_task(self, request: Request) -> Response:
+        """Everything below a task."""
+        return await self._below(request, of_task=True)
+
+    async def _below(self, request: Request, *, of_task: bool) -> Response:
+        check_query(request, TREE | {"include_output"})
+        rows = await self._executions.below(
+            caller_of(request),
+            _id(request),
+            of_task=of_task,
+            errors_only=query_flag(request, "errors_only"),
+            max_depth=query_depth(request),
+            include_output=query_flag(request, "include_output"),
+        )
+        return json_answer({"executions": presented_all(rows)})
+
+    async def report(self, request: Request) -> Response:
+        """Statistics and tree."""
+        check_query(request, TREE | {"statistics_only"})
+        report = await self._executions.report(
+            caller_of(request),
+            _id(request),
+            errors_only=query_flag(request, "errors_only"),
+            max_depth=query_depth(request),
+            statistics_only=query_flag(request, "statistics_only"),
+        )
+        return json_answer(presented_report(report))
+
+    async def tasks_of(self, request: Request) -> Response:
+        """The tasks of an execution."""
+        without = ("workflow_execution_id",)
+        listing = read_listing(request, self._tasks.shape, self._settings.max_limit, without=without)
+        listing = _below(listing, "workflow_execution_id", _id(request))
+        return await self._task_page(request, listing, _id(request))
+
+    async def task_page(self, request: Request) -> Response:
+        """List tasks."""
+        listing = read_listing(request, self._tasks.shape, self._settings.max_limit)
+        return await self._task_page(request, listing, None)
+
+    async def _task_page(self, request: Request, listing: Listing, execution_id: str | None) -> Response:
+        rows = await self._tasks.page(caller_of(request), listing, execution_id)
+        shape = self._tasks.shape
+        return json_answer(page_answer(request, "/v2/tasks", shape, listing, [_task(row) for row in rows]))
+
+    async def task(self, request: Request) -> Response:
+        """One task with its result."""
+        check_query(request, {"fields"})
+        fields = read_fields(request, self._tasks.shape.fields)
+        row = await self._tasks.get(caller_of(request), _id(request), fields)
+        return json_answer(_task(row, fields))
+
+    async def update_task(self, request: Request) -> Response:
+        """Rerun or skip a task."""
+        check_query(request, ())
+        known = TASK_ATTRIBUTES | set(self._tasks.shape.fields)
+        content = await read_attributes(request, "task", known)
+        change = TaskChange(
+            state=text_of(content, "state"),
+            reset=flag_of(content, "reset"),
+            environment=json_of(content, "env") or None,
+            name=text_of(content, "name"),
+            workflow_name=text_of(content, "workflow_name"),
+        )
+        return json_answer(_task(await self._tasks.update(caller_of(request), _id(request), change)))
+
+    async def children_of(self, request: Request) -> Response:
+        """The sub-workflow executions that a task has started."""
+        listing = read_listing(
+            request,
+            self._executions.shape,
+            self._settings.max_limit,
+            also=LISTS,
+            without=("task_execution_id",),
+        )
+        await self._tasks.get(caller_of(request), _id(request), ("id",))
+        return await self._execution_page(request, _below(listing, "task_execution_id", _id(request)))
+
+    async def actions_of(self, request: Request) -> Response:
+        """The action executions of a task."""
+        listing = read_listing(
+            request,
+            self._actions.shape,
+            self._settings.max_limit,
+            also=("include_output",),
+            without=("task_execution_id",),
+        )
+        listing = _below(listing, "task_execution_id", _id(request))
+        return await self._action_page(request, listing, _id(request))
+
+    async def action_page(self, request: Request) -> Response:
+        """List action executions."""
+        shape = self._actions.shape
+        listing = read_listing(request, shape, self._settings.max_limit, also=("include_output",))
+        return await self._action_page(request, listing, None)
+
+    async def _action_page(self, request: Request, listing: Listing, task_id: str | None) -> Response:
+        rows = await self._actions.page(caller_of(request), listing, task_id)
+        shape = self._actions.shape
+        return json_answer(page_answer(request, "/v2/action_executions", shape, listing, presented_all(rows)))
+
+    async def action(self, request: Request) -> Response:
+        """One action execution."""
+        return await self._one_action(request, _id(request), None)
+
+    async def action_of(self, request: Request) -> Response:
+        """One action execution of a task."""
+        return await self._one_action(request, request.path_params["action_id"], _id(request))
+
+    async def _one_action(self, request: Request, action_id: str, task_id: str | None) -> Response:
+        check_query(request, {"fields"})
+        fields = read_fields(request, self._actions.shape.fields)
+        row = await self._actions.get(caller_of(request), action_id, fields, task_id)
+        return json_answer(presented(row))
+
+    async def run(self, request: Request) -> Response:
+        """Run one action by itself."""
+        check_query(request, ())
+        known = ACTION_ATTRIBUTES | set(self._actions.shape.fields)
+        content = await read_attributes(request, "action_ex", known)
+        name = text_of(content, "name")
+        if not name:
+            raise BadRequest("Please provide at least action name to run action.")
+        params = object_of(content, "params")
+        new = NewActionExecution(
+            name=name,
+            input=object_of(content, "input"),
+            namespace=text_of(content, "workflow_namespace") or "",
+            description=text_of(content, "description"),
+            save_result=bool(flag_of(params, "save_result")),
+            run_sync=bool(flag_of(params, "run_sync")),
+            target=text_of(params, "target"),
+            timeout=_timeout(params),
+        )
+        return json_answer(presented(await self._actions.run(caller_of(request), new)), CREATED)
+
+    async def complete(self, request: Request) -> Response:
+        """Complete, pause or resume an action execution."""
+        check_query(request, ())
+        known = ACTION_ATTRIBUTES | set(self._actions.shape.fields)
+        content = await read_attributes(request, "action_ex", known)
+        output = _output(content)
+        row = await self._actions.update(
+            caller_of(request), _id(request), text_of(content, "state"), output, "output" in content
+        )
+        return json_answer(presented(row))
+
+    async def delete_action(self, request: Request) -> Response:
+        """Refused by default."""
+        check_query(request, ())
+        await self._actions.delete(caller_of(request), _id(request))
+        return nothing()
+
+
+def _id(request: Request) -> str:
+    identifier: str = request.path_params["id"]
+    return identifier
+
+
+def _below(listing: Listing, name: str, identifier: str) -> Listing:
+    """The same list, but only of one parent."""
+    parent = Filter(name, "eq", identifier)
+    return Listing(
+        limit=listing.limit,
+        sort=listing.sort,
+        filters=(*listing.filters, parent),
+        nulls=listing.nulls,
+        marker=listing.marker,
+        fields=listing.fields,
+        extra=listing.extra,
+        all_projects=listing.all_projects,
+    )
+
+
+def _task(row: Row, fields: tuple[str, ...] | None = None) -> Row:
+    """A task; `published_global` only where there is something in it, or where it was asked for."""
+    shown = presented(row)
+    if shown.get("published_global") in (None, "{}") and (fields is None or "published_global" not in fields):
+        shown.pop("published_global", None)
+    return shown
+
+
+def _output(content: dict[str, Json]) -> Json:
+    """What an outside party delivers: any JSON value, also as text that holds JSON."""
+    output = content.get("output")
+    if isinstance(output, str) and output:
+        return json_of(content, "output")
+    return output
+
+
+def _timeout(params: dict[str, Json]) -> float | None:
+    timeout = params.get("timeout")
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout < 0:
+        raise BadRequest(f"params.timeout must be a number of seconds, not {timeout!r}")
+    return float(timeout)

@@ -1,0 +1,65 @@
+"""The service itself: versions, health, and what is not there yet."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute
+
+from maestrale.api.answers import fault, json_answer
+from maestrale.api.listing import base_url
+from maestrale.api.routing import route
+from maestrale.services import Services
+from maestrale.ui.pages import welcome
+
+NOT_YET = (
+    "workbooks", "environments", "cron_triggers", "event_triggers", "code_sources", "dynamic_actions",
+    "services",
+)  # fmt: skip
+
+
+class OperationRoutes:
+    """`/`, `/v2/`, `/health`, and clear words for collections that are not built yet."""
+
+    def __init__(self, services: Services) -> None:
+        self._operations = services.operations
+
+    def routes(self) -> list[BaseRoute]:
+        """All routes."""
+        found = [
+            route("/", GET=self.versions),
+            route("/v2", GET=self.to_v2),
+            route("/v2/", GET=self.v2),
+            route("/health", GET=self.health),
+        ]
+        for name in NOT_YET:
+            for path in (f"/v2/{name}", f"/v2/{name}/{{rest:path}}"):
+                found.append(
+                    route(path, GET=self.not_yet, POST=self.not_yet, PUT=self.not_yet, DELETE=self.not_yet)
+                )
+        return list(found)
+
+    async def versions(self, request: Request) -> Response:
+        """The version document, or a page for a person."""
+        if "text/html" in request.headers.get("accept", ""):
+            return Response(welcome(base_url(request)), media_type="text/html")
+        link = {"href": f"{base_url(request)}/v2", "target": "v2", "rel": "self"}
+        return json_answer({"versions": [{"id": "v2.0", "status": "CURRENT", "links": [link]}]})
+
+    async def to_v2(self, request: Request) -> Response:
+        """`/v2` is `/v2/`."""
+        return RedirectResponse(f"{base_url(request)}/v2/", status_code=302)
+
+    async def v2(self, request: Request) -> Response:
+        """Where the API is."""
+        return json_answer({"uri": f"{base_url(request)}/v2"})
+
+    async def health(self, _request: Request) -> Response:
+        """Whether the service can work."""
+        await self._operations.check()
+        return json_answer({"status": "UP"})
+
+    async def not_yet(self, request: Request) -> Response:
+        """Part of the API that this version does not have."""
+        name = request.url.path.split("/")[2]
+        return fault(404, f"'{name}' are not supported by this version yet")

@@ -1,0 +1,70 @@
+"""Plays every case against a real server. What is not built yet stands in `not_yet.yaml`, with the reason.
+
+A listed case must fail: one that passes has to be taken off the list.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import run as kit
+import yaml
+
+from processes.server import Server
+
+HERE = Path(__file__).parent
+CASES = sorted((HERE / "cases").rglob("*.yaml"))
+NOT_YET: dict[str, str] = yaml.safe_load((HERE / "not_yet.yaml").read_text())
+JOBS = 24
+
+pytestmark = pytest.mark.xdist_group("conformance")
+
+Verdicts = dict[str, tuple[str, list[str]]]
+
+
+@pytest.fixture(scope="session")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Verdicts]:
+    """Run all cases, many at a time because most of the time they wait."""
+    with Server(tmp_path_factory.mktemp("conformance")) as server:
+        options = argparse.Namespace(
+            base_url=server.url, header=[], record=False, reference=False, timeout_scale=2.0, keep=False
+        )
+        receiver = kit.TestServer("127.0.0.1")
+        loaded = [(path, yaml.safe_load(path.read_text())) for path in CASES]
+        found: Verdicts = {}
+        for jobs, exclusive in ((JOBS, False), (1, True)):
+            batch = [(path, case) for path, case in loaded if bool(case.get("exclusive")) is exclusive]
+            with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+                runs = [pool.submit(kit.run_case, path, case, options, receiver) for path, case in batch]
+                for run in runs:
+                    path, _, verdict, problems, _ = run.result()
+                    found[_key(path)] = (verdict, problems)
+        yield found
+        receiver.shutdown()
+
+
+def _key(path: Path) -> str:
+    return f"{path.parent.name}/{path.stem}"
+
+
+@pytest.mark.parametrize("path", CASES, ids=_key)
+def test_case(path: Path, verdicts: Verdicts) -> None:
+    """One case behaves as recorded."""
+    verdict, problems = verdicts[_key(path)]
+    reason: Any = NOT_YET.get(_key(path))
+    if reason is not None:
+        assert verdict != "passed", f"passes now: take {_key(path)} off not_yet.yaml"
+        pytest.xfail(reason)
+    if verdict == "skipped":
+        pytest.skip(problems[0])
+    assert not problems, "\n".join(problems)
+
+
+def test_list_names_cases() -> None:
+    """The list of what is not built yet names only cases that exist."""
+    assert set(NOT_YET) <= {_key(path) for path in CASES}
