@@ -47,10 +47,12 @@ class DatabaseSettings(msgspec.Struct, frozen=True):
 
 
 class ApiLimits(msgspec.Struct, frozen=True):
-    """`max_limit`: most rows of a page. `max_body`: most bytes of a request's body."""
+    """`max_limit`: most rows of a page. `max_body`: most bytes of a request's body.
+    `allow_action_execution_deletion`: of finished actions that ran outside of workflows."""
 
     max_limit: int = 1000
     max_body: int = 16 * MEBIBYTE
+    allow_action_execution_deletion: bool = False
 
 
 class EngineSettings(msgspec.Struct, frozen=True):

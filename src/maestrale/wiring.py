@@ -107,7 +107,12 @@ class Service:
             definitions=Definitions(self.database),
             executions=Executions(self.database, self.engine),
             tasks=Tasks(self.database, self.engine),
-            action_executions=ActionExecutions(self.database, self.engine, self.registry),
+            action_executions=ActionExecutions(
+                self.database,
+                self.engine,
+                self.registry,
+                allow_deletion=self.settings.api.allow_action_execution_deletion,
+            ),
             actions=Actions(self.registry),
             operations=Operations(self.database),
         )

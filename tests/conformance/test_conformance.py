@@ -30,7 +30,8 @@ Verdicts = dict[str, tuple[str, list[str]]]
 @pytest.fixture(scope="session")
 def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Verdicts]:
     """Run all cases, many at a time because most of the time they wait."""
-    with Server(tmp_path_factory.mktemp("conformance")) as server:
+    settings = {"MAESTRALE_API_ALLOW_ACTION_EXECUTION_DELETION": "true"}
+    with Server(tmp_path_factory.mktemp("conformance"), **settings) as server:
         options = argparse.Namespace(
             base_url=server.url, header=[], record=False, reference=False, timeout_scale=2.0, keep=False
         )

@@ -90,6 +90,7 @@ class Action(Generic[P, R]):
         pure_when: Callable[[dict[str, Json]], bool] | None,
         repeatable: bool,
         waits_outside: bool,
+        title: str,
     ) -> None:
         signature = _signature(function, name)
         parameters = signature.parameters.values()
@@ -118,6 +119,7 @@ class Action(Generic[P, R]):
             pure=pure or None,
             class_name=f"{function.__module__}.{function.__qualname__}",
             pure_when=pure_when,
+            title=title,
         )
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -154,6 +156,7 @@ def action(
     pure_when: Callable[[dict[str, Json]], bool] | None = None,
     repeatable: bool = False,
     waits_outside: bool = False,
+    title: str = "",
 ) -> Callable[[Callable[P, R]], Action[P, R]]:
     """Make a function (sync or async) the action `name`; see `ActionFacts` for the flags.
 
@@ -170,6 +173,7 @@ def action(
             pure_when=pure_when,
             repeatable=repeatable,
             waits_outside=waits_outside,
+            title=title,
         )
 
     return decorate

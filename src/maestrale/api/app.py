@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.routing import Router
+from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 
 from maestrale.api.answers import explain, explain_http
 from maestrale.api.definitions import DefinitionRoutes
@@ -24,16 +24,12 @@ def create_app(services: Services, settings: ApiSettings) -> ASGIApp:
         *DefinitionRoutes(services, settings).routes(),
         *ExecutionRoutes(services, settings).routes(),
     ]
-    app = Starlette(
-        routes=routes,
-        middleware=[Middleware(_WithoutSlash)],
-        exception_handlers={MaestraleError: explain, HTTPException: explain_http},
-    )
-    app.router.redirect_slashes = False
-    return Guard(app, settings)
+    handlers: dict[object, ExceptionHandler] = {MaestraleError: explain, HTTPException: explain_http}
+    router = Router(routes, redirect_slashes=False)
+    return Guard(_Entrance(ExceptionMiddleware(router, handlers)), settings)
 
 
-class _WithoutSlash:
+class _Entrance:
     """Takes a slash at the end of a path for the same path without it: the official client sends them."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -43,5 +39,7 @@ class _WithoutSlash:
         if scope["type"] == "http":
             path: str = scope["path"]
             if path.endswith("/") and path.rstrip("/") not in ("", "/v2"):
-                scope = {**scope, "path": path.rstrip("/")}
+                path = path.rstrip("/")
+            # Routes raise what they refuse, instead of answering in plain text, only inside of an "app".
+            scope = {**scope, "path": path, "app": self}
         await self._app(scope, receive, send)

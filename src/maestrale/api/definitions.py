@@ -13,6 +13,7 @@ from maestrale.api.listing import page_answer, read_fields, read_listing
 from maestrale.api.resources import presented_definition, presented_upload
 from maestrale.api.routing import missing_id, route
 from maestrale.api.settings import ApiSettings
+from maestrale.model.errors import NotFound
 from maestrale.services import Services
 
 UPLOAD = frozenset({"namespace", "scope", "skip_validation"})
@@ -34,9 +35,10 @@ class DefinitionRoutes:
             route("/v2/workflows", GET=self.page, POST=self.create, PUT=self.update, DELETE=missing_id),
             route("/v2/workflows/validate", POST=self.validate),
             route("/v2/workflows/{identifier}", GET=self.get, PUT=self.update_one, DELETE=self.delete),
-            route("/v2/actions", GET=self.action_page),
-            route("/v2/actions/{identifier}", GET=self.action),
-            route("/v2/actions/{identifier}/{namespace}", GET=self.action),
+            route("/v2/actions", GET=self.action_page, POST=self.ad_hoc, PUT=self.ad_hoc, DELETE=missing_id),
+            route("/v2/actions/validate", POST=self.ad_hoc),
+            route("/v2/actions/{identifier}", GET=self.action, PUT=self.ad_hoc, DELETE=self.ad_hoc),
+            route("/v2/actions/{identifier}/{namespace}", GET=self.action, DELETE=self.ad_hoc),
         ]
 
     async def page(self, request: Request) -> Response:
@@ -117,6 +119,12 @@ class DefinitionRoutes:
         namespace = request.path_params.get("namespace") or _namespace(request)
         row = await self._actions.get(caller_of(request), request.path_params["identifier"], namespace)
         return json_answer(row)
+
+    async def ad_hoc(self, _request: Request) -> Response:
+        """Ad-hoc actions are not there yet, and built-in ones cannot be changed."""
+        raise NotFound(
+            "Ad-hoc actions are not supported by this version yet, and built-in ones stay as they are"
+        )
 
 
 def _namespace(request: Request) -> str:

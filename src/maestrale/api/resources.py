@@ -27,7 +27,7 @@ def presented_all(rows: list[Row]) -> list[Row]:
 
 def presented_definition(row: Row) -> Row:
     """A workflow as reads show it: `input` is for people and no document."""
-    return presented(row) | ({"input": row["input"]} if "input" in row else {})
+    return {name: value if name == "input" else _shown(name, value) for name, value in row.items()}
 
 
 def presented_upload(row: Row) -> Row:

@@ -129,7 +129,7 @@ def _run_if_pure(facts: ActionFacts, child: Child) -> Outcome | None:
     try:
         return Outcome(states.SUCCESS, facts.pure(**child.input), child.id)
     except Exception as error:  # noqa: BLE001 - whatever an action raises is the task's error
-        failed = result_of_error(error, child.name, child.id)
+        failed = result_of_error(error, facts.title or child.name, child.id)
         return Outcome(failed.state, failed.result, child.id)
 
 

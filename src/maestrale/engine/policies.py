@@ -62,8 +62,6 @@ def before_start(decision: Decision, task: TaskExecution) -> bool:
     for name in ("wait-after", "retry.count", "retry.delay", "concurrency"):
         number(decision, task, name)
     timeout = number(decision, task, "timeout")
-    if "fail-on" in policies:
-        evaluate_policy(decision, task, "fail-on")
     if "pause-before" in policies and not task.runtime.get("paused_before"):
         pause = evaluate_policy(decision, task, "pause-before")
         if not isinstance(pause, bool):

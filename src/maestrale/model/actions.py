@@ -30,11 +30,11 @@ class Parameter(msgspec.Struct, frozen=True):
 class ActionFacts(msgspec.Struct, frozen=True):
     """The signature and the nature of one action.
 
-    `waits_outside`: completed by an outside party through the API. `repeatable`: may run again after
-    its executor was lost. `pure`: a quick function without side effects that the engine calls itself
-    with the input as keyword arguments; None for every action that an executor has to run.
-    `pure_when`: which (already checked) inputs `pure` is for, None = all; ask `is_pure`. A pure action
-    that waits outside has nothing to run at all.
+    `waits_outside`: completed by an outside party through the API. `repeatable`: may run again after its
+    executor was lost. `pure`: a quick function without side effects that the engine calls itself with the
+    input as keyword arguments; None for every action that an executor has to run. `pure_when`: which
+    (already checked) inputs `pure` is for, None = all; ask `is_pure`. A pure action that `waits_outside` is
+    not dispatched at all. `title`: what messages about failures call it, by default its name.
     """
 
     name: str
@@ -44,6 +44,7 @@ class ActionFacts(msgspec.Struct, frozen=True):
     repeatable: bool = False
     pure: Callable[..., Json] | None = None
     class_name: str = ""
+    title: str = ""
     pure_when: Callable[[dict[str, Json]], bool] | None = None
 
     def is_pure(self, given: dict[str, Json]) -> bool:

@@ -71,7 +71,8 @@ class Decider:
         execution, program = slot.execution, slot.program
         assert execution is not None
         assert program is not None
-        taken = [slot.pending.popleft() for _ in range(min(len(slot.pending), EVENTS_PER_DECISION))]
+        most = 1 if execution.workflow is None else EVENTS_PER_DECISION  # a second start is none
+        taken = [slot.pending.popleft() for _ in range(min(len(slot.pending), most))]
         while True:
             try:
                 return self._group(slot, self._decide_all(slot, execution, program, taken), taken)
@@ -97,8 +98,7 @@ class Decider:
                 raise
             except MaestraleError as error:
                 pending.refusal = error
-                if not draft.has_started or draft.is_new:
-                    return self._decide_all(slot, execution, program, taken)
+                return self._decide_all(slot, execution, program, taken)
             except Exception as error:
                 log.exception("Deciding %s for %s failed", type(pending.event).__name__, slot.id)
                 self._defuse(pending, error)
@@ -163,6 +163,7 @@ class Decider:
             for pending in taken:
                 if pending.future is not None and pending.refusal is not None:
                     pending.future.set_exception(pending.refusal)
+            slot.answers = {}
             return None
         members = [self._member(slot, draft, taken)]
         members += [

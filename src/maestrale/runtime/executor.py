@@ -220,16 +220,17 @@ class Executor:
         if action is None:
             error = LookupError(f"the action '{run.name}' is not installed here")
             return result_of_error(error, run.name, run.action_id)
+        title = action.facts.title or run.name
         try:
             async with asyncio.timeout(run.timeout):
                 value = await self._call(action, run)
             return result_of_value(value, run.name, run.action_id)
         except TimeoutError as error:
             if run.timeout is None:
-                return result_of_error(error, run.name, run.action_id)
+                return result_of_error(error, title, run.action_id)
             return result_of_timeout(run.timeout)
         except Exception as error:  # noqa: BLE001 - whatever an action raises is its result
-            return result_of_error(error, run.name, run.action_id)
+            return result_of_error(error, title, run.action_id)
 
     async def _call(self, action: Action[Any, Any], run: ActionRun) -> object:
         given: dict[str, Json] = reveal(run.input)

@@ -17,6 +17,7 @@ from maestrale.runtime.requests import RanAction, RunAction, WorkflowEngine
 from maestrale.services.access import Caller, authorise
 from maestrale.services.waiting import outcome
 from maestrale.store.database import Database
+from maestrale.store.deletion import delete_action
 from maestrale.store.queries import (
     ACTION_EXECUTION_FIELDS,
     ACTION_EXECUTIONS,
@@ -47,7 +48,15 @@ class ActionExecutions:
 
     shape = ACTION_EXECUTIONS.shape()
 
-    def __init__(self, database: Database, engine: WorkflowEngine, registry: Registry) -> None:
+    def __init__(
+        self,
+        database: Database,
+        engine: WorkflowEngine,
+        registry: Registry,
+        *,
+        allow_deletion: bool = False,
+    ) -> None:
+        self._allow_deletion = allow_deletion
         self._database = database
         self._engine = engine
         self._registry = registry
@@ -119,12 +128,21 @@ class ActionExecutions:
         return await self.get(caller, identifier)
 
     async def delete(self, caller: Caller, identifier: str) -> None:
-        """Refused: the history of executions is deleted with them."""
+        """Remove a finished stand-alone action execution, if the operator allows it."""
         authorise(caller, "action_executions:delete")
-        await self.get(caller, identifier, ("id",))
-        raise Forbidden(
-            "Action execution deletion is not allowed", "it is deleted together with its workflow execution"
-        )
+        row = await self.get(caller, identifier, ("id", "state", "task_execution_id"))
+        if not self._allow_deletion:
+            raise Forbidden(
+                "Action execution deletion is not allowed",
+                "the operator can set api.allow_action_execution_deletion",
+            )
+        if row["task_execution_id"] is not None:
+            raise Forbidden(
+                "Only ad-hoc action execution can be deleted", "it goes with its workflow execution"
+            )
+        if row["state"] not in states.COMPLETED:
+            raise Forbidden(f"Only completed action execution can be deleted, this one is {row['state']}")
+        await outcome(self._database.write(delete_action, identifier))
 
     def _hint(self, name: str) -> str:
         near = self._registry.suggestions(name)

@@ -103,7 +103,7 @@ class Definitions:
     ) -> list[Row]:
         """Replace every workflow of a text, all or none.
 
-        With `identifier` replace that one, which may get a new name. Without `scope` the workflows become private.
+        With `identifier` replace that one, which may get a new name. Without `scope` they become private.
         """
         authorise(caller, "workflows:update")
         scope = _checked_scope(caller, scope)

@@ -60,5 +60,11 @@ def delete_tree(connection: Connection, execution_id: str, force: bool) -> tuple
     return ids, running
 
 
+def delete_action(connection: Connection, action_id: str) -> None:
+    """Delete one stand-alone action execution."""
+    connection.execute(delete(action_executions).where(action_executions.c.id == action_id))
+    connection.execute(delete(execution_values).where(execution_values.c.root_id == action_id))
+
+
 def _parts(ids: list[str]) -> Iterable[list[str]]:
     return (ids[start : start + _PART] for start in range(0, len(ids), _PART))

@@ -35,7 +35,6 @@ AT_THE_START = [
     ("action: std.noop\nwait-after: <% $.nope %>", "wait-after"),
     ("action: std.noop\ntimeout: <% $.nope %>", "timeout"),
     ("action: std.noop\npause-before: <% $.nope %>", "pause-before"),
-    ("action: std.noop\nfail-on: <% $.nope %>", "fail-on"),
     ("action: std.noop\nretry: {count: <% $.nope %>, delay: 0}", "retry.count"),
     ("action: std.noop\nretry: {count: 1, delay: <% $.nope %>}", "retry.delay"),
 ]

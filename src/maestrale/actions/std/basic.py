@@ -38,7 +38,7 @@ async def echo(output: Json, delay: float = 0) -> Json:
     return output
 
 
-@action("std.fail", pure=True)
+@action("std.fail", pure=True, title="Fail action")
 def fail(error_data: Json = None) -> None:
     """Fail, with `error_data` as the result if there is any."""
     if error_data:

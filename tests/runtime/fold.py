@@ -1,0 +1,175 @@
+"""Folding the decision records of an execution gives its rows again."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import Connection, Engine, Table, insert, select
+
+from maestrale.actions.registry import Registry
+from maestrale.engine.decide import decide
+from maestrale.engine.decision import Limits
+from maestrale.engine.draft import Draft, Record
+from maestrale.engine.events import Started
+from maestrale.engine.execution import Execution
+from maestrale.engine.program import Program
+from maestrale.model.actions import ActionFacts
+from maestrale.runtime.programs import Programs
+from maestrale.store.database import Database
+from maestrale.store.documents import references
+from maestrale.store.executions import read_records, write_executions
+from maestrale.store.rows import render
+from maestrale.store.tables import (
+    action_executions,
+    execution_heads,
+    execution_values,
+    metadata,
+    task_executions,
+    workflow_executions,
+)
+
+Rows = dict[str, dict[str, Any]]
+
+OPERATIONAL = {
+    execution_heads: {"version", "owner"},
+    workflow_executions: {"accepted"},
+    task_executions: set[str](),
+    action_executions: {"queued", "executor"},
+}
+"""What no decision of the execution itself says (`accepted` belongs to its parent)."""
+
+
+class Catalogue:
+    """A registry as decisions see it."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def find(self, name: str) -> ActionFacts | None:
+        action = self._registry.find(name)
+        return None if action is None else action.facts
+
+    def suggestions(self, name: str) -> list[str]:
+        return self._registry.suggestions(name)
+
+
+def assert_fold_reproduces(
+    database: Database,
+    execution_id: str,
+    programs: Programs,
+    registry: Registry,
+    *,
+    limits: Limits = Limits(),  # noqa: B008 - immutable
+) -> None:
+    """Decide all records of an execution again, from nothing, and compare the rows with the stored ones."""
+    seed = database.read(_seed, execution_id).result()
+    records = database.read(read_records, execution_id).result()
+    children = database.read(_children, execution_id).result()
+    assert records, f"{execution_id} has no decision records"
+    started = records[0].event
+    assert isinstance(started, Started)
+    program = programs.get(started.definition_hash, started.workflow_name)
+    with _scratch().connect() as connection:
+        if children:
+            connection.execute(insert(workflow_executions), children)
+        execution = Execution(seed)
+        for record in records:
+            _apply(connection, execution, record, execution_id, program, Catalogue(registry), limits)
+        folded = _everything(connection, execution_id)
+        connection.rollback()
+    stored = database.read(_everything, execution_id).result()
+    for name, rows in stored.items():
+        assert folded[name] == rows, f"{name} of {execution_id} differs from its fold"
+
+
+@cache
+def _scratch() -> Engine:
+    """An empty database in memory; whoever uses it rolls back."""
+    engine = sqlalchemy.create_engine("sqlite://")
+    metadata.create_all(engine)
+    return engine
+
+
+def _apply(
+    connection: Connection,
+    execution: Execution,
+    record: Record,
+    execution_id: str,
+    program: Program,
+    actions: Catalogue,
+    limits: Limits,
+) -> None:
+    assert record.sequence == execution.next_sequence, "a decision record is missing"
+    assert record.at >= execution.last_time, "time went backwards"
+    is_child_start = isinstance(record.event, Started) and record.event.parent_id is not None
+    draft = Draft(execution)
+    decide(
+        draft,
+        record.event,
+        execution_id=execution_id,
+        program=program,
+        now=record.at,
+        answers=record.answers,
+        actions=actions,
+        limits=Limits(steps=0) if is_child_start else limits,
+    )
+    rows = render(
+        draft,
+        execution_id=execution_id,
+        old_version=execution.version,
+        old_owner=None,
+        new_version=execution.version + 1,
+        new_owner=None,
+        now=record.at,
+    )
+    write_executions(connection, [rows])
+    draft.apply()
+    execution.version += 1
+
+
+def _seed(connection: Connection, execution_id: str) -> str:
+    table = execution_heads.c
+    return str(connection.execute(select(table.seed).where(table.id == execution_id)).scalar_one())
+
+
+def _children(connection: Connection, execution_id: str) -> list[dict[str, Any]]:
+    """The executions that this one started, as they were before it counted them."""
+    query = select(workflow_executions).where(workflow_executions.c.parent_id == execution_id)
+    return [{**row, "accepted": False} for row in connection.execute(query).mappings()]
+
+
+def _everything(connection: Connection, execution_id: str) -> dict[str, Rows]:
+    heads, workflows = execution_heads.c, workflow_executions.c
+    tasks, actions = task_executions.c, action_executions.c
+    found = {
+        "head": _rows(connection, execution_heads, heads.id == execution_id),
+        "workflow": _rows(connection, workflow_executions, workflows.id == execution_id),
+        "tasks": _rows(connection, task_executions, tasks.execution_id == execution_id),
+        "actions": _rows(connection, action_executions, actions.execution_id == execution_id),
+    }
+    children = select(workflows.id, workflows.accepted).where(workflows.parent_id == execution_id)
+    found["children"] = {row.id: {"accepted": row.accepted} for row in connection.execute(children)}
+    known = set(connection.execute(select(execution_values.c.hash)).scalars())
+    for rows in found.values():
+        for row in rows.values():
+            assert _references(row) <= known, "a large value is missing"
+    return found
+
+
+def _rows(connection: Connection, table: Table, condition: Any) -> Rows:
+    ignored = OPERATIONAL[table]
+    return {
+        row["id"]: {name: value for name, value in row.items() if name not in ignored}
+        for row in connection.execute(select(table).where(condition)).mappings()
+    }
+
+
+def _references(row: dict[str, Any]) -> set[str]:
+    return {
+        key
+        for value in row.values()
+        if isinstance(value, str) and value.startswith("{") and '"$value"' in value
+        for key in references(value)
+    }
