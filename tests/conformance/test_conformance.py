@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import run as kit
 import yaml
 
+import run as kit
 from processes.server import Server
 
 HERE = Path(__file__).parent
