@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import logging
 import os
 import socket
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -37,6 +39,10 @@ log = logging.getLogger(__name__)
 
 FUNCTIONS = "mistral.expression.functions"
 """Entry points with further functions for expressions; their first argument is the context."""
+
+
+WARM_UP_AFTER = 1.0
+"""Seconds after the start: the first answer comes first."""
 
 
 class Service:
@@ -94,6 +100,12 @@ class Service:
         self.engine.start()
         recover(self.database, self.engine)
 
+    def warm_up(self) -> None:
+        """Load soon, beside the work, what first uses would have to wait for."""
+        timer = threading.Timer(WARM_UP_AFTER, _warm_up)
+        timer.daemon = True
+        timer.start()
+
     def stop(self) -> None:
         """Give running actions their grace, commit, and close."""
         self.engine.stop(self.settings.server.grace)
@@ -130,6 +142,11 @@ class Service:
             allowed_origins=frozenset(server.allowed_origins),
         )
         return create_app(self.services(), settings)
+
+
+def _warm_up() -> None:
+    template.warm_up()
+    importlib.import_module("maestrale.actions.http_client")
 
 
 def _register_functions() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
@@ -15,6 +15,8 @@ TRUE_WORDS = frozenset({"true", "1", "t", "y", "yes", "on"})
 FALSE_WORDS = frozenset({"false", "0", "f", "n", "no", "off", ""})
 JSON_TYPES = frozenset({"", "application/json"})
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+DEEPEST: Final = 100
+"""Levels of lists and objects in JSON data; the same as in definitions."""
 
 
 class UnsupportedType(BadRequest):
@@ -31,13 +33,7 @@ def content_type(request: Request) -> str:
 async def read_text(request: Request) -> str:
     """A definition text; its content type does not matter, except that XML is refused."""
     _refuse_xml(request)
-    body = await request.body()
-    try:
-        return body.decode()
-    except UnicodeDecodeError as error:
-        raise BadRequest(
-            f"The body is not UTF-8 text: byte {body[error.start]:#04x} at offset {error.start}"
-        ) from None
+    return await _utf8(request)
 
 
 async def read_attributes(request: Request, argument: str, known: Iterable[str]) -> dict[str, Json]:
@@ -50,17 +46,49 @@ async def read_attributes(request: Request, argument: str, known: Iterable[str])
         )
     if given not in JSON_TYPES:
         raise UnsupportedType(f"Unknown mimetype: {given}", "send JSON as application/json")
-    body = await request.body()
-    try:
-        content = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
-        raise BadRequest(f"The body is not JSON: {error}") from None
+    content = _decoded("The body", await _utf8(request))
     if not isinstance(content, dict):
         raise BadRequest(f"The body must be a JSON object, not {_kind(content)}")
     unknown = sorted(set(content) - set(known))
     if unknown:
         raise BadRequest(f"Unknown attribute for argument {argument}: {', '.join(unknown)}")
     return content
+
+
+async def _utf8(request: Request) -> str:
+    body = await request.body()
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest(
+            f"The body is not UTF-8 text: byte {body[error.start]:#04x} at offset {error.start}"
+        ) from None
+
+
+def _decoded(subject: str, text: str, hint: str = "") -> Json:
+    """The value that JSON text stands for. `subject` is how messages call the text."""
+    try:
+        value = msgspec.json.decode(text)
+        is_too_deep = _is_deeper(value, DEEPEST)
+    except msgspec.DecodeError as error:
+        raise BadRequest(f"{subject} is not JSON: {error}", hint) from None
+    except RecursionError:
+        is_too_deep = True
+    if is_too_deep:
+        raise BadRequest(f"{subject} is nested deeper than {DEEPEST} levels")
+    return value
+
+
+def _is_deeper(value: Json, levels: int) -> bool:
+    containers = [value] if isinstance(value, dict | list) else []
+    for _ in range(levels):
+        containers = [
+            child
+            for container in containers
+            for child in (container.values() if isinstance(container, dict) else container)
+            if isinstance(child, dict | list)
+        ]
+    return bool(containers)
 
 
 def _refuse_xml(request: Request) -> None:
@@ -84,12 +112,7 @@ def json_of(content: dict[str, Json], name: str) -> Json:
     value = content.get(name)
     if not isinstance(value, str) or not value:
         return value
-    try:
-        return msgspec.json.decode(value)
-    except msgspec.DecodeError as error:
-        raise BadRequest(
-            f"Attribute {name} is text that is not JSON: {error}", "a plain text needs its own quotes"
-        ) from None
+    return _decoded(f"Attribute {name} is text that", value, "a plain text needs its own quotes")
 
 
 def text_of(content: dict[str, Json], name: str) -> str | None:

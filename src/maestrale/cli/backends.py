@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
 from maestrale.cli.client import ApiError, Client
-from maestrale.cli.running import Row
+from maestrale.cli.resources import Resource as Row
 from maestrale.config import Settings
 from maestrale.model.errors import Conflict, NotFound
 from maestrale.model.listing import Filter, Listing

@@ -35,6 +35,7 @@ def serve(settings: Settings) -> None:
             say(f"Its data is in {service.path} ({size_text(service)})")
             if not is_loopback(host):
                 say("Warning: there is no authentication; whoever reaches this address may do everything.")
+            service.warm_up()
             asyncio.run(_run(app, listener))
         finally:
             service.stop()

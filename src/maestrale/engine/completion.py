@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from maestrale.engine import messages, reverse
 from maestrale.engine.children import cancel_children
-from maestrale.engine.context import Context, merge
 from maestrale.engine.decision import Completion, Decision
 from maestrale.engine.direct import Command, dispatch, next_commands
 from maestrale.engine.execution import TaskExecution
 from maestrale.engine.failures import force_failure
-from maestrale.engine.joins import note_missed, triggers
+from maestrale.engine.joins import add_late_branches, note_missed
 from maestrale.engine.lookups import Lookups
-from maestrale.engine.outputs import in_order_of_end
 from maestrale.engine.policies import fail_on, retry, wait_after
 from maestrale.engine.publishing import evaluate_publish, publish_globals
-from maestrale.engine.tasks import clear_timer, set_state
+from maestrale.engine.tasks import clear_timer, set_state, update_timer
 from maestrale.model import states
 from maestrale.model.errors import MaestraleError
 
@@ -40,13 +38,19 @@ def complete_task(decision: Decision, completion: Completion) -> None:
 
 def _complete(decision: Decision, task: TaskExecution, completion: Completion) -> None:
     state, info = completion.state, completion.info
+    has_started = task.state != states.WAITING
     task = set_state(decision, task, state, info, None)
     task.finished_at = decision.now
-    if task.is_join and task.context is not None:
-        _refresh_join_context(decision, task)
+    if task.is_join and has_started:
+        add_late_branches(decision, task)
+    if completion.final:
+        task.timeout_at = None
+        update_timer(decision, task)
+        cancel_children(decision, task, info or state)
     if not completion.waited:
         _publish(decision, task, state)
-        if state != states.SKIPPED and wait_after(decision, task, state, info):
+        _drop_result_unless_kept(decision, task)
+        if state != states.SKIPPED and wait_after(decision, task, state, info, completion.final):
             return
     if state != states.SKIPPED:
         if state == states.SUCCESS and fail_on(decision, task):
@@ -57,27 +61,7 @@ def _complete(decision: Decision, task: TaskExecution, completion: Completion) -
     clear_timer(decision, task)
     if state in (states.ERROR, states.CANCELLED):
         cancel_children(decision, task, info or state)
-    _drop_result_unless_kept(decision, task)
     follow(decision, task)
-
-
-def _refresh_join_context(decision: Decision, task: TaskExecution) -> None:
-    """A partial join hands on what late branches brought while it ran."""
-    found = triggers(decision, task.name)
-    if len(found) != len(task.triggered_by):
-        task.triggered_by = list(found)
-        task.context = join_context(decision, task)
-
-
-def join_context(decision: Decision, task: TaskExecution) -> Context:
-    """The merged contexts of the branches that have triggered a join."""
-    sources = [
-        source
-        for trigger in task.triggered_by
-        if trigger["task_id"] is not None and (source := decision.draft.task(trigger["task_id"])) is not None
-    ]
-    merged = merge([decision.draft.outbound(source) for source in in_order_of_end(decision, sources)])
-    return merged.checkpoint()
 
 
 def _publish(decision: Decision, task: TaskExecution, state: str) -> None:

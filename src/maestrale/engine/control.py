@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from maestrale.engine.completion import follow
 from maestrale.engine.context import merge_maps
 from maestrale.engine.decision import Completion, Decision
 from maestrale.engine.direct import dispatch_backlog
 from maestrale.engine.effects import Tell
 from maestrale.engine.events import (
-    AnyEvent,
     ChildRerun,
     EnvironmentUpdated,
     PauseRequested,
@@ -18,11 +15,12 @@ from maestrale.engine.events import (
     ResumeRequested,
     SkipRequested,
     StopRequested,
-    SubWorkflowUpdated,
 )
 from maestrale.engine.execution import Child, TaskExecution
+from maestrale.engine.joins import forget, triggers
 from maestrale.engine.outputs import end_workflow, success_output
-from maestrale.engine.tasks import abandon_children, clear_timer, make_ready, set_state
+from maestrale.engine.pausing import pause_workflow, tell_children, tell_parent
+from maestrale.engine.tasks import abandon_children, clear_timer, make_ready, set_state, update_timer
 from maestrale.model import states
 from maestrale.model.errors import BadRequest, Forbidden, InvalidState, NotFound
 from maestrale.model.values import Json
@@ -37,24 +35,11 @@ def illegal(decision: Decision, wanted: str) -> InvalidState:
     )
 
 
-def pause_requested(decision: Decision, _event: PauseRequested) -> None:
+def pause_requested(decision: Decision, event: PauseRequested) -> None:
     """Start nothing more; sub-workflows and the parent are told."""
     if decision.draft.workflow.state in states.COMPLETED:
         raise illegal(decision, states.PAUSED)
-    pause_workflow(decision, None)
-
-
-def pause_workflow(decision: Decision, info: str | None) -> None:
-    """Put a RUNNING workflow to PAUSED and pass it on, down and up."""
-    if decision.draft.workflow.state != states.RUNNING:
-        return
-    workflow = decision.draft.edit_workflow()
-    workflow.state = states.PAUSED
-    workflow.state_info = info
-    workflow.cause = {"kind": "pause"}
-    workflow.updated_at = decision.now
-    _tell_children(decision, PauseRequested())
-    _tell_parent(decision, states.PAUSED)
+    pause_workflow(decision, None, cascaded=event.cascaded)
 
 
 def resume_requested(decision: Decision, event: ResumeRequested) -> None:
@@ -63,9 +48,9 @@ def resume_requested(decision: Decision, event: ResumeRequested) -> None:
         return
     if event.environment:
         merge_environment(decision, event.environment)
-    _tell_children(decision, ResumeRequested(event.environment))
+    tell_children(decision, ResumeRequested(event.environment, cascaded=True))
     _set_running(decision)
-    _tell_parent(decision, states.RUNNING)
+    tell_parent(decision, states.RUNNING, event.cascaded)
     dispatch_backlog(decision)
     _take_up_the_rest(decision)
 
@@ -81,7 +66,7 @@ def stop_requested(decision: Decision, event: StopRequested) -> None:
         success_output(decision)
     end_workflow(decision, event.state, event.message)
     if event.state == states.CANCELLED:
-        _tell_children(decision, event)
+        tell_children(decision, event)
 
 
 def rerun_requested(decision: Decision, event: RerunRequested) -> None:
@@ -95,13 +80,15 @@ def rerun_requested(decision: Decision, event: RerunRequested) -> None:
     if state == states.SUCCESS:
         raise illegal(decision, states.RUNNING)
     if event.environment:
-        _merge_into_root(decision, event.environment)
+        _merge_upwards(decision, event.environment)
     _keep_contexts_of_followers(decision, task)
     _reopen(decision)
     failed = None
     if not event.reset and task.items_count is not None:
-        outcomes = decision.draft.runs(task.id).outcomes
-        failed = sorted(index for index, o in outcomes.items() if o.state != states.SUCCESS)
+        runs = decision.draft.runs(task.id)
+        done = {index for index, outcome in runs.outcomes.items() if outcome.state == states.SUCCESS}
+        done |= {child.item_index for _, child in runs.open.items() if child.item_index is not None}
+        failed = [index for index in range(task.items_next) if index not in done]
     task = set_state(decision, task, states.IDLE, None, {"kind": "continue"})
     kept: dict[str, Json] = {
         key: task.runtime[key] for key in ("attempt", "firings", "round") if key in task.runtime
@@ -116,6 +103,9 @@ def rerun_requested(decision: Decision, event: RerunRequested) -> None:
     task.finished_at = None
     clear_timer(decision, task)
     decision.draft.ends.remove(task.id)
+    forget(decision, task)
+    if task.is_join:
+        task.triggered_by = list(triggers(decision, task.name))
     make_ready(decision, task)
     _take_up_the_rest(decision)
 
@@ -127,8 +117,14 @@ def skip_requested(decision: Decision, event: SkipRequested) -> None:
         raise illegal(decision, states.RUNNING)
     if decision.draft.workflow.state != states.PAUSED:
         _reopen(decision)
-    task = set_state(decision, task, states.RUNNING, None, {"kind": "continue"})
+    _keep_contexts_of_followers(decision, task)
+    task = set_state(decision, task, states.RUNNING, None, {"kind": "skip"})
+    task.processed = False
+    task.error_handled = False
+    task.next_tasks = None
+    task.runtime = {key: value for key, value in task.runtime.items() if key != "forced"}
     decision.draft.ends.remove(task.id)
+    forget(decision, task)
     decision.completions.append(Completion(task.id, states.SKIPPED, "Task was skipped."))
     _take_up_the_rest(decision)
 
@@ -142,15 +138,21 @@ def child_rerun(decision: Decision, event: ChildRerun) -> None:
     index = next((i for i, o in runs.outcomes.items() if o.child_id == event.execution_id), None)
     if index is None:
         return
-    _reopen(decision)
+    if decision.draft.workflow.state != states.PAUSED:
+        _reopen(decision)
+    _keep_contexts_of_followers(decision, task)
     was_completed = task.is_completed
     task = set_state(decision, task, states.RUNNING, None, {"kind": "sub-workflow", "id": event.execution_id})
     task.processed = False
     task.error_handled = False
     task.finished_at = None
+    task.due_at = None
+    task.runtime = {key: value for key, value in task.runtime.items() if key != "waited_after"}
+    update_timer(decision, task)
     if was_completed:
         task.next_tasks = None
         decision.draft.ends.remove(task.id)
+        forget(decision, task)
     failed = runs.outcomes.get(index)
     runs.outcomes.remove(index)
     if task.items_count is not None:
@@ -167,26 +169,32 @@ def child_rerun(decision: Decision, event: ChildRerun) -> None:
             created_at=decision.now,
         )
     )
-    _take_up_the_rest(decision)
+    if decision.draft.workflow.state == states.RUNNING:
+        _take_up_the_rest(decision)
 
 
-def child_updated(decision: Decision, task: TaskExecution, child: Child, state: str) -> None:
+def child_updated(
+    decision: Decision, task: TaskExecution, child: Child, state: str, *, cascaded: bool = False
+) -> None:
     """A child was paused or went on, and so does its task and, if need be, the workflow."""
-    child = decision.draft.edit_child(child) if not child.is_workflow else child
+    child = decision.draft.edit_child(child)
     child.state = state
     child.updated_at = decision.now
     if state == states.PAUSED:
         if task.state == states.RUNNING:
             set_state(decision, task, states.PAUSED, None, {"kind": "child-paused", "id": child.id})
-        pause_workflow(decision, None)
+        if not cascaded:
+            pause_workflow(decision, None)
         return
-    if task.state != states.PAUSED or any(
-        other.state == states.PAUSED for _, other in decision.draft.runs(task.id).open.items()
-    ):
+    if task.state != states.PAUSED:
+        return
+    paused = [c.id for _, c in decision.draft.runs(task.id).open.items() if c.state == states.PAUSED]
+    if paused:
+        set_state(decision, task, states.PAUSED, None, {"kind": "child-paused", "id": paused[0]})
         return
     kind = "sub-workflow" if child.is_workflow else "action"
     set_state(decision, task, states.RUNNING, None, {"kind": kind, "id": child.id})
-    if not any(other.state == states.PAUSED for _, other in decision.draft.tasks.items()):
+    if not cascaded and not any(t.state == states.PAUSED for _, t in decision.draft.tasks.items()):
         resume_requested(decision, ResumeRequested())
 
 
@@ -197,7 +205,10 @@ def environment_updated(decision: Decision, event: EnvironmentUpdated) -> None:
         raise Forbidden(
             "Updating env to workflow execution is only permitted if it is in IDLE, PAUSED, or ERROR state."
         )
-    merge_environment(decision, event.environment)
+    if event.from_child:
+        _merge_upwards(decision, event.environment)
+    else:
+        merge_environment(decision, event.environment)
 
 
 def merge_environment(decision: Decision, environment: dict[str, Json]) -> None:
@@ -208,13 +219,12 @@ def merge_environment(decision: Decision, environment: dict[str, Json]) -> None:
     workflow.updated_at = decision.now
 
 
-def _merge_into_root(decision: Decision, environment: dict[str, Json]) -> None:
+def _merge_upwards(decision: Decision, environment: dict[str, Json]) -> None:
     workflow = decision.draft.workflow
     merge_environment(decision, environment)
-    if workflow.root_id != workflow.id:
-        decision.draft.effects.append(
-            Tell(workflow.root_id, EnvironmentUpdated(environment, from_child=True))
-        )
+    if workflow.parent_id is not None:
+        event = EnvironmentUpdated(environment, from_child=True)
+        decision.draft.effects.append(Tell(workflow.parent_id, event))
 
 
 def _failed_task(decision: Decision, task_id: str) -> TaskExecution:
@@ -273,26 +283,7 @@ def _has_work_left(task: TaskExecution) -> bool:
 def _keep_contexts_of_followers(decision: Decision, task: TaskExecution) -> None:
     """What followers inherited must survive a reload although the task will publish anew."""
     for follower in [t for _, t in decision.draft.tasks.items()]:
-        if any(trigger["task_id"] == task.id for trigger in follower.triggered_by) and follower.context:
+        if any(trigger["task_id"] == task.id for trigger in follower.triggered_by):
             edited = decision.draft.edit_task(follower)
-            edited.context = follower.context.checkpoint()
+            edited.context = decision.draft.context_of(follower).checkpoint()
             edited.checkpointed = True
-
-
-def _open_sub_workflows(decision: Decision) -> Iterator[str]:
-    for task_id, task in decision.draft.tasks.items():
-        if task.type == "WORKFLOW" and not task.is_completed:
-            for child_id, child in decision.draft.runs(task_id).open.items():
-                if child.is_workflow:
-                    yield child_id
-
-
-def _tell_children(decision: Decision, event: AnyEvent) -> None:
-    decision.draft.effects += [Tell(child_id, event) for child_id in _open_sub_workflows(decision)]
-
-
-def _tell_parent(decision: Decision, state: str) -> None:
-    workflow = decision.draft.workflow
-    if workflow.parent_id is not None and workflow.parent_task_id is not None:
-        event = SubWorkflowUpdated(workflow.parent_task_id, workflow.id, state)  # type: ignore[arg-type]
-        decision.draft.effects.append(Tell(workflow.parent_id, event))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from maestrale.engine import messages
 from maestrale.engine.children import child_ended, completion_of_single
 from maestrale.engine.completion import complete_task
 from maestrale.engine.control import (
@@ -37,9 +38,11 @@ from maestrale.engine.events import (
     SubWorkflowUpdated,
 )
 from maestrale.engine.execution import Child, TaskExecution
+from maestrale.engine.failures import force_failure
 from maestrale.engine.items import completion_of_items
 from maestrale.engine.joins import fail_blocked
 from maestrale.engine.lifecycle import start_workflow
+from maestrale.engine.limits import FieldTooLarge, check_size
 from maestrale.engine.needs import Answers
 from maestrale.engine.outputs import end_workflow, fail_unhandled
 from maestrale.engine.program import Program
@@ -167,6 +170,15 @@ def _action_finished(decision: Decision, event: ActionFinished) -> None:
     task, child = found
     if event.by_user and not child.waits_outside:
         decision.draft.effects.append(CancelAction(child.id))
+    try:
+        check_size(decision, event.result, "ActionExecution", "output")
+    except FieldTooLarge as error:
+        name = decision.draft.workflow.name
+        text = f"Failed to complete action [error={error}, action={child.name}, task={task.name}]"
+        child_ended(decision, task, child, states.ERROR, text)
+        message = messages.failed_to_complete(error, name, task.name, child.name)
+        force_failure(decision, task, message)
+        return
     child_ended(decision, task, child, event.state, event.result)
     _after_child(decision, task, event.state, None, child)
 
@@ -188,7 +200,11 @@ def _after_child(decision: Decision, task: TaskExecution, state: str, info: str 
     if task.is_completed:
         return
     if task.state == states.PAUSED:
-        task = set_state(decision, task, states.RUNNING, None, {"kind": "continue"})
+        paused = [c.id for _, c in decision.draft.runs(task.id).open.items() if c.state == states.PAUSED]
+        if paused:
+            task = set_state(decision, task, states.PAUSED, None, {"kind": "child-paused", "id": paused[0]})
+        else:
+            task = set_state(decision, task, states.RUNNING, None, {"kind": "continue"})
     if task.items_count is None:
         completion = completion_of_single(decision, task, info)
     elif state == states.CANCELLED:
@@ -223,7 +239,7 @@ def _sub_workflow_updated(decision: Decision, event: SubWorkflowUpdated) -> None
         return
     child = decision.draft.runs(task.id).open.get(event.execution_id)
     if child is not None:
-        child_updated(decision, task, child, event.state)
+        child_updated(decision, task, child, event.state, cascaded=event.cascaded)
 
 
 def _open_action(decision: Decision, action_id: str) -> tuple[TaskExecution, Child] | None:
@@ -264,7 +280,9 @@ def _delay_over(decision: Decision, task: TaskExecution) -> None:
     update_timer(decision, task)
     if phase == "after":
         kept = task.runtime["waited_after"]
-        decision.completions.append(Completion(task.id, kept["state"], kept["info"], waited=True))
+        decision.completions.append(
+            Completion(task.id, kept["state"], kept["info"], final=kept["final"], waited=True)
+        )
     else:
         task = set_state(decision, task, states.RUNNING, None, {"kind": "continue"})
         make_ready(decision, task)

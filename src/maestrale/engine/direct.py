@@ -12,6 +12,7 @@ from maestrale.engine.execution import TaskExecution
 from maestrale.engine.joins import firings_after, trigger_join
 from maestrale.engine.lookups import Lookups
 from maestrale.engine.outputs import end_workflow
+from maestrale.engine.pausing import pause_workflow
 from maestrale.engine.tasks import create_task, make_ready
 from maestrale.expressions.surroundings import Scope
 from maestrale.lang.spec import Clause
@@ -137,12 +138,8 @@ def pause_at_command(
     decision: Decision, message: str | None, source: TaskExecution, rest: list[Command]
 ) -> None:
     """Pause the workflow and keep what the source still wants for later."""
+    pause_workflow(decision, message)
     workflow = decision.draft.edit_workflow()
-    if workflow.state == states.RUNNING:
-        workflow.state = states.PAUSED
-        workflow.state_info = message
-        workflow.cause = {"kind": "pause"}
-        workflow.updated_at = decision.now
     if rest:
         kept = [
             {

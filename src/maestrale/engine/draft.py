@@ -167,7 +167,8 @@ class Draft:
         found = self.new_children.get(child.id) or self.changed_children.get(child.id)
         if found is None:
             found = copy.copy(child)
-            self.changed_children[child.id] = found
+            if not child.is_workflow:
+                self.changed_children[child.id] = found
             runs = self.runs(child.task_id)
             if child.id in runs.open:
                 runs.open[child.id] = found

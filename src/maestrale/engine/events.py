@@ -66,11 +66,12 @@ class SubWorkflowFinished(Event, frozen=True, tag="sub-workflow-finished"):
 
 
 class SubWorkflowUpdated(Event, frozen=True, tag="sub-workflow-updated"):
-    """A child was paused or went on."""
+    """A child was paused or went on. `cascaded`: because this execution told it to."""
 
     task_id: str
     execution_id: str
     state: Literal["PAUSED", "RUNNING"]
+    cascaded: bool = False
 
 
 class AlarmDue(Event, frozen=True, tag="alarm-due"):
@@ -82,13 +83,16 @@ class Continue(Event, frozen=True, tag="continue"):
 
 
 class PauseRequested(Event, frozen=True, tag="pause"):
-    """Start nothing more until resumed."""
+    """Start nothing more until resumed. `cascaded`: told by the parent, which needs no telling."""
+
+    cascaded: bool = False
 
 
 class ResumeRequested(Event, frozen=True, tag="resume"):
-    """Go on; `environment` is merged into the environment first."""
+    """Go on; `environment` is merged into the environment first. `cascaded`: told by the parent."""
 
     environment: dict[str, Json] | None = None
+    cascaded: bool = False
 
 
 class StopRequested(Event, frozen=True, tag="stop"):

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from maestrale.engine.context import EMPTY, Context, merge
 from maestrale.engine.decision import Completion, Decision
 from maestrale.engine.execution import TaskExecution
+from maestrale.engine.outputs import in_order_of_end
 from maestrale.engine.tasks import create_waiting_join, make_ready, set_state
 from maestrale.model import states
 
@@ -30,11 +32,18 @@ def trigger_join(decision: Decision, name: str, source: TaskExecution, event: st
         if not _is_of_round(decision, task, source):
             return
         _note_arrival(decision, name, source, event)
-    elif task.state == states.ERROR or (
+    elif (
         task.state == states.SUCCESS
         and _is_below(decision, source, name)
         and _fired(source, name) == _round(task) + 1
     ):
+        _reopen(decision, task, source, event)
+    elif task.state == states.ERROR and any(t["task_id"] is None for t in task.triggered_by):
+        draft.join(name).missing.clear()
+        _note_arrival(decision, name, source, event)
+        _examine_others(decision, task, source.name)
+        if _is_hopeless(decision, name):
+            return
         _reopen(decision, task, source, event)
     else:
         if task.state != states.SUCCESS and _is_of_round(decision, task, source):
@@ -57,15 +66,20 @@ def judge(decision: Decision, task: TaskExecution) -> None:
     """Start a WAITING join that has enough triggers; fail one that can get them no more."""
     if task.state != states.WAITING:
         return
-    draft = decision.draft
-    progress = draft.join(task.name)
-    total = len(decision.program.graph.inbound[task.name])
-    wanted = decision.program.spec.tasks[task.name].join
-    needed = total if wanted == "all" else int(wanted or 0)
-    if len(progress.arrivals) >= needed:
+    if len(decision.draft.join(task.name).arrivals) >= _needed(decision, task.name):
         _start(decision, task)
-    elif len(progress.missing) > total - needed:
+    elif _is_hopeless(decision, task.name):
         _fail(decision, task)
+
+
+def _needed(decision: Decision, name: str) -> int:
+    wanted = decision.program.spec.tasks[name].join
+    return len(decision.program.graph.inbound[name]) if wanted == "all" else int(wanted or 0)
+
+
+def _is_hopeless(decision: Decision, name: str) -> bool:
+    total = len(decision.program.graph.inbound[name])
+    return len(decision.draft.join(name).missing) > total - _needed(decision, name)
 
 
 def fail_blocked(decision: Decision) -> bool:
@@ -81,6 +95,21 @@ def fail_blocked(decision: Decision) -> bool:
             progress.missing[name] = IMPOSSIBLE
     _fail(decision, task)
     return True
+
+
+def forget(decision: Decision, source: TaskExecution) -> None:
+    """A task that had ended runs again: whatever joins concluded from its end is void."""
+    tasks = sorted((task for _, task in decision.draft.tasks.items()), key=lambda task: task.sequence)
+    for join in tasks:
+        if not join.is_join or join.state == states.SUCCESS or join.id == source.id:
+            continue
+        if join.state == states.WAITING:
+            examine(decision, join, tasks)
+            continue
+        arrivals = decision.draft.join(join.name).arrivals
+        arrival = arrivals.get(source.name)
+        if arrival is not None and arrival[0] == source.id:
+            arrivals.remove(source.name)
 
 
 def examine(decision: Decision, join: TaskExecution, tasks: list[TaskExecution]) -> None:
@@ -113,9 +142,7 @@ def _note_arrival(decision: Decision, name: str, source: TaskExecution, event: s
 def _start(decision: Decision, task: TaskExecution) -> None:
     task = set_state(decision, task, states.IDLE, None, {"kind": "continue"})
     task.triggered_by = triggers(decision, task.name)
-    sources = [
-        t for trigger in task.triggered_by if (t := decision.draft.task(trigger["task_id"])) is not None
-    ]
+    sources = _inherit(decision, task, task.triggered_by)
     inherited = {k: v for k, v in firings_after(decision, sources).items() if k != task.name}
     if inherited:
         task.runtime = {**task.runtime, "firings": inherited}
@@ -126,9 +153,30 @@ def _fail(decision: Decision, task: TaskExecution) -> None:
     task = decision.draft.edit_task(task)
     progress = decision.draft.join(task.name)
     inbound = decision.program.graph.inbound[task.name]
+    _inherit(decision, task, triggers(decision, task.name))
     missing = [name for name in inbound if name in progress.missing]
     task.triggered_by = [{"task_id": None, "event": progress.missing.get(name)} for name in missing]
     decision.completions.append(Completion(task.id, states.ERROR, f"Failed by tasks: {missing}"))
+
+
+def _inherit(
+    decision: Decision, task: TaskExecution, arrivals: list[dict[str, str]], *, also: Context = EMPTY
+) -> list[TaskExecution]:
+    """Merge what the branches that have come hand on into the context of an editable join."""
+    sources = [t for arrival in arrivals if (t := decision.draft.task(arrival["task_id"])) is not None]
+    branches = [decision.draft.outbound(source) for source in in_order_of_end(decision, sources)]
+    task.context = merge([also, *branches] if len(also) else branches).checkpoint()
+    task.checkpointed = True
+    return sources
+
+
+def add_late_branches(decision: Decision, task: TaskExecution) -> None:
+    """A partial join hands on what late branches brought while it ran."""
+    known = [trigger["task_id"] for trigger in task.triggered_by]
+    late = [arrival for arrival in triggers(decision, task.name) if arrival["task_id"] not in known]
+    if late:
+        _inherit(decision, task, late, also=decision.draft.context_of(task))
+        task.triggered_by = [*task.triggered_by, *late]
 
 
 def triggers(decision: Decision, name: str) -> list[dict[str, str]]:
@@ -156,6 +204,7 @@ def _reopen(decision: Decision, task: TaskExecution, source: TaskExecution, even
     task.finished_at = None
     task.error_handled = False
     task.next_tasks = None
+    forget(decision, task)
     _note_arrival(decision, task.name, source, event)
     _examine_others(decision, task, source.name)
 
@@ -229,6 +278,8 @@ def _is_possible(decision: Decision, name: str, join: TaskExecution, known: dict
                 continue
             task = _current(decision, upstream, join)
             if task is None:
+                if known.get(upstream):
+                    return True
                 if upstream not in visited and upstream not in known:
                     visited.add(upstream)
                     stack.append(upstream)

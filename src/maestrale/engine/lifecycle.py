@@ -7,6 +7,7 @@ from maestrale.engine.decision import Decision
 from maestrale.engine.direct import start_workflow_tasks
 from maestrale.engine.events import Started
 from maestrale.engine.execution import WorkflowExecution
+from maestrale.engine.limits import check_size
 from maestrale.engine.lookups import Lookups
 from maestrale.engine.outputs import end_workflow
 from maestrale.engine.program import compile_section
@@ -25,6 +26,8 @@ def start_workflow(decision: Decision, execution_id: str, event: Started) -> Non
     that its parent learns why.
     """
     spec = decision.program.spec
+    check_size(decision, event.input, "WorkflowExecution", "input")
+    check_size(decision, event.params, "WorkflowExecution", "params")
     workflow = WorkflowExecution(
         id=execution_id,
         project_id=event.project_id,

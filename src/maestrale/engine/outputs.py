@@ -8,6 +8,7 @@ from maestrale.engine.decision import Decision
 from maestrale.engine.effects import Tell
 from maestrale.engine.events import SubWorkflowFinished
 from maestrale.engine.execution import TaskExecution
+from maestrale.engine.limits import cut
 from maestrale.engine.lookups import Lookups
 from maestrale.model import states
 from maestrale.model.errors import MaestraleError
@@ -64,6 +65,13 @@ def fail_unhandled(decision: Decision) -> None:
         end_workflow(decision, states.CANCELLED, f"Cancelled tasks: {', '.join(cancelled)}")
         return
     failed = [task for task in tasks if task.state == states.ERROR and not task.error_handled]
+    if not failed and decision.program.spec.type == "reverse":
+        target = str(draft.workflow.params.get("task_name"))
+        blocked = [n for n in decision.program.graph.requirements(target) if draft.latest_task(n) is None]
+        if blocked:
+            info = f"Tasks that require each other can never start: {', '.join(blocked)}"
+            end_workflow(decision, states.ERROR, info)
+            return
     if failed:
         end_workflow(decision, states.ERROR, messages.failure_by_tasks(decision, failed))
     else:
@@ -103,7 +111,7 @@ def _end(decision: Decision, state: str, info: str | None, output: Json) -> None
     draft = decision.draft
     workflow = draft.edit_workflow()
     workflow.state = state
-    workflow.state_info = info
+    workflow.state_info = cut(info)
     workflow.cause = None
     workflow.output = output
     workflow.backlog = None

@@ -88,13 +88,13 @@ def before_start(decision: Decision, task: TaskExecution) -> bool:
     return True
 
 
-def wait_after(decision: Decision, task: TaskExecution, state: str, info: str | None) -> bool:
+def wait_after(decision: Decision, task: TaskExecution, state: str, info: str | None, final: bool) -> bool:
     """Hold a finished task back; True if it has to wait."""
     seconds = number(decision, task, "wait-after")
     if not seconds or task.runtime.get("waited_after"):
         return False
     task = decision.draft.edit_task(task)
-    task.runtime = {**task.runtime, "waited_after": {"state": state, "info": info}}
+    task.runtime = {**task.runtime, "waited_after": {"state": state, "info": info, "final": final}}
     delay(decision, task, seconds, f"Delayed by 'wait-after' policy [delay={seconds}]", "after")
     return True
 

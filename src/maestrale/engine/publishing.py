@@ -7,6 +7,7 @@ from typing import NamedTuple
 from maestrale.engine.context import merge_maps
 from maestrale.engine.decision import Decision
 from maestrale.engine.execution import TaskExecution
+from maestrale.engine.limits import check_size
 from maestrale.engine.lookups import Lookups
 from maestrale.model.values import Json
 
@@ -38,6 +39,8 @@ def evaluate_publish(decision: Decision, task: TaskExecution, state: str) -> Pub
                 if section:
                     found = decision.evaluate_section(section, scope, (*source.path, name))
                     global_ = merge_maps(global_, found)
+    check_size(decision, branch, "TaskExecution", "published")
+    check_size(decision, global_, "TaskExecution", "published")
     return Published(branch, global_)
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from maestrale.engine import messages
 from maestrale.engine.children import completion_of_single, start_child
-from maestrale.engine.completion import join_context
-from maestrale.engine.control import pause_workflow
 from maestrale.engine.decision import Completion, Decision, TaskFailure
 from maestrale.engine.execution import Cause, TaskExecution
 from maestrale.engine.failures import force_failure
 from maestrale.engine.items import evaluate_items, start_items
+from maestrale.engine.pausing import pause_workflow
 from maestrale.engine.policies import before_start
 from maestrale.engine.tasks import set_state
 from maestrale.model import states
@@ -28,9 +27,6 @@ def start_task(decision: Decision, task: TaskExecution) -> None:
                 if decision.draft.tasks.get(task.id) is task and task.state == states.IDLE:
                     pause_workflow(decision, "Set by 'pause-before' policy")
                 return
-            if task.is_join:
-                task.context = join_context(decision, task)
-                task.checkpointed = True
         if task.state == states.RUNNING:
             run_children(decision, task)
     except TaskFailure as error:

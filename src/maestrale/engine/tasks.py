@@ -5,6 +5,7 @@ from __future__ import annotations
 from maestrale.engine.context import EMPTY, Context
 from maestrale.engine.decision import Decision
 from maestrale.engine.execution import Cause, TaskExecution
+from maestrale.engine.limits import cut
 from maestrale.model import states
 from maestrale.model.values import Json, Microseconds
 
@@ -57,7 +58,8 @@ def create_waiting_join(decision: Decision, name: str) -> TaskExecution:
 
 def make_ready(decision: Decision, task: TaskExecution) -> None:
     """Let a task (or its next items) be started in this decision, or in the next."""
-    decision.draft.ready.append(task.id)
+    if decision.draft.workflow.state not in states.COMPLETED:
+        decision.draft.ready.append(task.id)
 
 
 def set_state(
@@ -67,7 +69,7 @@ def set_state(
     task = decision.draft.edit_task(task)
     _count(decision, task.state, state)
     task.state = state
-    task.state_info = info
+    task.state_info = cut(info)
     task.cause = cause
     task.updated_at = decision.now
     return task
@@ -123,7 +125,7 @@ def abandon_children(
     else:
         for index in indexes:
             runs.outcomes.remove(index)
-        task.items_done -= len(indexes)
+        task.items_done = len(runs.outcomes)
         task.items_failed = 0
         task.runtime["redo"] = indexes
     return task

@@ -84,8 +84,9 @@ class Decider:
                     slot.pending.extendleft(reversed(taken[1:]))
                     del taken[1:]
                 else:
-                    log.exception("The consequences of %s for %s cannot be stored", taken[0].event, slot.id)
-                    self._defuse(taken[0], error)
+                    name = type(taken[0].event).__name__
+                    log.exception("The consequences of %s for %s cannot be stored", name, slot.id)
+                    self.defuse(taken[0], error)
 
     def _decide_all(self, slot: Slot, execution: Execution, program: Program, taken: list[Pending]) -> Draft:
         draft = Draft(execution)
@@ -101,23 +102,22 @@ class Decider:
                 return self._decide_all(slot, execution, program, taken)
             except Exception as error:
                 log.exception("Deciding %s for %s failed", type(pending.event).__name__, slot.id)
-                self._defuse(pending, error)
+                self.defuse(pending, error)
                 return self._decide_all(slot, execution, program, taken)
         return draft
 
-    def _defuse(self, pending: Pending, error: BaseException) -> None:
+    def defuse(self, pending: Pending, error: BaseException) -> None:
         """Replace an event that cannot be decided, so that the execution ends with a reason."""
-        reason = (
-            f"Internal error while deciding {type(pending.event).__name__}: {type(error).__name__}: {error}."
-            " The log has the details."
-        )
+        if not isinstance(error, MaestraleError):
+            error = MaestraleError(
+                f"Internal error while deciding {type(pending.event).__name__}:"
+                f" {type(error).__name__}: {error}. The log has the details."
+            )
         if isinstance(pending.event, Started | DecisionFailed):
-            pending.refusal = MaestraleError(reason)
+            pending.refusal = error
         else:
-            if pending.future is not None:
-                pending.future.set_exception(MaestraleError(reason))
-                pending.future = None
-            pending.event = DecisionFailed(reason)
+            pending.failure = error
+            pending.event = DecisionFailed(str(error))
 
     def note_commit_failure(self, slot: Slot, again: list[Pending], error: BaseException) -> None:
         """A commit failed for this execution alone, and not merely because it was overtaken.
@@ -133,7 +133,7 @@ class Decider:
         if slot.failures < TRIES_PER_COMMIT:
             return
         for pending in again:
-            self._defuse(pending, error)
+            self.defuse(pending, error)
         if not again:
             reason = f"The consequences of a message cannot be stored: {error}"
             slot.pending.appendleft(Pending(DecisionFailed(reason)))
@@ -254,6 +254,7 @@ def _reply(pending: Pending, now: Microseconds) -> Reply:
     assert pending.letter is not None
     command_id = pending.letter.command_id
     assert command_id is not None
-    if pending.refusal is None:
+    error = pending.refusal or pending.failure
+    if error is None:
         return Reply(command_id, 200, None, now)
-    return Reply(command_id, pending.refusal.status, str(pending.refusal), now)
+    return Reply(command_id, error.status, str(error), now)

@@ -16,8 +16,9 @@ from maestrale.engine.events import ActionFinished, ActionUpdated, AnyEvent
 from maestrale.engine.identity import Identity
 from maestrale.model import states
 from maestrale.model.actions import ActionFacts, ActionResult
-from maestrale.model.errors import InvalidState, NotFound, Unavailable
+from maestrale.model.errors import InvalidState, MaestraleError
 from maestrale.model.values import Json, Microseconds
+from maestrale.runtime.commands import Commands, no_execution, shutting_down
 from maestrale.runtime.deciding import Decider
 from maestrale.runtime.executor import ASYNCHRONOUS, THREADS, ActionRun, Executor
 from maestrale.runtime.loop import Loop
@@ -67,7 +68,7 @@ class Engine:
         self._database = database
         self._clock = clock
         self._entropy = entropy
-        self._commands: dict[str, Future[None]] = {}
+        self._commands = Commands()
         self._accepting = True
         self.standalone = Standalone(database, registry, process_id, settings, clock, entropy)
         self.executor = Executor(
@@ -97,6 +98,8 @@ class Engine:
         if abandoned:
             log.warning("%d running actions were abandoned after %g s", abandoned, grace)
         self.loop.end()
+        self._commands.refuse_all()
+        self.standalone.refuse_all()
 
     def start_workflow(self, request: StartWorkflow) -> Future[StartedExecution]:
         """Create an execution and take its first decision; an id that exists is answered, not started."""
@@ -112,23 +115,32 @@ class Engine:
         if future.done():
             return future
         command_id = self._new_id()
-        self._commands[command_id] = future
+        try:
+            row = mail_row(execution_id, event, self._clock(), command_id)
+        except MaestraleError as error:
+            future.set_exception(error)
+            return future
+        self._commands.expect(command_id, execution_id, future)
 
         def posted(done: Future[bool]) -> None:
             error = done.exception()
             if error is None and done.result():
                 self.loop.has_mail(execution_id)
-                return
-            self._commands.pop(command_id, None)
-            future.set_exception(error or NotFound(f"WorkflowExecution not found [id={execution_id}]"))
+            elif self._commands.take(command_id) is not None:
+                future.set_exception(error or no_execution(execution_id))
 
-        row = mail_row(execution_id, event, self._clock(), command_id)
         self._database.write(mail.post_command, row).add_done_callback(posted)
         return future
 
     def run_action(self, request: RunAction) -> Future[RanAction]:
         """Run one action outside of any workflow."""
-        return self.standalone.run(request) if self._accepting else self._future()
+        future: Future[RanAction] = self._future()
+        if not future.done():
+            try:
+                self.standalone.run(request, future)
+            except MaestraleError as error:
+                future.set_exception(error)
+        return future
 
     def complete_action(self, action_id: str, state: str, result: Json) -> Future[None]:
         """Complete, pause or resume an action execution on behalf of an outside party."""
@@ -183,7 +195,7 @@ class Engine:
         future: Future[Any] = Future()
         future.set_running_or_notify_cancel()
         if not self._accepting:
-            future.set_exception(Unavailable("The service is shutting down"))
+            future.set_exception(shutting_down())
         return future
 
     def _action_done(self, run: ActionRun, result: ActionResult) -> None:

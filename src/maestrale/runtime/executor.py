@@ -8,6 +8,7 @@ lost, and nothing that may have run is run again without leave.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections import deque
@@ -34,6 +35,9 @@ ASYNCHRONOUS: Final = 256
 
 THREADS: Final = 16
 """Blocking actions that run at the same time."""
+
+LAST_WORDS: Final = 1.0
+"""Seconds for what has to be done in any case when the executor stops."""
 
 
 class ActionRun(msgspec.Struct, frozen=True):
@@ -86,6 +90,8 @@ class Executor:
         self._lanes = {True: _Lane(asynchronous), False: _Lane(threads)}
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="action")
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._changed = asyncio.Event()
+        self._marking: set[str] = set()
         self._cancelled: set[str] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="executor", daemon=True)
@@ -108,24 +114,21 @@ class Executor:
         """Free a reserved place that is not needed after all."""
         with self._lock:
             self._lanes[self._is_async(name)].free += 1
-        self._loop.call_soon_threadsafe(self._take_waiting)
+        self._post(self._take_waiting)
 
     def run(self, run: ActionRun) -> None:
         """Run an action whose start is durable and whose place is reserved."""
-        self._loop.call_soon_threadsafe(self._begin, run)
+        self._post(self._begin, run)
 
     def enqueue(self, run: ActionRun) -> None:
         """Run an action when there is a place."""
         with self._lock:
             self._lanes[self._is_async(run.name)].waiting.append(run)
-            if self._stopping:
-                return
-        self._loop.call_soon_threadsafe(self._take_waiting)
+        self._post(self._take_waiting)
 
     def cancel(self, action_id: str) -> None:
         """Stop an action if it still runs or waits; its result is not reported."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._cancel, action_id)
+        self._post(self._cancel, action_id)
 
     def close_entrance(self) -> None:
         """Start nothing more: no place can be reserved, and what waits stays queued in the database."""
@@ -138,10 +141,15 @@ class Executor:
         if not self._thread.is_alive():
             return 0
         abandoned = asyncio.run_coroutine_threadsafe(self._drain(grace), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._post(self._loop.stop)
         self._thread.join()
         self._threads.shutdown(wait=False, cancel_futures=True)
         return abandoned
+
+    def _post(self, job: Callable[..., object], *args: object) -> None:
+        """Have something done on the loop; after the end nothing is to be done any more."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(job, *args)
 
     def _run_loop(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -162,6 +170,7 @@ class Executor:
         self._cancelled.discard(run.action_id)
         with self._lock:
             self._lanes[self._is_async(run.name)].free += 1
+        self._changed.set()
         self._take_waiting()
 
     def _cancel(self, action_id: str) -> None:
@@ -174,7 +183,8 @@ class Executor:
                 if any(run.action_id == action_id for run in lane.waiting):
                     lane.waiting = deque(run for run in lane.waiting if run.action_id != action_id)
                     return
-        self._cancelled.add(action_id)
+        if action_id in self._marking:
+            self._cancelled.add(action_id)
 
     def _take_waiting(self) -> None:
         """Reserve places for waiting actions and have their start made durable, all in one write."""
@@ -187,13 +197,15 @@ class Executor:
                     lane.free -= 1
                     taken.append(lane.waiting.popleft())
         if taken:
-            future = self._mark_started([run.action_id for run in taken])
-            future.add_done_callback(
-                lambda done: self._loop.call_soon_threadsafe(self._begin_marked, taken, done)
-            )
+            action_ids = [run.action_id for run in taken]
+            self._marking.update(action_ids)
+            future = self._mark_started(action_ids)
+            future.add_done_callback(lambda done: self._post(self._begin_marked, taken, done))
 
     def _begin_marked(self, runs: list[ActionRun], marked: Future[set[str]]) -> None:
         error = marked.exception()
+        self._marking.difference_update(run.action_id for run in runs)
+        self._changed.set()
         if error is not None:
             log.warning("The start of %d actions could not be stored: %s", len(runs), error)
             with self._lock:
@@ -222,11 +234,11 @@ class Executor:
             return result_of_error(error, run.name, run.action_id)
         title = action.facts.title or run.name
         try:
-            async with asyncio.timeout(run.timeout):
+            async with asyncio.timeout(run.timeout) as limit:
                 value = await self._call(action, run)
             return result_of_value(value, run.name, run.action_id)
         except TimeoutError as error:
-            if run.timeout is None:
+            if run.timeout is None or not limit.expired():
                 return result_of_error(error, title, run.action_id)
             return result_of_timeout(run.timeout)
         except Exception as error:  # noqa: BLE001 - whatever an action raises is its result
@@ -239,14 +251,22 @@ class Executor:
         return await self._loop.run_in_executor(self._threads, action.run, run.context, given)
 
     async def _drain(self, grace: float) -> int:
-        if self._running:
-            await asyncio.wait(self._running.values(), timeout=grace)
+        """Wait for what runs; and before that for starts that are being made durable, for they count."""
+        await self._while(lambda: bool(self._marking), max(grace, LAST_WORDS))
+        await self._while(lambda: bool(self._running), grace)
         left = list(self._running.values())
         for task in left:
             task.cancel()
         if left:
-            await asyncio.wait(left, timeout=1)
+            await asyncio.wait(left, timeout=LAST_WORDS)
         from maestrale.actions.std.http import close
 
         await close()
         return len(left)
+
+    async def _while(self, condition: Callable[[], bool], seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while condition():
+                    self._changed.clear()
+                    await self._changed.wait()

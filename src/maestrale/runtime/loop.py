@@ -12,7 +12,7 @@ import logging
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future
 from typing import Final, TypeVar
 
@@ -27,9 +27,9 @@ from maestrale.engine.needs import AnyQuestion
 from maestrale.engine.program import Program
 from maestrale.engine.rebuild import rebuild
 from maestrale.model import states
-from maestrale.model.errors import NotFound
 from maestrale.model.values import Json, Microseconds
 from maestrale.runtime.answers import answer
+from maestrale.runtime.commands import Commands, no_execution, shutting_down
 from maestrale.runtime.commits import Committer
 from maestrale.runtime.deciding import Decider
 from maestrale.runtime.executor import Executor
@@ -37,7 +37,7 @@ from maestrale.runtime.programs import Programs
 from maestrale.runtime.requests import StartedExecution
 from maestrale.runtime.slots import Group, Member, Pending, Slot
 from maestrale.store import mail
-from maestrale.store.database import Database
+from maestrale.store.database import Database, is_unusable
 from maestrale.store.executions import load_execution
 from maestrale.store.mail import Letter
 
@@ -46,6 +46,9 @@ log = logging.getLogger(__name__)
 SLOTS_IN_MEMORY: Final = 2000
 """Executions without work that stay loaded."""
 
+READ_AGAIN_AFTER: Final = 1.0
+"""Seconds until a read is tried again that the database refused."""
+
 _SECOND: Final = 1_000_000
 
 Job = Callable[[], None]
@@ -53,10 +56,7 @@ T = TypeVar("T")
 
 
 class Loop:
-    """Drives slots. Public methods may be called from any thread; the others run in the loop's thread.
-
-    `commands` holds who waits for the reply to a command of this process, by command id.
-    """
+    """Drives slots. Public methods may be called from any thread; the others run in the loop's thread."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Loop:
         executor: Executor,
         decider: Decider,
         clock: Callable[[], Microseconds],
-        commands: dict[str, Future[None]],
+        commands: Commands,
     ) -> None:
         self._commands = commands
         self._database = database
@@ -93,7 +93,7 @@ class Loop:
         self._thread.start()
 
     def end(self) -> None:
-        """Decide and commit what has arrived, then stop the thread."""
+        """Decide and commit what has arrived, then stop the thread; who still waits is refused."""
         if self._thread.is_alive():
             self._inbox.put(None)
             self._thread.join()
@@ -144,14 +144,20 @@ class Loop:
 
         self.post(take_up)
 
-    def forget(self, execution_ids: Iterable[str]) -> None:
+    def forget(self, execution_ids: Collection[str]) -> None:
         """These executions were deleted."""
 
         def drop() -> None:
             for execution_id in execution_ids:
                 slot = self._slots.get(execution_id)
-                if slot is not None and not slot.busy:
+                if slot is None:
+                    continue
+                if slot.busy:
+                    slot.is_gone = True
+                else:
                     slot.forget()
+                    self._rest(slot)
+            self._commands.refuse_for(set(execution_ids))
 
         self.post(drop)
 
@@ -171,6 +177,7 @@ class Loop:
                 for settled in self._settling:
                     settled.set()
                 self._settling.clear()
+        self._refuse_rest()
 
     def _inbox_get(self) -> Job | None:
         if self._runnable and self._committer.has_room and not self._settling:
@@ -189,11 +196,21 @@ class Loop:
         else:
             job()
 
+    def _refuse_rest(self) -> None:
+        """What was not decided any more is refused, or waits in the mail for the next start."""
+        for slot in self._slots.values():
+            for pending in slot.pending:
+                if pending.future is not None:
+                    pending.future.set_exception(shutting_down())
+        self._slots.clear()
+
     def _ring(self) -> None:
         now = self._clock()
         while self._alarms and self._alarms[0][0] <= now:
-            _, execution_id = heapq.heappop(self._alarms)
+            at, execution_id = heapq.heappop(self._alarms)
             slot = self._slot(execution_id)
+            if slot.alarm == at:
+                slot.alarm = None
             if not any(isinstance(p.event, AlarmDue) for p in slot.pending):
                 self._add(slot, Pending(AlarmDue()))
 
@@ -272,10 +289,14 @@ class Loop:
         execution = slot.execution
         if execution is None or not any(isinstance(p.event, AlarmDue) for p in slot.pending):
             return
+        stale = [p for p in slot.pending if isinstance(p.event, AlarmDue)]
+        if not stale:
+            return
         due = Draft(execution).next_alarm()
         if due is None or due > self._clock():
-            for pending in [p for p in slot.pending if isinstance(p.event, AlarmDue)]:
+            for pending in stale:
                 slot.pending.remove(pending)
+            self._set_alarm(slot, due)
 
     def _rest(self, slot: Slot) -> None:
         """Keep an idle execution in memory only while there is room, and not once it is over."""
@@ -299,8 +320,12 @@ class Loop:
             draft.apply()
             return loaded.execution, loaded.owner, program
 
-        slot.busy = True
-        self._then(slot, self._database.read(load), lambda found: self._loaded(slot, found))
+        self._then(
+            slot,
+            lambda: self._database.read(load),
+            lambda found: self._loaded(slot, found),
+            lambda error: self._fail_waiting(slot, error),
+        )
 
     def _loaded(self, slot: Slot, found: tuple[Execution, str | None, Program] | None) -> None:
         if found is not None:
@@ -311,10 +336,8 @@ class Loop:
             self._nobody_there(slot)
 
     def _nobody_there(self, slot: Slot) -> None:
-        for pending in slot.pending:
-            if pending.future is not None:
-                pending.future.set_exception(NotFound(f"WorkflowExecution not found [id={slot.id}]"))
-        slot.pending.clear()
+        self._fail_waiting(slot, no_execution(slot.id))
+        self._commands.refuse_for([slot.id])
         if slot.has_mail:
             self._database.write(mail.discard, slot.id)
             slot.has_mail = False
@@ -329,52 +352,79 @@ class Loop:
         if slot.program is not None:
             self._decide(slot)
             return
-        slot.busy = True
-        future = self._database.read(self._programs.load, started.definition_hash, started.workflow_name)
-        self._then(slot, future, lambda program: slot.use(program))
+        key = started.definition_hash, started.workflow_name
+        self._then(
+            slot,
+            lambda: self._database.read(self._programs.load, *key),
+            lambda program: slot.use(program),
+            lambda error: self._fail_waiting(slot, error),
+        )
 
     def _read_mail(self, slot: Slot) -> None:
-        slot.busy = True
         slot.has_mail = False
-        future = self._database.read(mail.read_letters, [slot.id])
-        self._then(slot, future, lambda found: self._got_mail(slot, found[slot.id]))
+        self._then(
+            slot,
+            lambda: self._database.read(mail.read_letters, [slot.id]),
+            lambda found: self._got_mail(slot, found[slot.id]),
+            lambda _: self._commands.refuse_for([slot.id]),
+        )
 
     def _got_mail(self, slot: Slot, letters: list[Letter]) -> None:
         slot.has_mail = slot.has_mail or len(letters) == mail.LETTERS_PER_READ
         for letter in letters:
-            slot.pending.append(Pending(letter.event, self._command(letter), letter))
-
-    def _command(self, letter: Letter) -> Future[None] | None:
-        return None if letter.command_id is None else self._commands.pop(letter.command_id, None)
+            slot.pending.append(Pending(letter.event, self._commands.take(letter.command_id), letter))
 
     def _ask(self, slot: Slot, question: AnyQuestion) -> None:
-        slot.busy = True
-
         def got(found: Json) -> None:
             slot.answers[question] = found
 
-        self._then(slot, self._database.read(answer, self._programs, question), got)
+        self._then(
+            slot,
+            lambda: self._database.read(answer, self._programs, question),
+            got,
+            lambda error: self._decider.defuse(slot.pending[0], error),
+        )
 
-    def _then(self, slot: Slot, future: Future[T], use: Callable[[T], None]) -> None:
-        """When a read is done, use what it found and let the slot go on; a failed read fails what waited."""
+    def _then(
+        self,
+        slot: Slot,
+        read: Callable[[], Future[T]],
+        use: Callable[[T], None],
+        give_up: Callable[[BaseException], None],
+    ) -> None:
+        """Read for a slot, use what was found and let the slot go on.
 
-        def done(finished: Future[T]) -> None:
-            self.post(lambda: self._came_back(slot, finished, use))
+        While the database itself refuses, the read is tried again; `give_up` gets any other error.
+        """
 
-        future.add_done_callback(done)
+        def came_back(finished: Future[T]) -> None:
+            error = finished.exception()
+            if isinstance(error, Exception) and is_unusable(error):
+                log.error("The database refuses to read for %s: %s", slot.id, error)
+                self._later(READ_AGAIN_AFTER, lambda: self._then(slot, read, use, give_up))
+                return
+            slot.busy = False
+            if error is None:
+                use(finished.result())
+            else:
+                log.error("Reading for %s failed: %s", slot.id, error, exc_info=error)
+                give_up(error)
+            if slot.is_gone:
+                slot.is_gone = False
+                slot.forget()
+            self._make_runnable(slot)
+            self._rest(slot)
 
-    def _came_back(self, slot: Slot, finished: Future[T], use: Callable[[T], None]) -> None:
-        slot.busy = False
-        error = finished.exception()
-        if error is None:
-            use(finished.result())
-        else:
-            self._read_failed(slot, error)
-        self._make_runnable(slot)
-        self._rest(slot)
+        slot.busy = True
+        read().add_done_callback(lambda finished: self.post(lambda: came_back(finished)))
 
-    def _read_failed(self, slot: Slot, error: BaseException) -> None:
-        log.error("Reading for %s failed: %s", slot.id, error, exc_info=error)
+    def _later(self, seconds: float, job: Job) -> None:
+        timer = threading.Timer(seconds, lambda: self.post(job))
+        timer.daemon = True
+        timer.start()
+
+    def _fail_waiting(self, slot: Slot, error: BaseException) -> None:
+        """What was to be decided for an execution that cannot be read fails with it."""
         for pending in slot.pending:
             if pending.future is not None:
                 pending.future.set_exception(error)
@@ -399,10 +449,12 @@ class Loop:
         slot.owner = member.new_owner
         slot.busy = False
         slot.failures = 0
-        alarm = member.rows.head["alarm_at"]
-        if alarm is not None and alarm != slot.alarm:
-            heapq.heappush(self._alarms, (alarm, slot.id))
-        slot.alarm = alarm
+        self._set_alarm(slot, member.rows.head["alarm_at"])
+
+    def _set_alarm(self, slot: Slot, at: Microseconds | None) -> None:
+        if at is not None and at != slot.alarm:
+            heapq.heappush(self._alarms, (at, slot.id))
+        slot.alarm = at
 
     def _release(self, member: Member) -> None:
         slot, draft = member.slot, member.draft
@@ -424,27 +476,36 @@ class Loop:
         self._rest(slot)
 
     def _failed(self, group: Group, error: BaseException) -> None:
-        """A group could not be committed although memory was fresh: say so to whoever waits."""
+        """A group could not be committed: what it decided is decided again on what the database says."""
         for member in group.members:
-            slot = member.slot
-            slot.busy = False
             for run, reserved in member.runs:
                 if reserved:
                     self._executor.give_back(run.name)
-            slot.forget()
-            slot.has_mail = True
-            again = [p for p in member.pending if p.letter is None]
-            slot.pending.extendleft(reversed(again))
-            self._decider.note_commit_failure(slot, again, error)
-            self._make_runnable(slot)
+        first, *children = group.members
+        for child in children:  # they begin with their parent or not at all
+            self._slots.pop(child.slot.id, None)
+        slot = first.slot
+        slot.busy = slot.is_gone = False
+        slot.forget()
+        slot.has_mail = True
+        again = []
+        for pending in first.pending:
+            if pending.letter is None:
+                again.append(pending)
+            elif pending.letter.command_id is not None and pending.future is not None:
+                self._commands.expect(pending.letter.command_id, slot.id, pending.future)
+        slot.pending.extendleft(reversed(again))
+        self._decider.note_commit_failure(slot, again, error)
+        self._make_runnable(slot)
 
 
 def _answer(slot: Slot, pending: Pending) -> None:
     future = pending.future
     if future is None:
         return
-    if pending.refusal is not None:
-        future.set_exception(pending.refusal)
+    error = pending.refusal or pending.failure
+    if error is not None:
+        future.set_exception(error)
     elif isinstance(pending.event, Started):
         future.set_result(StartedExecution(slot.id, created=True))
     else:

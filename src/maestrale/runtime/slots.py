@@ -21,7 +21,7 @@ from maestrale.store.rows import ExecutionRows
 class Pending:
     """One event on its way to a decision, and who waits for it."""
 
-    __slots__ = ("event", "future", "letter", "refusal")
+    __slots__ = ("event", "failure", "future", "letter", "refusal")
 
     def __init__(
         self, event: AnyEvent, future: Future[Any] | None = None, letter: Letter | None = None
@@ -30,6 +30,8 @@ class Pending:
         self.future = future
         self.letter = letter
         self.refusal: MaestraleError | None = None
+        self.failure: MaestraleError | None = None
+        """Why the event was replaced by a `DecisionFailed`; told once that is durable."""
 
 
 class Slot:
@@ -43,6 +45,7 @@ class Slot:
         "failures",
         "has_mail",
         "id",
+        "is_gone",
         "owner",
         "pending",
         "program",
@@ -59,6 +62,8 @@ class Slot:
         self.busy = False
         self.queued = False
         self.has_mail = False
+        self.is_gone = False
+        """It was deleted while something was being read for it."""
         self.failures = 0
         self.alarm: Microseconds | None = None
 

@@ -14,11 +14,12 @@ from maestrale.model import states
 from maestrale.model.actions import ActionResult
 from maestrale.model.errors import BadRequest, InvalidAction, InvalidState, NotFound
 from maestrale.model.values import Json, Microseconds
+from maestrale.runtime.commands import shutting_down
 from maestrale.runtime.deciding import action_context
 from maestrale.runtime.executor import ActionRun, Executor
 from maestrale.runtime.requests import RanAction, RunAction
 from maestrale.store.database import Database
-from maestrale.store.documents import Values, encode
+from maestrale.store.documents import Unstorable, Values, encode
 from maestrale.store.rows import Row
 from maestrale.store.tables import action_executions, execution_values
 
@@ -46,17 +47,19 @@ class Standalone:
         self._waiting: dict[str, Future[RanAction]] = {}
         self._unstored: set[str] = set()
 
-    def run(self, request: RunAction) -> Future[RanAction]:
-        """Run an action; the future resolves with its result, or when it is durably scheduled."""
-        future: Future[RanAction] = Future()
-        future.set_running_or_notify_cancel()
+    def run(self, request: RunAction, future: Future[RanAction]) -> None:
+        """Run an action; the future resolves with its result, or when it is durably scheduled.
+
+        Raises a `MaestraleError` that says why the request is refused.
+        """
         action = self._registry.find(request.name)
         if action is None:
             near = self._registry.suggestions(request.name)
             hint = f"did you mean '{near[0]}'?" if near else "`mistral action-list` shows them all"
             raise InvalidAction(f"Failed to find action [action_name={request.name}]", hint)
-        action.facts.check_input(request.input)
-        if request.wait and action.facts.waits_outside:
+        facts = action.facts
+        facts.check_input(request.input)
+        if request.wait and facts.waits_outside:
             raise BadRequest("Action does not support synchronous execution.")
         now = self._clock()
         action_id = Identity(f"{self._entropy():016x}", 0, now).next_id()
@@ -67,16 +70,18 @@ class Standalone:
             action_context(action_id, self._settings),
             request.timeout,
             None,
-            action.facts.waits_outside,
+            facts.waits_outside,
         )
-        if not request.save and not action.facts.waits_outside:
+        if not request.save and not facts.waits_outside:
             self._waiting[action_id] = future
             self._unstored.add(action_id)
             self.executor.enqueue(run)
-            return future
+            return
+        values: Values = {}
+        row = self._row(request, run, now, queued=not (facts.waits_outside and facts.pure is not None))
+        row |= {"input": encode(request.input, values), "repeatable": facts.repeatable}
         if request.wait:
             self._waiting[action_id] = future
-        dispatch = not (action.facts.waits_outside and action.facts.pure is not None)
 
         def stored(done: Future[None]) -> None:
             error = done.exception()
@@ -86,12 +91,10 @@ class Standalone:
                 return
             if not request.wait:
                 future.set_result(RanAction(action_id, states.RUNNING))
-            if dispatch:
+            if row["queued"]:
                 self.executor.enqueue(run)
 
-        row = self._row(request, run, now, queued=dispatch)
-        self._database.write(_store, row, request.input).add_done_callback(stored)
-        return future
+        self._database.write(_store, row, values).add_done_callback(stored)
 
     def finished(self, run: ActionRun, result: ActionResult) -> None:
         """A stand-alone action has ended."""
@@ -104,16 +107,28 @@ class Standalone:
             error = done.exception()
             if error is None or isinstance(error, InvalidState):
                 self._resolve(run.action_id, RanAction(run.action_id, result.state, result.result))
+            elif isinstance(error, Unstorable):
+                self.finished(run, ActionResult(states.ERROR, str(error)))
             else:
-                waiting = self._waiting.pop(run.action_id, None)
-                if waiting is not None:
-                    waiting.set_exception(error)
+                self._refuse(run.action_id, error)
 
         self.complete(run.action_id, result.state, result.result).add_done_callback(stored)
 
     def complete(self, action_id: str, state: str, result: Json) -> Future[None]:
         """Store the end (or a pause, or a resume) of a stand-alone action."""
-        return self._database.write(_complete, action_id, state, result, self._clock())
+        values: Values = {}
+        try:
+            output = encode(result, values) if state in states.COMPLETED else None
+        except Unstorable as error:
+            refused: Future[None] = Future()
+            refused.set_exception(error)
+            return refused
+        return self._database.write(_complete, action_id, state, output, values, self._clock())
+
+    def refuse_all(self) -> None:
+        """The service stops: nobody learns from it how abandoned actions end."""
+        for action_id in list(self._waiting):
+            self._refuse(action_id, shutting_down())
 
     def find(self, connection: Connection, action_id: str) -> tuple[str | None, str]:
         """The workflow execution of an action execution (None: stand-alone) and its state."""
@@ -138,6 +153,11 @@ class Standalone:
         if waiting is not None:
             waiting.set_result(ran)
 
+    def _refuse(self, action_id: str, error: BaseException) -> None:
+        waiting = self._waiting.pop(action_id, None)
+        if waiting is not None:
+            waiting.set_exception(error)
+
     def _row(self, request: RunAction, run: ActionRun, now: Microseconds, *, queued: bool) -> Row:
         return {
             "id": run.action_id,
@@ -149,7 +169,6 @@ class Standalone:
             "state": states.RUNNING,
             "accepted": False,
             "queued": queued,
-            "repeatable": False,
             "waits_outside": run.waits_outside,
             "executor": self._process_id if queued else None,
             "timeout": request.timeout,
@@ -159,9 +178,8 @@ class Standalone:
         }
 
 
-def _store(connection: Connection, row: Row, given: dict[str, Json]) -> None:
-    values: Values = {}
-    connection.execute(insert(action_executions).values(**row, input=encode(given, values)))
+def _store(connection: Connection, row: Row, values: Values) -> None:
+    connection.execute(insert(action_executions).values(**row))
     _store_values(connection, row["id"], values)
 
 
@@ -172,17 +190,22 @@ def _store_values(connection: Connection, action_id: str, values: Values) -> Non
         )
 
 
-def _complete(connection: Connection, action_id: str, state: str, result: Json, now: Microseconds) -> None:
+def _complete(
+    connection: Connection, action_id: str, state: str, output: str | None, values: Values, now: Microseconds
+) -> None:
     table = action_executions.c
-    values: Values = {}
-    output = encode(result, values) if state in states.COMPLETED else None
-    statement = (
+    row = connection.execute(select(table.state, table.waits_outside).where(table.id == action_id)).first()
+    if row is None or row.state in states.COMPLETED:
+        raise InvalidState(f"Action {action_id} is already completed")
+    if state not in states.COMPLETED and not row.waits_outside:
+        raise InvalidState(
+            f"Transition to the {state} state is only supported for asynchronous action execution."
+        )
+    connection.execute(
         update(action_executions)
-        .where(table.id == action_id, table.state.in_([states.RUNNING, states.PAUSED]))
+        .where(table.id == action_id)
         .values(state=state, output=output, updated_at=now)
     )
-    if connection.execute(statement).rowcount != 1:
-        raise InvalidState(f"Action {action_id} is already completed")
     _store_values(connection, action_id, values)
 
 

@@ -1,17 +1,20 @@
 """JSON documents in text columns; large values are stored once per execution tree, by content hash.
 
 A document may hold `{"$value": "<hash>"}` in place of itself or of one of its entries. Data of users that
-looks like such a reference is always stored by reference itself, so that nothing is mistaken.
+looks like such a reference is always stored by reference itself, so that nothing is mistaken. Secrets are
+stored as `{"$secret": value}`; data of users that looks like one gets a further `$` in front.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
+from maestrale.model.errors import BadRequest
 from maestrale.model.values import Json, Secret, masked
 
 LARGE: Final = 4096
@@ -19,28 +22,108 @@ LARGE: Final = 4096
 
 _REFERENCE: Final = "$value"
 _SECRET: Final = "$secret"
-_MARKS: Final = (b'"$value"', b'"$secret"')
+_SECRET_MARK: Final = b'$secret"'
+_MARKS: Final = (b'"$value"', _SECRET_MARK)
 
 Values = dict[str, bytes]
 """Large values by hash, waiting to be stored."""
 
 
+class Unstorable(BadRequest):
+    """A value that JSON cannot hold."""
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(f"A value cannot be stored as JSON: {reason}")
+
+
 def _hook(value: Any) -> Any:
     if isinstance(value, Secret):
         return {_SECRET: value.reveal()}
-    raise TypeError(f"a value of type {type(value).__name__} cannot be stored as JSON")
+    raise TypeError(f"it is of type {type(value).__name__}")
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_hook)
 _decoder = msgspec.json.Decoder()
 
 
+def dump(value: Any) -> bytes:
+    """JSON of data, or of structures that hold data, from which `restore` gets it back.
+
+    Raises `Unstorable` for what JSON cannot hold.
+    """
+    try:
+        data = _encoder.encode(value)
+        if _SECRET_MARK in data:
+            data = _encoder.encode(_marked(value))
+        if b"null" in data and not _is_finite(value):
+            raise Unstorable("NaN and infinity are no JSON numbers")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Unstorable(error) from None
+    return data
+
+
+def restore(value: Any) -> Any:
+    """What was dumped, out of what its JSON was decoded to."""
+    if isinstance(value, dict):
+        if len(value) == 1:
+            ((key, item),) = value.items()
+            if key == _SECRET:
+                return Secret(restore(item))
+            if _looks_marked(key):
+                return {key[1:]: restore(item)}
+        return {key: restore(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [restore(item) for item in value]
+    if isinstance(value, msgspec.Struct):
+        return _replaced(value, restore)
+    return value
+
+
+def _marked(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return {_SECRET: _marked(value.reveal())}
+    if isinstance(value, dict):
+        if len(value) == 1:
+            ((key, item),) = value.items()
+            if _looks_marked(key):
+                return {f"${key}": _marked(item)}
+        return {key: _marked(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_marked(item) for item in value]
+    if isinstance(value, msgspec.Struct):
+        return _replaced(value, _marked)
+    return value
+
+
+def _looks_marked(key: object) -> bool:
+    return isinstance(key, str) and key.startswith("$") and key.lstrip("$") == "secret"
+
+
+def _replaced(value: msgspec.Struct, change: Callable[[Any], Any]) -> msgspec.Struct:
+    fields = msgspec.structs.asdict(value)
+    return msgspec.structs.replace(value, **{name: change(item) for name, item in fields.items()})
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_is_finite, value))
+    if isinstance(value, Secret):
+        return _is_finite(value.reveal())
+    if isinstance(value, msgspec.Struct):
+        return all(map(_is_finite, msgspec.structs.asdict(value).values()))
+    return True
+
+
 def encode(value: Json, values: Values) -> str:
-    """The text of a document; large parts of it go into `values`. Raises for what JSON cannot hold."""
-    data = _encoder.encode(value)
+    """The text of a document; large parts of it go into `values`. Raises `Unstorable`."""
+    data = dump(value)
     if len(data) <= LARGE and not any(mark in data for mark in _MARKS):
         return data.decode()
-    if isinstance(value, dict) and _REFERENCE not in value and _SECRET not in value:
+    if isinstance(value, dict) and _REFERENCE not in value:
         entries = {key: _entry(item, values) for key, item in value.items()}
         return _encoder.encode(entries).decode()
     return _encoder.encode(_entry(value, values)).decode()
@@ -52,7 +135,7 @@ def encode_optional(value: Json, values: Values) -> str | None:
 
 
 def _entry(value: Json, values: Values) -> msgspec.Raw | dict[str, str]:
-    data = _encoder.encode(value)
+    data = dump(value)
     if len(data) <= LARGE and not any(mark in data for mark in _MARKS):
         return msgspec.Raw(data)
     key = hashlib.blake2b(data, digest_size=32).hexdigest()
@@ -103,14 +186,9 @@ def _is_reference(value: Json) -> bool:
 
 def _restore(data: bytes) -> Json:
     value = _decoder.decode(data)
-    return _secrets(value) if b'"$secret"' in data else value
+    return restore(value) if has_marks(data) else value
 
 
-def _secrets(value: Json) -> Json:
-    if isinstance(value, dict):
-        if len(value) == 1 and _SECRET in value:
-            return Secret(value[_SECRET])
-        return {key: _secrets(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_secrets(item) for item in value]
-    return value
+def has_marks(data: bytes) -> bool:
+    """Whether dumped JSON holds something that `restore` changes."""
+    return _SECRET_MARK in data

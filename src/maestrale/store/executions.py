@@ -15,7 +15,7 @@ from maestrale.engine.execution import Child, Execution, Outcome, Runs, TaskExec
 from maestrale.model import states
 from maestrale.model.values import Json
 from maestrale.store.documents import decode
-from maestrale.store.rows import AnswerRecord, ExecutionRows, Row, event_decoder
+from maestrale.store.rows import ExecutionRows, Row, load_answers, load_event
 from maestrale.store.tables import (
     action_executions,
     command_replies,
@@ -36,7 +36,7 @@ class MailChanged(Exception):
     """A letter that was decided on is not there any more: the whole batch is void."""
 
 
-_HEAD_COLUMNS = ("version", "owner", "alarm_at", "next_sequence", "open_tasks", "control_epoch")
+_HEAD_COLUMNS = ("version", "owner", "alarm_at", "next_sequence", "open_tasks", "ready", "control_epoch")
 
 _update_head = (
     update(execution_heads)
@@ -214,6 +214,7 @@ def load_execution(connection: Connection, execution_id: str) -> LoadedExecution
     execution = Execution(head["seed"], head["version"])
     execution.next_sequence = head["next_sequence"]
     execution.open_tasks = head["open_tasks"]
+    execution.ready.extend(msgspec.json.decode(head["ready"] or "[]"))
     execution.control_epoch = head["control_epoch"]
     fetch = fetcher(connection, head["root_id"])
     row = connection.execute(
@@ -268,12 +269,6 @@ def _add_task(execution: Execution, task: TaskExecution) -> None:
         execution.waiting_joins += 1
     if task.is_completed and not task.next_tasks:
         execution.ends[task.id] = True
-    if (task.cause or {}).get("kind") == "continue" or (
-        task.state == states.RUNNING
-        and task.items_count is not None
-        and (task.items_next < task.items_count or task.runtime.get("redo"))
-    ):
-        execution.ready.append(task.id)
 
 
 def _load_actions(
@@ -340,9 +335,7 @@ def read_records(connection: Connection, execution_id: str) -> list[Record]:
         .where(decision_records.c.execution_id == execution_id)
         .order_by(decision_records.c.sequence)
     )
-    found = []
-    for row in connection.execute(query).mappings():
-        answers = msgspec.json.decode(row["answers"], type=list[AnswerRecord]) if row["answers"] else []
-        event = event_decoder.decode(row["event"])
-        found.append(Record(row["sequence"], row["at"], event, {a.question: a.answer for a in answers}))
-    return found
+    return [
+        Record(row["sequence"], row["at"], load_event(row["event"]), load_answers(row["answers"]))
+        for row in connection.execute(query).mappings()
+    ]

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from maestrale.engine.events import AnyEvent
 from maestrale.model.values import Microseconds
-from maestrale.store.rows import Row, event_decoder
+from maestrale.store.rows import Row, load_event
 from maestrale.store.tables import command_replies, execution_heads, mail
 
 LETTERS_PER_READ = 100
@@ -53,7 +53,7 @@ def read_letters(connection: Connection, execution_ids: Collection[str]) -> dict
             .limit(LETTERS_PER_READ)
         )
         for row in connection.execute(query).mappings():
-            event = event_decoder.decode(row["event"])
+            event = load_event(row["event"])
             letters.append(
                 Letter(row["sequence"], row["execution_id"], event, row["command_id"], row["attempts"])
             )

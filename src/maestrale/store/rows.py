@@ -11,9 +11,9 @@ from maestrale.engine.draft import Draft
 from maestrale.engine.effects import Tell
 from maestrale.engine.events import AnyEvent
 from maestrale.engine.execution import Child, TaskExecution, WorkflowExecution
-from maestrale.engine.needs import AnyQuestion
+from maestrale.engine.needs import Answers, AnyQuestion
 from maestrale.model.values import Json, Microseconds
-from maestrale.store.documents import Values, encode, encode_optional
+from maestrale.store.documents import Values, dump, encode, encode_optional, has_marks, restore
 
 Row = dict[str, Any]
 
@@ -21,8 +21,7 @@ _HEAVY = (
     "triggered_by", "next_tasks", "published", "published_global", "runtime", "items", "context",
 )  # fmt: skip
 
-event_encoder = msgspec.json.Encoder()
-event_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+_event_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -66,6 +65,20 @@ class AnswerRecord(msgspec.Struct, frozen=True):
     answer: Json
 
 
+def load_event(data: bytes) -> AnyEvent:
+    """An event as it was stored in mail or in a decision record."""
+    event = _event_decoder.decode(data)
+    return restore(event) if has_marks(data) else event
+
+
+def load_answers(data: bytes | None) -> Answers:
+    """The answers of a decision record."""
+    if data is None:
+        return {}
+    found = msgspec.json.decode(data, type=list[AnswerRecord])
+    return {a.question: a.answer for a in (restore(found) if has_marks(data) else found)}
+
+
 def render(
     draft: Draft,
     *,
@@ -76,7 +89,7 @@ def render(
     new_owner: str | None,
     now: Microseconds,
 ) -> ExecutionRows:
-    """The rows of a draft. Raises where a value cannot be stored as JSON."""
+    """The rows of a draft. Raises `Unstorable` for a value that JSON cannot hold."""
     workflow = draft.workflow
     values: Values = {}
     rows = ExecutionRows(
@@ -94,6 +107,7 @@ def render(
             "root_id": workflow.root_id,
             "next_sequence": draft.next_sequence,
             "open_tasks": draft.open_tasks,
+            "ready": msgspec.json.encode(list(draft.ready)).decode() if draft.ready else None,
             "control_epoch": draft.control_epoch,
             "seed": draft.base.seed,
             "deleting": False,
@@ -127,8 +141,8 @@ def render(
             "execution_id": execution_id,
             "sequence": record.sequence,
             "at": record.at,
-            "event": event_encoder.encode(record.event),
-            "answers": event_encoder.encode([AnswerRecord(q, a) for q, a in record.answers.items()])
+            "event": dump(record.event),
+            "answers": dump([AnswerRecord(q, a) for q, a in record.answers.items()])
             if record.answers
             else None,
         }
@@ -148,7 +162,7 @@ def mail_row(execution_id: str, event: AnyEvent, now: Microseconds, command_id: 
         "execution_id": execution_id,
         "epoch": 0,
         "command_id": command_id,
-        "event": event_encoder.encode(event),
+        "event": dump(event),
         "attempts": 0,
         "created_at": now,
     }
@@ -237,7 +251,7 @@ def _checkpoint(context: Context | None, values: Values) -> str | None:
     if context is None:
         return None
     text = encode(context.flat(), values)
-    versions = encode(context.flat_versions(), {})
+    versions = msgspec.json.encode(context.flat_versions()).decode()
     return f'{{"values":{text},"versions":{versions}}}'
 
 
@@ -262,7 +276,7 @@ def action_row(child: Child, execution_id: str, project_id: str, namespace: str,
         "executor": None,
         "timeout": child.timeout,
         "input": encode(child.input, values),
-        "output": None if child.state == "RUNNING" else encode(child.output, values),
+        "output": encode(child.output, values) if child.accepted else None,
         "description": None,
         "tags": "[]",
         "created_at": child.created_at,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import msgspec
-from sqlalchemy import Connection, and_, false, func, not_, or_, select, true
+from sqlalchemy import Connection, and_, false, func, literal, not_, or_, select, true
 from sqlalchemy.sql import ColumnElement, FromClause, Select
 
 from maestrale.model.errors import BadRequest, NotFound
@@ -21,6 +21,9 @@ Condition = ColumnElement[bool]
 SECOND: Final = 1_000_000
 TRUE_WORDS: Final = frozenset({"true", "1", "t", "y", "yes", "on"})
 FALSE_WORDS: Final = frozenset({"false", "0", "f", "n", "no", "off", ""})
+MOST_VALUES: Final = 200
+LONGEST_PATTERN: Final = 10_000
+"""Databases bound the depth of an expression and the bytes of a pattern."""
 
 
 class Viewer(msgspec.Struct, frozen=True):
@@ -118,12 +121,14 @@ def condition(field: Field, filter_: Filter) -> Condition:
     if field.kind == "tags":
         return _tags_condition(field, filter_)
     column, operator = field.column, filter_.operator
-    if operator == "has":
-        return column.like(f"%{filter_.value}%")
-    if operator in ("lt", "lte", "gt", "gte") and field.kind in ("flag", "document"):
+    if (operator in ("lt", "lte", "gt", "gte") and field.kind in ("flag", "document")) or (
+        operator == "has" and field.kind == "flag"
+    ):
         raise _unfit(filter_, f"'{operator}' does not compare this field")
+    if operator == "has":
+        return _like(column, filter_)
     if operator in ("in", "nin"):
-        values = [_value(field.kind, filter_, text) for text in filter_.value.split(",")]
+        values = [_value(field.kind, filter_, text) for text in _listed(filter_)]
         return column.in_(values) if operator == "in" else _negated(field, column.in_(values))
     value = _value(field.kind, filter_, filter_.value)
     if operator == "neq":
@@ -145,6 +150,19 @@ def _negated(field: Field, positive: Condition) -> Condition:
     return or_(field.column.is_(None), not_(positive)) if field.nullable else not_(positive)
 
 
+def _like(column: ColumnElement[Any], filter_: Filter) -> Condition:
+    if len(filter_.value) > LONGEST_PATTERN:
+        raise _unfit(filter_, f"a pattern has at most {LONGEST_PATTERN} characters")
+    return column.like(f"%{filter_.value}%")
+
+
+def _listed(filter_: Filter) -> list[str]:
+    texts = filter_.value.split(",")
+    if len(texts) > MOST_VALUES:
+        raise _unfit(filter_, f"at most {MOST_VALUES} values can be compared, not {len(texts)}")
+    return texts
+
+
 def _value(kind: Kind, filter_: Filter, text: str) -> Any:
     if kind == "uuid" and not is_uuid(text):
         raise _unfit(filter_, f"'{text}' is not a UUID")
@@ -155,7 +173,7 @@ def _value(kind: Kind, filter_: Filter, text: str) -> Any:
     if kind == "document":
         try:
             return msgspec.json.encode(msgspec.json.decode(text)).decode()
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             raise _unfit(filter_, f"'{text}' is not JSON") from None
     return text
 
@@ -179,7 +197,7 @@ def _time_condition(field: Field, filter_: Filter) -> Condition:
     if operator == "has":
         raise _unfit(filter_, "'has' does not compare times")
     if operator in ("in", "nin"):
-        starts = [_time(filter_, text) for text in filter_.value.split(",")]
+        starts = [_time(filter_, text) for text in _listed(filter_)]
         within = or_(*(and_(column >= start, column < start + SECOND) for start in starts))
         return within if operator == "in" else _negated(field, within)
     start = _time(filter_, filter_.value)
@@ -208,8 +226,8 @@ def _time(filter_: Filter, text: str) -> Microseconds:
 def _tags_condition(field: Field, filter_: Filter) -> Condition:
     operator = filter_.operator
     if operator == "has":
-        return field.column.like(f"%{filter_.value}%")
-    given = [_has_tag(field.column, tag.strip()) for tag in filter_.value.split(",")]
+        return _like(field.column, filter_)
+    given = [_has_tag(field.column, tag.strip()) for tag in _listed(filter_)]
     conditions: dict[str, Condition] = {
         "eq": and_(*given),
         "neq": not_(and_(*given)),
@@ -222,8 +240,9 @@ def _tags_condition(field: Field, filter_: Filter) -> Condition:
 
 
 def _has_tag(column: ColumnElement[Any], tag: str) -> Condition:
-    # LIKE would ignore case on SQLite; `replace` is exact everywhere.
-    return func.replace(column, msgspec.json.encode(tag).decode(), "") != column
+    # LIKE would ignore case on SQLite; `replace` is exact everywhere. The commas make it find whole tags.
+    tags = literal(",").concat(func.substr(column, 2, func.length(column) - 2)).concat(",")
+    return func.replace(tags, f",{msgspec.json.encode(tag).decode()},", "") != tags
 
 
 def _ordered(field: Field, descending: bool) -> ColumnElement[Any]:
@@ -260,7 +279,8 @@ def _after(field: Field, value: Any, descending: bool) -> Condition:
     column = field.column
     if value is None:
         return false() if descending else column.is_not(None)
-    after: Condition = column < value if descending else column > value
+    other = literal(value, column.type)  # a bare True or False cannot be compared by size
+    after: Condition = column < other if descending else column > other
     return or_(after, column.is_(None)) if descending and field.nullable else after
 
 
@@ -269,5 +289,6 @@ def _bound(resource: Resource, key: SortKey, value: Any) -> Condition:
     field = resource.fields[key.name]
     if value is None or (key.descending and field.nullable):
         return true()
-    bound: Condition = field.column <= value if key.descending else field.column >= value
+    other = literal(value, field.column.type)
+    bound: Condition = field.column <= other if key.descending else field.column >= other
     return bound

@@ -45,6 +45,7 @@ execution_heads = Table(
     Column("root_id", Id, nullable=False),
     Column("next_sequence", BigInteger, nullable=False),
     Column("open_tasks", Integer, nullable=False),
+    Column("ready", Text),
     Column("control_epoch", Integer, nullable=False),
     Column("seed", String(32), nullable=False),
     Column("deleting", Boolean, nullable=False),
@@ -53,7 +54,10 @@ execution_heads = Table(
     Index("ix_execution_heads_alarm_at", "alarm_at", sqlite_where=text("alarm_at IS NOT NULL"),
           postgresql_where=text("alarm_at IS NOT NULL")),
 )  # fmt: skip
-"""What claiming and committing touch: narrow, and no index holds a column that every commit changes."""
+"""What claiming and committing touch: narrow, and no index holds a column that every commit changes.
+
+`ready`: the tasks that a bounded decision left for the next one, mostly null.
+"""
 
 workflow_executions = Table(
     "workflow_executions",

@@ -120,6 +120,7 @@ def upgrade() -> None:
         sa.Column("root_id", sa.String(length=36), nullable=False),
         sa.Column("next_sequence", sa.BigInteger(), nullable=False),
         sa.Column("open_tasks", sa.Integer(), nullable=False),
+        sa.Column("ready", sa.Text(), nullable=True),
         sa.Column("control_epoch", sa.Integer(), nullable=False),
         sa.Column("seed", sa.String(length=32), nullable=False),
         sa.Column("deleting", sa.Boolean(), nullable=False),

@@ -1,0 +1,44 @@
+"""Pausing an execution, and telling its relatives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from maestrale.engine.decision import Decision
+from maestrale.engine.effects import Tell
+from maestrale.engine.events import AnyEvent, PauseRequested, SubWorkflowUpdated
+from maestrale.model import states
+
+
+def pause_workflow(decision: Decision, info: str | None, *, cascaded: bool = False) -> None:
+    """Put a RUNNING workflow to PAUSED and pass it on, down and up."""
+    if decision.draft.workflow.state != states.RUNNING:
+        return
+    workflow = decision.draft.edit_workflow()
+    workflow.state = states.PAUSED
+    workflow.state_info = info
+    workflow.cause = {"kind": "pause"}
+    workflow.updated_at = decision.now
+    tell_children(decision, PauseRequested(cascaded=True))
+    tell_parent(decision, states.PAUSED, cascaded)
+
+
+def tell_children(decision: Decision, event: AnyEvent) -> None:
+    """Pass an event on to every open sub-workflow."""
+    decision.draft.effects += [Tell(child_id, event) for child_id in _open_sub_workflows(decision)]
+
+
+def tell_parent(decision: Decision, state: str, cascaded: bool) -> None:
+    """Let the parent know that this execution was paused or goes on."""
+    workflow = decision.draft.workflow
+    if workflow.parent_id is not None and workflow.parent_task_id is not None:
+        event = SubWorkflowUpdated(workflow.parent_task_id, workflow.id, state, cascaded)  # type: ignore[arg-type]
+        decision.draft.effects.append(Tell(workflow.parent_id, event))
+
+
+def _open_sub_workflows(decision: Decision) -> Iterator[str]:
+    for task_id, task in decision.draft.tasks.items():
+        if task.type == "WORKFLOW" and not task.is_completed:
+            for child_id, child in decision.draft.runs(task_id).open.items():
+                if child.is_workflow:
+                    yield child_id
