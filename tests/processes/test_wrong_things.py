@@ -61,7 +61,7 @@ def test_run_names_task_action_error_and_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("a: [", ["Definition could not be parsed", "line 2"]),
+        ("a: [", ["line 2", "flow node"]),
         (HELLO.replace("publish:", "publsh:"), ["line 8", "publsh", "did you mean 'publish'"]),
         (HELLO + "      on-success: greeet\n", ["line 9", "Task 'greeet' not found", "greet"]),
         (HELLO.replace("$.name", "$.name +"), ["line 7", "$.name +"]),

@@ -23,7 +23,7 @@ class Gate:
         self.labels: list[Json] = []
         self.cancelled: list[str] = []
         self._begun = threading.Semaphore(0)
-        self._waiting: list[Future[Json]] = []
+        self._waiting: dict[str, Future[Json]] = {}
         self._lock = threading.Lock()
 
         @action("test.gate", repeatable=repeatable, waits_outside=waits_outside)
@@ -33,7 +33,7 @@ class Gate:
             with self._lock:
                 self.contexts.append(context)
                 self.labels.append(label)
-                self._waiting.append(future)
+                self._waiting[context.action_execution_id] = future
             self._begun.release()
             try:
                 return await asyncio.wrap_future(future)
@@ -51,16 +51,22 @@ class Gate:
     def open(self, result: Json = None) -> None:
         """Let everybody through who waits now."""
         with self._lock:
-            waiting, self._waiting = self._waiting, []
-        for future in waiting:
+            waiting, self._waiting = self._waiting, {}
+        for future in waiting.values():
             if not future.done():
                 future.set_result(result)
+
+    def open_one(self, action_id: str, result: Json = None) -> None:
+        """Let one action execution through."""
+        with self._lock:
+            future = self._waiting.pop(action_id)
+        future.set_result(result)
 
     def fail(self, error: Exception) -> None:
         """The same, but the action raises."""
         with self._lock:
-            waiting, self._waiting = self._waiting, []
-        for future in waiting:
+            waiting, self._waiting = self._waiting, {}
+        for future in waiting.values():
             future.set_exception(error)
 
 

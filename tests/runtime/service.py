@@ -21,7 +21,8 @@ from maestrale.engine.events import AnyEvent, Started
 from maestrale.lang.parse import parse_workflows
 from maestrale.lang.problems import raise_for
 from maestrale.model import states
-from maestrale.model.values import Json
+from maestrale.model.values import Json, Microseconds
+from maestrale.runtime.engine import Engine
 from maestrale.runtime.requests import RanAction, RunAction, StartWorkflow
 from maestrale.store.catalogue import Draft, create_definitions, text_hash
 from maestrale.store.tables import (
@@ -59,6 +60,16 @@ def add_definitions(service: Service, text: str, namespace: str = "") -> dict[st
     }  # fmt: skip
 
 
+class Clock:
+    """A clock that moves when the test says so."""
+
+    def __init__(self, at: Microseconds = 1_700_000_000_000_000) -> None:
+        self.at = at
+
+    def __call__(self) -> Microseconds:
+        return self.at
+
+
 class World:
     """One running service. Leaving it stops the service and checks that every execution can be folded."""
 
@@ -70,6 +81,7 @@ class World:
         asynchronous: int = 256,
         threads: int = 16,
         steps: int = 200,
+        clock: Clock | None = None,
         start: bool = True,
     ) -> None:
         self.path = path
@@ -87,6 +99,12 @@ class World:
             )
         )
         self.database = self.service.database
+        self.clock = clock
+        if clock is not None:
+            self.service.engine = Engine(
+                self.database, self.service.registry, self.service.process_id,
+                limits=Limits(steps=steps), clock=clock, asynchronous=asynchronous, threads=threads,
+            )  # fmt: skip
         self.engine = self.service.engine
         for action in actions:
             self.service.registry.add(action)
@@ -121,6 +139,12 @@ class World:
                 self.service.registry,
                 limits=Limits(steps=self.steps),
             )
+
+    def pass_time(self, seconds: float) -> None:
+        """Move the clock of this world, and let the engine notice."""
+        assert self.clock is not None
+        self.clock.at += round(seconds * 1_000_000)
+        self.engine.loop.post(lambda: None)
 
     # -- asking for things
 

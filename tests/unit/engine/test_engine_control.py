@@ -29,7 +29,7 @@ def ended(state: str) -> Run:
           tasks:
             t: {action: remote}
     """)
-    found.finish("t", 1, state)  # type: ignore[arg-type]
+    found.finish("t", 1, state)
     assert found.state == state
     return found
 
@@ -66,8 +66,7 @@ def test_an_ended_workflow_cannot_be_paused(state: str) -> None:
     with pytest.raises(InvalidState) as refusal:
         found.pause()
     assert str(refusal.value) == (
-        f"Can't change workflow execution state from {state} to PAUSED."
-        f" [workflow=w, execution_id={found.id}]"
+        f"Can't change workflow execution state from {state} to PAUSED. [workflow=w, execution_id={found.id}]"
     )
 
 
@@ -226,7 +225,7 @@ def test_cancel(message: str | None) -> None:
 @pytest.mark.parametrize("state", ["SUCCESS", "ERROR", "CANCELLED"])
 def test_a_stopped_workflow_records_late_results_and_starts_nothing(state: str) -> None:
     found = two_steps()
-    found.stop(state)  # type: ignore[arg-type]
+    found.stop(state)
     output = found.output
     found.finish("t1", 5)
     assert found.states == {"t1": "SUCCESS"}
@@ -238,7 +237,7 @@ def test_a_stopped_workflow_records_late_results_and_starts_nothing(state: str) 
 def test_a_paused_workflow_can_be_stopped(state: str) -> None:
     found = two_steps()
     found.pause()
-    found.stop(state)  # type: ignore[arg-type]
+    found.stop(state)
     assert found.state == state
 
 
@@ -251,7 +250,7 @@ def test_what_has_ended_stays_as_it_is(state: str, wanted: str) -> None:
         with pytest.raises(InvalidState, match=f"from {state} to SUCCESS"):
             found.stop("SUCCESS")
     else:
-        found.stop(wanted, "again")  # type: ignore[arg-type]
+        found.stop(wanted, "again")
     assert found.workflow is before
 
 

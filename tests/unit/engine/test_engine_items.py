@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from harness import Run, World, run
 
@@ -22,7 +24,7 @@ REMOTE = """
 """
 
 
-def remote(policy: str = "description: x", **start: object) -> Run:
+def remote(policy: str = "description: x", **start: Any) -> Run:
     return run(REMOTE.replace("POLICY", policy), **start)
 
 
@@ -98,7 +100,11 @@ def test_nothing_to_iterate_succeeds_at_once(values: str) -> None:
           input: [{{list: {values}}}]
           output: {{r: <% $.r %>}}
           tasks:
-            t1: {{with-items: i in <% $.list %>, action: std.fail, publish: {{r: <% task().result %>}}, on-success: t2}}
+            t1:
+              with-items: i in <% $.list %>
+              action: std.fail
+              publish: {{r: <% task().result %>}}
+              on-success: t2
             t2: {{action: std.noop}}
     """)
     assert (found.state, found.output) == ("SUCCESS", {"r": []})
@@ -458,4 +464,24 @@ def test_a_paused_item_keeps_the_task_paused_while_another_one_ends() -> None:
     found.update("t", "RUNNING", item=0)
     assert (found.state, found.task("t").state) == ("RUNNING", "RUNNING")
     found.finish("t", item=0, by_user=True)
+    assert found.state == "SUCCESS"
+
+
+def test_a_paused_task_says_truly_which_item_holds_it() -> None:
+    found = run("""
+        w:
+          tasks:
+            t: {with-items: "i in [0, 1, 2]", action: std.async_noop}
+    """)
+    ids = [action.id for action in found.open_actions("t")]
+    for item in (0, 1):
+        found.update("t", "PAUSED", item=item)
+    assert found.task("t").cause == {"kind": "child-paused", "id": ids[0]}
+    found.update("t", "RUNNING", item=0)
+    assert found.task("t").cause == {"kind": "child-paused", "id": ids[1]}
+    found.finish("t", item=1, by_user=True)
+    assert (found.state, found.task("t").state) == ("PAUSED", "RUNNING")
+    found.resume()
+    for item in (0, 2):
+        found.finish("t", item=item, by_user=True)
     assert found.state == "SUCCESS"

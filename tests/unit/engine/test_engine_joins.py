@@ -63,8 +63,29 @@ def test_all_fails_as_soon_as_one_branch_does_not_trigger_it() -> None:
     found.fail("c")
     assert found.states == {"a": "RUNNING", "b": "SUCCESS", "c": "ERROR", "j": "ERROR", "h": "SUCCESS"}
     assert found.task("j").state_info == "Failed by tasks: ['c']"
+    found.finish("a")
+    assert found.state == "SUCCESS"
+
+
+def test_a_late_branch_does_not_let_a_hopeless_join_fail_again() -> None:
+    found = three("all")
+    found.finish("b")
+    found.fail("c")
     assert found.names.count("h") == 2
     found.finish("a")
+    assert found.names.count("h") == 2
+    assert (found.state, found.task("j").state) == ("SUCCESS", "ERROR")
+
+
+def test_a_late_branch_does_not_run_a_join_again_that_ran_and_failed() -> None:
+    found = three("one")
+    found.finish("a")
+    found.fail("j")
+    assert found.names.count("h") == 1
+    found.finish("b")
+    found.finish("c")
+    assert len(found.actions("j")) == 1
+    assert found.names.count("h") == 1
     assert found.state == "SUCCESS"
 
 
@@ -100,13 +121,13 @@ def test_a_join_that_nobody_triggers_does_not_exist_and_does_not_matter() -> Non
 
 
 def test_the_error_handler_of_a_failed_join_sees_the_branches_that_came() -> None:
-    for count, others in ((1, ""), (2, "c: {publish: {c: 3}, on-success: meet}")):
+    for count, others in ((1, "c: {on-success: noop}"), (2, "c: {publish: {c: 3}, on-success: meet}")):
         found = run(f"""
             w:
               tasks:
                 a: {{publish: {{a: 1}}, on-success: meet}}
-                b: {{action: std.fail, on-error: noop, on-success: meet}}
                 {others}
+                b: {{action: std.fail, on-error: noop, on-success: meet}}
                 meet: {{join: all, on-error: h}}
                 h: {{action: std.noop}}
         """)
@@ -284,402 +305,6 @@ def test_a_join_that_pauses_before_inherits_its_branches() -> None:
     assert (found.state, found.task("j").state) == ("PAUSED", "IDLE")
     found.resume()
     assert found.actions("j")[0].input == {"n": 1}
-
-
-# -- routes
-
-
-def test_a_route_that_becomes_impossible_far_upstream_fails_the_join() -> None:
-    found = run("""
-        w:
-          tasks:
-            quick: {on-success: meet}
-            far: {action: remote, on-success: mid, on-error: noop}
-            mid: {on-success: near}
-            near: {on-success: meet}
-            meet: {join: all, on-error: noop}
-            other: {action: remote}
-    """)
-    assert found.task("meet").state == "WAITING"
-    found.fail("far")
-    assert found.task("meet").state == "ERROR"
-    assert found.task("meet").state_info == "Failed by tasks: ['near']"
-    assert events(found, "meet") == [(None, "impossible route")]
-    found.finish("other")
-    assert found.state == "SUCCESS"
-
-
-def test_a_route_is_possible_while_anything_upstream_still_runs() -> None:
-    found = run("""
-        w:
-          tasks:
-            s: {action: remote, on-success: a}
-            c: {on-success: meet}
-            a: {on-success: [b, meet]}
-            b: {on-success: meet}
-            meet: {join: all}
-    """)
-    assert found.task("meet").state == "WAITING"
-    found.finish("s")
-    assert found.state == "SUCCESS"
-    assert events(found, "meet") == [("c", "on-success"), ("a", "on-success"), ("b", "on-success")]
-
-
-def test_two_routes_keep_an_inbound_task_possible_until_both_are_gone() -> None:
-    found = run("""
-        w:
-          tasks:
-            p: {action: remote, on-success: near, on-error: noop}
-            q: {action: remote, on-success: near, on-error: noop}
-            quick: {on-success: meet}
-            near: {on-success: meet}
-            meet: {join: all, on-error: noop}
-            other: {action: remote}
-    """)
-    found.fail("p")
-    assert found.task("meet").state == "WAITING"
-    found.fail("q")
-    assert found.task("meet").state == "ERROR"
-
-
-def test_an_impossible_route_is_known_when_the_join_begins_to_wait() -> None:
-    found = run("""
-        w:
-          tasks:
-            gone: {action: std.fail, on-success: near, on-error: noop}
-            late: {action: remote, on-success: meet}
-            near: {on-success: meet}
-            meet: {join: all, on-error: noop}
-            other: {action: remote}
-    """)
-    found.finish("late")
-    assert found.task("meet").state == "ERROR"
-    assert events(found, "meet") == [(None, "impossible route")]
-
-
-def test_a_branch_that_has_ended_elsewhere_is_known_when_the_join_begins_to_wait() -> None:
-    found = run("""
-        w:
-          tasks:
-            gone: {action: std.fail, on-success: meet, on-error: noop}
-            late: {action: remote, on-success: meet}
-            meet: {join: all, on-error: noop}
-            other: {action: remote}
-    """)
-    found.finish("late")
-    assert found.task("meet").state == "ERROR"
-    assert events(found, "meet") == [(None, "not triggered")]
-
-
-def test_nested_joins_fail_one_after_the_other() -> None:
-    found = run("""
-        w:
-          tasks:
-            a: {action: remote, on-success: inner}
-            b: {action: remote, on-success: inner, on-error: noop}
-            c: {on-success: outer}
-            inner: {join: all, on-success: outer}
-            outer: {join: all, on-error: h}
-            h: {action: std.noop}
-            other: {action: remote}
-    """)
-    found.finish("a")
-    found.fail("b")
-    assert found.states["inner"] == found.states["outer"] == "ERROR"
-    assert found.task("outer").state_info == "Failed by tasks: ['inner']"
-    assert found.names.count("h") == 1
-    found.finish("other")
-    assert found.info.startswith("Failure caused by error in tasks: inner\n")
-
-
-def test_a_join_behind_a_join_that_nobody_triggers_becomes_impossible() -> None:
-    found = run("""
-        w:
-          tasks:
-            a: {action: remote, on-success: inner, on-error: noop}
-            b: {action: remote, on-success: inner, on-error: noop}
-            c: {on-success: outer}
-            inner: {join: all, on-success: between}
-            between: {on-success: outer}
-            outer: {join: all, on-error: noop}
-            other: {action: remote}
-    """)
-    found.fail("a")
-    assert found.task("outer").state == "WAITING"
-    found.fail("b")
-    assert found.task("outer").state == "ERROR"
-    assert found.task("outer").state_info == "Failed by tasks: ['between']"
-
-
-def test_impossibility_passes_through_a_task_with_join_zero() -> None:
-    found = run("""
-        w:
-          tasks:
-            far: {action: remote, on-success: mid, on-error: noop}
-            mid: {on-success: near}
-            near: {join: 0, on-success: meet}
-            quick: {on-success: meet}
-            meet: {join: all, on-error: noop}
-            other: {action: remote}
-    """)
-    found.fail("far")
-    assert found.task("meet").state == "ERROR"
-
-
-def test_nested_joins_succeed_together() -> None:
-    found = run("""
-        w:
-          tasks:
-            a: {publish: {a: 1}, on-success: [inner, outer]}
-            b: {publish: {b: 1}, on-success: inner}
-            inner: {join: all, publish: {i: 1}, on-success: outer}
-            outer: {join: all, publish: {o: 1}}
-    """)
-    assert found.state == "SUCCESS"
-    assert found.output == {"a": 1, "b": 1, "i": 1, "o": 1}
-
-
-def test_joins_that_wait_for_each_other_fail_when_nothing_else_runs() -> None:
-    found = run("""
-        w:
-          tasks:
-            a: {on-success: j1}
-            b: {on-success: j2}
-            j1: {join: all, on-success: j2}
-            j2: {join: all, on-success: j1}
-    """)
-    assert found.state == "ERROR"
-    assert found.states == {"a": "SUCCESS", "b": "SUCCESS", "j1": "ERROR", "j2": "ERROR"}
-    assert found.task("j1").state_info == "Failed by tasks: ['j2']"
-
-
-def test_a_join_waiting_for_its_own_cycle_fails_when_nothing_else_runs() -> None:
-    found = run("""
-        w:
-          tasks:
-            a: {on-success: j}
-            j: {join: all, on-success: back}
-            back: {on-success: j}
-    """)
-    assert found.state == "ERROR"
-    assert found.task("j").state == "ERROR"
-
-
-# -- reruns and skips above a join
-
-
-def test_a_failed_join_gets_another_chance_when_the_branch_is_rerun() -> None:
-    found = run("""
-        w:
-          output: {a: <% $.a %>, b: <% $.b %>}
-          tasks:
-            a: {publish: {a: 1}, on-success: j}
-            b: {action: remote, publish: {b: 2}, on-success: j}
-            j: {join: all}
-    """)
-    found.fail("b")
-    assert (found.state, found.states["j"]) == ("ERROR", "ERROR")
-    found.rerun("b")
-    assert (found.state, found.states["j"]) == ("RUNNING", "ERROR")
-    found.finish("b")
-    assert (found.state, found.output) == ("SUCCESS", {"a": 1, "b": 2})
-    assert found.names.count("j") == 1
-
-
-def test_a_skipped_branch_triggers_the_join_with_its_variables() -> None:
-    found = run("""
-        w:
-          output: {a: <% $.a %>, b: <% $.b %>}
-          tasks:
-            a: {publish: {a: 1}, on-success: j}
-            b: {action: std.fail, publish-on-skip: {b: skipped}, on-success: j}
-            j: {join: all}
-    """)
-    found.skip("b")
-    assert (found.state, found.output) == ("SUCCESS", {"a": 1, "b": "skipped"})
-    assert events(found, "j") == [("a", "on-success"), ("b", "on-success")]
-
-
-def test_a_rerun_of_the_failed_join_itself_starts_it_with_the_branches_that_came() -> None:
-    found = run("""
-        w:
-          output: {sum: <% $.sum %>}
-          tasks:
-            a: {publish: {a: 1}, on-success: j}
-            b: {action: std.fail, on-error: noop, on-success: j}
-            j: {join: all, action: std.echo output=<% $.a %>, publish: {sum: <% task().result %>}}
-    """)
-    assert (found.state, found.states["j"]) == ("ERROR", "ERROR")
-    found.rerun("j")
-    assert (found.state, found.output) == ("SUCCESS", {"sum": 1})
-
-
-def test_a_branch_that_runs_again_is_missing_no_more() -> None:
-    found = three("2")
-    found.finish("a")
-    found.fail("b")
-    assert found.task("j").state == "WAITING"
-    found.rerun("b")
-    found.fail("c")
-    assert found.task("j").state == "WAITING"
-    found.finish("b")
-    assert found.task("j").state == "RUNNING"
-    assert events(found, "j") == [("a", "on-success"), ("b", "on-success")]
-
-
-def test_a_route_that_runs_again_is_possible_again() -> None:
-    found = run("""
-        w:
-          tasks:
-            a: {on-success: j}
-            far: {action: remote, on-success: b, on-error: noop}
-            b: {on-success: j}
-            c: {action: remote, on-success: j, on-error: noop}
-            d: {action: remote}
-            j: {join: 2, on-error: noop}
-    """)
-    found.fail("far")
-    assert found.task("j").state == "WAITING"
-    found.rerun("far")
-    found.fail("c")
-    assert found.task("j").state == "WAITING"
-    found.finish("far")
-    assert found.task("j").state == "SUCCESS"
-
-
-def test_a_branch_that_runs_again_has_not_come_yet() -> None:
-    found = run("""
-        w:
-          tasks:
-            a: {action: remote, on-error: j, on-success: noop}
-            b: {action: remote, on-success: j}
-            j: {join: all, on-error: noop}
-    """)
-    found.fail("a")
-    assert found.task("j").state == "WAITING"
-    found.rerun("a")
-    found.finish("a")
-    found.finish("b")
-    assert found.task("j").state == "ERROR"
-    assert found.task("j").state_info == "Failed by tasks: ['a']"
-
-
-# -- cycles
-
-CYCLE = """
-    w:
-      output: {n: <% $.n %>}
-      tasks:
-        init: {publish: {n: 0}, on-success: [a, b]}
-        a: {action: ACTION, on-success: meet}
-        b: {action: ACTION, on-success: meet}
-        meet:
-          join: all
-          publish: {n: <% $.n + 1 %>}
-          on-success: [{a: <% $.n < 3 %>}, {b: <% $.n < 3 %>}]
-"""
-
-
-def test_a_join_on_a_cycle_runs_again_in_every_round() -> None:
-    found = run(CYCLE.replace("ACTION", "std.noop"))
-    assert (found.state, found.output) == ("SUCCESS", {"n": 3})
-    assert sorted(found.names) == ["a"] * 3 + ["b"] * 3 + ["init", "meet"]
-    assert len(found.actions("meet")) == 3
-    assert found.result("meet") is None
-
-
-def test_each_round_waits_for_its_own_branches() -> None:
-    found = run(CYCLE.replace("ACTION", "remote"))
-    for passes in range(3):
-        found.finish("b")
-        assert found.task("meet").state == "WAITING"
-        assert found.published("meet") == ({} if passes == 0 else {"n": passes})
-        found.finish("a")
-        assert found.published("meet") == {"n": passes + 1}
-    assert found.state == "SUCCESS"
-
-
-def test_a_round_whose_branch_fails_fails_the_join_on_the_cycle() -> None:
-    found = run(CYCLE.replace("ACTION", "remote"))
-    found.finish("a")
-    found.finish("b")
-    found.finish("a")
-    found.fail("b")
-    assert found.task("meet").state == "ERROR"
-    assert found.task("meet").state_info == "Failed by tasks: ['b']"
-    assert found.state == "ERROR"
-
-
-def test_a_late_branch_of_an_earlier_round_does_not_count_for_the_next() -> None:
-    found = run("""
-        w:
-          tasks:
-            init: {publish: {n: 0}, on-success: [a, b]}
-            a: {action: remote, on-success: meet}
-            b: {action: remote, on-success: meet}
-            meet:
-              join: one
-              action: remote
-              publish: {n: <% $.n + 1 %>}
-              on-success: [{a: <% $.n < 2 %>}]
-    """)
-    found.finish("a")
-    found.finish("meet")
-    assert found.names == ["init", "a", "b", "meet", "a"]
-    found.finish("b")
-    assert found.task("meet").state == "SUCCESS"
-    found.finish("a")
-    assert found.task("meet").state == "RUNNING"
-    found.finish("meet")
-    assert found.state == "SUCCESS"
-    assert len(found.actions("meet")) == 2
-
-
-def test_a_join_with_an_inbound_task_on_its_own_loop_waits_for_the_loop() -> None:
-    found = run("""
-        w:
-          tasks:
-            quick: {on-success: meet}
-            init: {publish: {n: 0}, on-success: again}
-            again:
-              action: remote
-              publish: {n: <% $.n + 1 %>}
-              on-success: [{again: <% $.n < 3 %>}, {meet: <% $.n >= 3 %>}]
-            meet: {join: all, publish: {met: <% $.n %>}}
-    """)
-    for _ in range(3):
-        assert found.task("meet").state == "WAITING"
-        found.finish("again")
-    assert (found.state, found.output) == ("SUCCESS", {"n": 3, "met": 3})
-
-
-def test_nested_cycles_of_joins_run_all_their_rounds() -> None:
-    found = run("""
-        w:
-          output: {i: <% $.i %>, o: <% $.o %>}
-          tasks:
-            init: {publish: {i: 0, o: 0}, on-success: [x, y]}
-            x: {on-success: inner}
-            y: {on-success: inner}
-            inner:
-              join: all
-              publish: {i: <% $.i + 1 %>}
-              on-success:
-                next:
-                  - x: <% $.i mod 2 = 1 %>
-                  - y: <% $.i mod 2 = 1 %>
-                  - p: <% $.i mod 2 = 0 %>
-                  - q: <% $.i mod 2 = 0 %>
-            p: {on-success: outer}
-            q: {on-success: outer}
-            outer:
-              join: all
-              publish: {o: <% $.o + 1 %>}
-              on-success: [{x: <% $.o < 3 %>}, {y: <% $.o < 3 %>}]
-    """)
-    assert (found.state, found.output) == ("SUCCESS", {"i": 6, "o": 3})
-    assert len(found.actions("inner")) == 6
-    assert len(found.actions("outer")) == 3
 
 
 def test_a_wide_fork_meets() -> None:

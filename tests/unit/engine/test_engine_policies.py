@@ -182,9 +182,7 @@ def test_an_error_is_not_repeated_while_continue_on_is_false() -> None:
 
 
 def test_an_error_is_repeated_while_continue_on_is_true_unless_break_on_holds() -> None:
-    found = one(
-        "retry: {count: 9, delay: 0, continue-on: <% true %>, break-on: <% task().result = stop %>}"
-    )
+    found = one("retry: {count: 9, delay: 0, continue-on: <% true %>, break-on: <% task().result = stop %>}")
     found.fail("t", "go")
     found.fail("t", "stop")
     assert len(found.actions("t")) == 2
@@ -569,7 +567,7 @@ def test_delays_are_held_while_the_workflow_is_paused() -> None:
 @pytest.mark.parametrize("state", ["SUCCESS", "ERROR", "CANCELLED"])
 def test_delays_of_an_ended_workflow_never_go_off(state: str) -> None:
     found = one("wait-before: 4\ntimeout: 6")
-    found.stop(state)  # type: ignore[arg-type]
+    found.stop(state)
     found.world.advance(10)
     found.send(AlarmDue())
     assert found.task("t").state == "DELAYED"

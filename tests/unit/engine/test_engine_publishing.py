@@ -157,10 +157,15 @@ def test_nothing_is_published_by_a_cancelled_task() -> None:
     found = run("""
         w:
           tasks:
-            t: {action: remote, publish: {x: 1}, publish-on-error: {x: 2}, on-complete: {publish: {branch: {x: 3}}}}
+            t:
+              action: remote
+              publish: {x: 1}
+              publish-on-error: {x: 2}
+              on-complete: {publish: {branch: {x: 3}, global: {g: 1}}}
     """)
     found.finish("t", state="CANCELLED")
     assert found.task("t").published is None
+    assert found.workflow.globals == {}
 
 
 def test_publish_sees_globals_of_a_clause_only_afterwards() -> None:
@@ -219,7 +224,12 @@ ENVIRONMENT = """
 
 
 def test_the_environment_is_evaluated_once_against_itself() -> None:
-    env = {"name": "bob", "hello": "hi <% env().name %>", "j": "{{ env().name | upper }}", "twice": "<% env().hello %>"}
+    env = {
+        "name": "bob",
+        "hello": "hi <% env().name %>",
+        "j": "{{ env().name | upper }}",
+        "twice": "<% env().hello %>",
+    }
     found = run(ENVIRONMENT, params={"env": env})
     assert found.output == {
         "all": {"name": "bob", "hello": "hi bob", "j": "BOB", "twice": "hi <% env().name %>"}

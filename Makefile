@@ -1,0 +1,63 @@
+# Two commands for everybody: `make demo` shows what this is, `make test` checks everything.
+# Both install what they need into .venv first, and write nothing outside this folder.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TEST := .test
+
+# Tests and demo must not see the settings, and not touch the data, of the person who runs them.
+unexport $(filter MAESTRALE_% OS_% MISTRAL_%,$(.VARIABLES)) PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
+
+HERE := $(CURDIR)/$(TEST)
+SANDBOX := XDG_DATA_HOME="$(HERE)/data" XDG_CONFIG_HOME="$(HERE)/config" XDG_CACHE_HOME="$(HERE)/cache" \
+	XDG_STATE_HOME="$(HERE)/state" TMPDIR="$(HERE)/tmp" COVERAGE_FILE="$(HERE)/coverage"
+PYTEST := $(SANDBOX) $(BIN)/python -m pytest -n 2
+
+.PHONY: help demo test lint core-tests other-tests install clean FORCE
+
+help:
+	@echo "make demo    run two workflows and see what happens"
+	@echo "make test    run all checks and tests"
+	@echo "make lint    run the checks only (style, types, layers)"
+	@echo "make clean   remove everything that make has made, .venv too"
+
+demo: $(STAMP)
+	@$(BIN)/python examples/demo.py
+
+test: lint core-tests other-tests
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The decision core and the language need no database; their tests alone must cover them.
+core-tests: $(STAMP) $(TEST)/tmp
+	$(PYTEST) --basetemp=$(TEST)/core tests/unit tests/property \
+		--cov=maestrale.engine --cov=maestrale.lang --cov-report=term:skip-covered --cov-fail-under=95
+
+other-tests: $(STAMP) $(TEST)/tmp
+	$(PYTEST) --basetemp=$(TEST)/other tests --ignore=tests/unit --ignore=tests/property
+
+install: $(STAMP)
+
+$(TEST)/tmp:
+	@mkdir -p $@
+
+clean:
+	rm -rf $(VENV) $(TEST) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	find src tests bench examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp holds the path of this folder: a virtual environment does not survive being moved.
+$(STAMP): pyproject.toml $(if $(shell [ -x $(BIN)/python ] && [ "$$(cat $(STAMP) 2>/dev/null)" = "$(CURDIR)" ] && echo ok),,FORCE)
+	@rm -f $@
+	@sh scripts/make-venv $(VENV)
+	@echo "Installing into $(VENV): a minute or so, once; later runs need no network."
+	@mkdir -p $(VENV)/tmp
+	@TMPDIR="$(CURDIR)/$(VENV)/tmp" $(BIN)/python -m pip install --quiet --no-cache-dir --disable-pip-version-check \
+		--editable '.[dev]' || { echo "The installation failed: see above. It needs the network, or a package index" \
+		"that pip is configured for." >&2; exit 1; }
+	@rm -rf $(VENV)/tmp
+	@echo "$(CURDIR)" > $@
