@@ -133,6 +133,7 @@ class Service:
         """The HTTP application."""
         from maestrale.api.app import create_app
         from maestrale.api.settings import ApiSettings
+        from maestrale.ui.pages import welcome
 
         server, limits = self.settings.server, self.settings.api
         settings = ApiSettings(
@@ -141,7 +142,7 @@ class Service:
             allowed_hosts=frozenset(server.allowed_hosts),
             allowed_origins=frozenset(server.allowed_origins),
         )
-        return create_app(self.services(), settings)
+        return create_app(self.services(), settings, welcome)
 
 
 def _warm_up() -> None:

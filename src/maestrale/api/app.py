@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import Router
@@ -17,10 +19,10 @@ from maestrale.model.errors import MaestraleError
 from maestrale.services import Services
 
 
-def create_app(services: Services, settings: ApiSettings) -> ASGIApp:
-    """The REST API v2 over these use cases."""
+def create_app(services: Services, settings: ApiSettings, welcome: Callable[[str], str]) -> ASGIApp:
+    """The REST API v2 over these use cases; `welcome` makes the page at `/` from the server's address."""
     routes = [
-        *OperationRoutes(services).routes(),
+        *OperationRoutes(services, welcome).routes(),
         *DefinitionRoutes(services, settings).routes(),
         *ExecutionRoutes(services, settings).routes(),
     ]

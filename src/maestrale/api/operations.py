@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
@@ -10,7 +12,6 @@ from maestrale.api.answers import fault, json_answer
 from maestrale.api.listing import base_url
 from maestrale.api.routing import route
 from maestrale.services import Services
-from maestrale.ui.pages import welcome
 
 NOT_YET = (
     "workbooks", "environments", "cron_triggers", "event_triggers", "code_sources", "dynamic_actions",
@@ -21,8 +22,9 @@ NOT_YET = (
 class OperationRoutes:
     """`/`, `/v2/`, `/health`, and clear words for collections that are not built yet."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, welcome: Callable[[str], str]) -> None:
         self._operations = services.operations
+        self._welcome = welcome
 
     def routes(self) -> list[BaseRoute]:
         """All routes."""
@@ -42,7 +44,7 @@ class OperationRoutes:
     async def versions(self, request: Request) -> Response:
         """The version document, or a page for a person."""
         if "text/html" in request.headers.get("accept", ""):
-            return Response(welcome(base_url(request)), media_type="text/html")
+            return Response(self._welcome(base_url(request)), media_type="text/html")
         link = {"href": f"{base_url(request)}/v2", "target": "v2", "rel": "self"}
         return json_answer({"versions": [{"id": "v2.0", "status": "CURRENT", "links": [link]}]})
 
