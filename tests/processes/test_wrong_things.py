@@ -65,6 +65,7 @@ def test_run_names_task_action_error_and_line(tmp_path: Path) -> None:
         (HELLO.replace("publish:", "publsh:"), ["line 8", "publsh", "did you mean 'publish'"]),
         (HELLO + "      on-success: greeet\n", ["line 9", "Task 'greeet' not found", "greet"]),
         (HELLO.replace("$.name", "$.name +"), ["line 7", "$.name +"]),
+        (HELLO + "      target: elsewhere\n", ["line 9", "'target' is not supported by this version yet"]),
     ],
 )
 def test_bad_definition(tmp_path: Path, text: str, parts: list[str]) -> None:
@@ -185,6 +186,11 @@ def test_second_server_and_run_beside_a_server(tmp_path: Path, hello: Path) -> N
         url = f"{server.url}/v2"
         listed = maestrale(tmp_path, "--os-mistral-url", url, "execution-list", "-f", "value", "-c", "State")
         assert listed.out == "SUCCESS\n"
+        blog = Path(__file__).parents[2] / "examples" / "hello_world_blog.yaml"
+        warned = maestrale(tmp_path, "--os-mistral-url", url, "workflow-create", str(blog))
+        assert warned.code == 0
+        assert "line 6, column 53" in warned.err
+        assert "typographic quote" in warned.err
         exists = maestrale(tmp_path, "--os-mistral-url", url, "workflow-create", str(hello))
         assert exists.code == 1
         assert "workflow-update" in exists.err

@@ -14,7 +14,9 @@ from maestrale.api.resources import presented_definition, presented_upload
 from maestrale.api.routing import missing_id, route
 from maestrale.api.settings import ApiSettings
 from maestrale.model.errors import NotFound
+from maestrale.model.listing import Row
 from maestrale.services import Services
+from maestrale.services.definitions import Stored
 
 UPLOAD = frozenset({"namespace", "scope", "skip_validation"})
 CREATED = 201
@@ -61,31 +63,30 @@ class DefinitionRoutes:
     async def create(self, request: Request) -> Response:
         """Store every workflow of a text."""
         check_query(request, UPLOAD)
-        rows = await self._definitions.create(
+        stored = await self._definitions.create(
             caller_of(request), await read_text(request), namespace=_namespace(request), scope=_scope(request)
         )
-        answer = {"workflows": [presented_upload(row) for row in rows]}
-        return json_answer(answer, CREATED, CHARSET)
+        return json_answer(_uploaded(stored), CREATED, CHARSET)
 
     async def update(self, request: Request) -> Response:
         """Replace every workflow of a text."""
         check_query(request, UPLOAD)
-        rows = await self._definitions.update(
+        stored = await self._definitions.update(
             caller_of(request), await read_text(request), namespace=_namespace(request), scope=_scope(request)
         )
-        return json_answer({"workflows": [presented_upload(row) for row in rows]}, headers=CHARSET)
+        return json_answer(_uploaded(stored), headers=CHARSET)
 
     async def update_one(self, request: Request) -> Response:
         """Replace one workflow by id or name; the answer is the bare object."""
         check_query(request, UPLOAD)
-        rows = await self._definitions.update(
+        stored = await self._definitions.update(
             caller_of(request),
             await read_text(request),
             namespace=_namespace(request),
             scope=_scope(request),
             identifier=request.path_params["identifier"],
         )
-        return json_answer(presented_upload(rows[0]), headers=CHARSET)
+        return json_answer(presented_upload(stored.rows[0]), headers=CHARSET)
 
     async def delete(self, request: Request) -> Response:
         """Remove a workflow."""
@@ -125,6 +126,12 @@ class DefinitionRoutes:
         raise NotFound(
             "Ad-hoc actions are not supported by this version yet, and built-in ones stay as they are"
         )
+
+
+def _uploaded(stored: Stored) -> Row:
+    """Stored workflows; `warnings` only where there are some."""
+    answer: Row = {"workflows": [presented_upload(row) for row in stored.rows]}
+    return answer | ({"warnings": stored.warnings} if stored.warnings else {})
 
 
 def _namespace(request: Request) -> str:

@@ -92,6 +92,8 @@ class Client:
             verify=verify if self.base_url.startswith("https://") else False,
             trust_env=not is_local(self.base_url),  # a proxy cannot reach this machine
         )
+        self.warnings: list[str] = []
+        """What the server found odd in texts that it took, in the order of the requests."""
         self.workflows = Workflows(self)
         self.actions = Actions(self)
         self.executions = Executions(self)
@@ -134,11 +136,14 @@ class Client:
         if not answer.content:
             return None
         try:
-            return answer.json()
+            content = answer.json()
         except ValueError:
             raise ApiError(
                 answer.status_code, f"The answer of {url} is no JSON: is this the address of a Mistral API?"
             ) from None
+        if isinstance(content, dict):
+            self.warnings += content.get("warnings", ())
+        return content
 
     def _send(
         self,

@@ -289,6 +289,8 @@ class RowCommand(click.Command):
         with settings.connect() as client:
             try:
                 self._row.run(client, given)
+                for warning in client.warnings:
+                    click.echo(f"warning: {warning}", err=True)
             except ApiError as error:
                 hint = self._row.hints.get(error.status, "").format_map(given)
                 raise ApiError(error.status, f"{error.message}\n{hint}".strip()) from error

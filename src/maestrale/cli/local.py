@@ -13,9 +13,8 @@ from maestrale import config
 from maestrale.cli.running import read_input, run_file
 from maestrale.cli.serving import serve
 from maestrale.config import Settings
-from maestrale.expressions.template import check_syntax
-from maestrale.lang.parse import parse_workflows
 from maestrale.lang.problems import describe
+from maestrale.services.parsing import parse_supported
 
 _config_option = click.option(
     "--config", "config_file", type=click.Path(path_type=Path), help="Settings file (TOML)."
@@ -75,7 +74,7 @@ def validate(files: tuple[IO[str], ...]) -> None:
             text = file.read()
         except UnicodeDecodeError as error:
             raise click.ClickException(f"{file.name} is not a text in UTF-8: {error}") from None
-        parsed = parse_workflows(text, check_syntax)
+        parsed = parse_supported(text)
         for problem in parsed.problems:
             kind = "error" if problem.is_error else "warning"
             click.echo(f"{file.name}: {kind}: {describe(problem)}")

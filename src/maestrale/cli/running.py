@@ -12,13 +12,12 @@ from typing import Any, Protocol
 import click
 
 from maestrale.config import Settings
-from maestrale.expressions.template import check_syntax
-from maestrale.lang.parse import parse_workflows
 from maestrale.lang.problems import describe, raise_for
 from maestrale.lang.spec import Position, WorkflowSpec
 from maestrale.model import states
 from maestrale.model.errors import BadRequest
 from maestrale.model.values import Json
+from maestrale.services.parsing import parse_supported
 from maestrale.store.lock import DatabaseInUse
 
 Row = dict[str, Any]
@@ -75,7 +74,7 @@ def run_file(
     settings: Settings, text: str, file: str, workflow: str | None, given: dict[str, Json], is_quiet: bool
 ) -> int:
     """Run a workflow and report; the exit code."""
-    parsed = parse_workflows(text, check_syntax)
+    parsed = parse_supported(text)
     for problem in parsed.problems:
         if not problem.is_error:
             click.echo(f"{file}: warning: {describe(problem)}", err=True)

@@ -92,13 +92,16 @@ class ActionExecutions:
                 "Action does not support synchronous execution.",
                 f"{new.name} is completed from outside; leave run_sync out",
             )
+        if new.target is not None:
+            raise BadRequest(
+                "params.target is not supported by this version yet: there is one executor", "leave it out"
+            )
         request = RunAction(
             name=new.name,
             input=new.input,
             namespace=new.namespace,
             project_id=caller.project_id,
             description=new.description,
-            target=new.target,
             timeout=new.timeout,
             save=new.save_result or waits_outside,
             wait=not waits_outside and (new.run_sync or not new.save_result),

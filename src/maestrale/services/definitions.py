@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from sqlalchemy.exc import IntegrityError
 
-from maestrale.expressions.template import check_syntax
-from maestrale.lang.parse import Parsed, parse_workflows
 from maestrale.lang.problems import describe, describe_all, raise_for
 from maestrale.lang.spec import InputParameter, WorkflowSpec
 from maestrale.model.errors import BadRequest, Conflict
 from maestrale.model.listing import Listing, Row
 from maestrale.services.access import Caller, authorise
+from maestrale.services.parsing import parse_supported
 from maestrale.services.waiting import now, outcome
 from maestrale.store.catalogue import (
     WORKFLOWS,
@@ -40,6 +39,13 @@ class Verdict(msgspec.Struct, frozen=True):
 
     error: str | None = None
     warnings: tuple[str, ...] = ()
+
+
+class Stored(NamedTuple):
+    """Stored workflows in the order of the text, and what may be wrong with them."""
+
+    rows: list[Row]
+    warnings: list[str]
 
 
 class Definitions:
@@ -68,16 +74,16 @@ class Definitions:
 
     async def create(
         self, caller: Caller, text: str, *, namespace: str = "", scope: str | None = None
-    ) -> list[Row]:
+    ) -> Stored:
         """Store every workflow of a text, all or none; the answer is in the order of the text."""
         authorise(caller, "workflows:create")
         scope = _checked_scope(caller, scope)
-        drafts = await asyncio.to_thread(_drafts, text, namespace)
+        drafts, warnings = await asyncio.to_thread(_drafts, text, namespace)
         names = [draft.name for draft in drafts]
         # Looked up before the write, so that an ordinary duplicate does not disturb a shared commit.
         await outcome(self._database.read(check_new, KIND, caller.project_id, namespace, names))
         try:
-            return await outcome(
+            rows = await outcome(
                 self._database.write(
                     create_definitions,
                     KIND,
@@ -91,6 +97,7 @@ class Definitions:
             )
         except IntegrityError:
             raise _taken(names) from None
+        return Stored(rows, warnings)
 
     async def update(
         self,
@@ -100,14 +107,14 @@ class Definitions:
         namespace: str = "",
         scope: str | None = None,
         identifier: str | None = None,
-    ) -> list[Row]:
+    ) -> Stored:
         """Replace every workflow of a text, all or none.
 
         With `identifier` replace that one, which may get a new name. Without `scope` they become private.
         """
         authorise(caller, "workflows:update")
         scope = _checked_scope(caller, scope)
-        drafts = await asyncio.to_thread(_drafts, text, namespace)
+        drafts, warnings = await asyncio.to_thread(_drafts, text, namespace)
         if identifier is not None and len(drafts) > 1:
             raise BadRequest(
                 "More than one workflow is not supported for an update with an identifier "
@@ -115,7 +122,7 @@ class Definitions:
                 "send one workflow, or leave the identifier out",
             )
         try:
-            return await outcome(
+            rows = await outcome(
                 self._database.write(
                     update_definitions,
                     caller.viewer,
@@ -129,6 +136,7 @@ class Definitions:
             )
         except IntegrityError:
             raise _taken([draft.name for draft in drafts]) from None
+        return Stored(rows, warnings)
 
     async def delete(self, caller: Caller, identifier: str, namespace: str) -> None:
         """Remove a workflow. Executions that run on it go on."""
@@ -137,17 +145,14 @@ class Definitions:
 
     async def validate(self, text: str) -> Verdict:
         """Say what is wrong with a text; nothing is stored."""
-        parsed = await asyncio.to_thread(_parsed, text)
+        parsed = await asyncio.to_thread(parse_supported, text)
         warnings = tuple(describe(problem) for problem in parsed.problems if not problem.is_error)
         return Verdict(describe_all(parsed.problems) if parsed.errors else None, warnings)
 
 
-def _parsed(text: str) -> Parsed[WorkflowSpec]:
-    return parse_workflows(text, check_syntax)
-
-
-def _drafts(text: str, namespace: str) -> list[Draft]:
-    parsed = _parsed(text)
+def _drafts(text: str, namespace: str) -> tuple[list[Draft], list[str]]:
+    """What is to be stored, and the warnings."""
+    parsed = parse_supported(text)
     raise_for(parsed.problems)
     for spec in parsed.specs:
         if " " in spec.name:
@@ -156,7 +161,8 @@ def _drafts(text: str, namespace: str) -> list[Draft]:
             raise BadRequest(f"Name '{spec.name[:40]}...' is longer than {NAME_LENGTH} characters")
     if len(namespace) > NAME_LENGTH:
         raise BadRequest(f"Namespace '{namespace[:40]}...' is longer than {NAME_LENGTH} characters")
-    return [_draft(spec, parsed.texts[spec.name]) for spec in parsed.specs]
+    drafts = [_draft(spec, parsed.texts[spec.name]) for spec in parsed.specs]
+    return drafts, [describe(problem) for problem in parsed.problems]
 
 
 def _draft(spec: WorkflowSpec, text: str) -> Draft:

@@ -1,0 +1,140 @@
+"""Bad requests get a 4xx that says what and where, in the envelope that clients read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from conftest import Call
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+TEXT = """version: '2.0'
+asked:
+  input: [name]
+  output: {greeting: <% $.greeting %>}
+  tasks:
+    greet:
+      action: std.echo output="Hello <% $.name %>"
+      publish: {greeting: <% task().result %>}
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _defined(call: Call) -> None:
+    assert call("POST", "/v2/workflows", content=TEXT).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "given_", "status", "words"),
+    [
+        ("POST", "/v2/executions", {"content": "{"}, 400, "not JSON"),
+        ("POST", "/v2/executions", {"json": []}, 400, "JSON object, not a list"),
+        ("POST", "/v2/executions", {"json": {"worflow_name": "x"}}, 400, "worflow_name"),
+        ("POST", "/v2/executions", {"json": {}}, 400, "workflow_name"),
+        ("POST", "/v2/executions", {"json": {"workflow_name": "nobody"}}, 404, "workflow_identifier=nobody"),
+        ("POST", "/v2/executions", {"json": {"workflow_name": "asked"}}, 400, "missing=['name']"),
+        ("POST", "/v2/executions", {"json": {"workflow_name": "asked", "input": {"name": 1, "n": 2}}}, 400,
+         "unexpected=['n']"),
+        ("POST", "/v2/executions", {"json": {"workflow_name": "asked", "input": "{"}}, 400, "input"),
+        ("POST", "/v2/executions", {"data": {"workflow_name": "asked"}}, 400, "form"),
+        ("POST", "/v2/executions", {"content": "<a/>", "headers": {"Content-Type": "text/xml"}}, 415, "xml"),
+        ("POST", "/v2/workflows", {"content": TEXT}, 409, "workflow-update"),
+        ("POST", "/v2/workflows", {"content": b"\xff"}, 400, "UTF-8"),
+        ("POST", "/v2/workflows", {"content": "a: ["}, 400, "Definition could not be parsed"),
+        ("POST", "/v2/workflows", {"content": TEXT.replace("greet:", "greet: {actoin: x}\n    other:")}, 400,
+         "line 6"),
+        ("PUT", "/v2/workflows", {"content": TEXT.replace("asked", "nobody")}, 404, "nobody"),
+        ("GET", "/v2/workflows/nobody", {}, 404, "Workflow not found"),
+        ("GET", "/v2/workflows?colour=red", {}, 400, 'Unknown argument: "colour"'),
+        ("GET", "/v2/workflows?limit=0", {}, 400, "Limit must be positive"),
+        ("GET", "/v2/workflows?limit=x", {}, 400, "limit"),
+        ("GET", "/v2/workflows?marker=x", {}, 400, "UUID"),
+        ("GET", "/v2/workflows?sort_keys=colour", {}, 400, "colour"),
+        ("GET", "/v2/workflows?fields=colour", {}, 400, "colour"),
+        ("GET", "/v2/executions/none", {}, 404, "WorkflowExecution not found [id=none]"),
+        ("PUT", "/v2/executions/none", {"json": {"state": "PAUSED"}}, 404, "none"),
+        ("DELETE", "/v2/executions/none", {}, 404, "none"),
+        ("GET", "/v2/tasks/none", {}, 404, "Task execution not found [id=none]"),
+        ("GET", "/v2/action_executions/none", {}, 404, "ActionExecution not found [id=none]"),
+        ("POST", "/v2/action_executions", {"json": {"name": "std.ehco"}}, 400, "did you mean std.echo"),
+        ("POST", "/v2/action_executions", {"json": {"name": "std.echo"}}, 400, "missing=['output']"),
+        ("POST", "/v2/action_executions", {"json": {"name": "std.noop", "params": {"target": "x"}}}, 400,
+         "not supported"),
+        ("POST", "/v2/workbooks", {"content": "x"}, 404, "not supported by this version yet"),
+        ("GET", "/v3/nothing", {}, 404, "/v3/nothing"),
+        ("PATCH", "/v2/workflows", {}, 405, "PATCH"),
+    ],
+)  # fmt: skip
+def test_bad_request(
+    call: Call, method: str, path: str, given_: dict[str, Any], status: int, words: str
+) -> None:
+    answer = call(method, path, **given_)
+    assert answer.status_code == status, answer.text
+    fault = answer.json()
+    assert set(fault) == {"faultcode", "faultstring", "debuginfo"}
+    assert words in fault["faultstring"]
+    assert answer.headers["Server-Error-Message"]
+
+
+def test_a_stored_text_with_warnings_says_so(call: Call) -> None:
+    text = "version: '2.0'\nquoted:\n  tasks: {t: {action: 'std.echo output=\"x\u201d'}}\n"
+    answer = call("POST", "/v2/workflows", content=text.encode())
+    assert answer.status_code == 201
+    assert "line 3" in answer.json()["warnings"][0]
+    assert "warnings" not in call("PUT", "/v2/workflows", content=TEXT).json()
+
+
+def test_root_for_programs_and_for_people(call: Call) -> None:
+    assert call("GET", "/").json()["versions"][0]["id"] == "v2.0"
+    page = call("GET", "/", headers={"Accept": "text/html"})
+    assert page.headers["content-type"].startswith("text/html")
+    assert "mistral workflow-create" in page.text
+
+
+def test_large_values_come_back_whole(call: Call) -> None:
+    name = "é" * 20_000
+    body = {"workflow_name": "asked", "input": {"name": name}}
+    execution = call("POST", "/v2/executions", json=body).json()
+    for _ in range(100):
+        found = call("GET", f"/v2/executions/{execution['id']}").json()
+        if found["state"] == "SUCCESS":
+            break
+    assert json.loads(found["output"]) == {"greeting": f"Hello {name}"}
+    assert json.loads(found["input"]) == {"name": name}
+
+
+PATHS = (
+    "/v2/workflows", "/v2/workflows/x", "/v2/workflows/validate", "/v2/executions", "/v2/executions/x",
+    "/v2/executions/x/tasks", "/v2/executions/x/report", "/v2/tasks", "/v2/tasks/x", "/v2/action_executions",
+    "/v2/action_executions/x", "/v2/actions", "/v2/actions/std.echo",
+)  # fmt: skip
+ARGUMENTS = (
+    "limit", "marker", "sort_keys", "sort_dirs", "fields", "name", "state", "tags", "created_at", "nulls",
+    "workflow_id", "include_output", "namespace", "max_depth", "input",
+)  # fmt: skip
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+BODIES = st.dictionaries(
+    st.sampled_from(["name", "workflow_name", "input", "params", "state", "id", "output", "reset", "env"]),
+    JSON,
+    max_size=4,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    method=st.sampled_from(["GET", "POST", "PUT", "DELETE"]),
+    path=st.sampled_from(PATHS),
+    query=st.dictionaries(st.sampled_from(ARGUMENTS), st.text(max_size=12), max_size=3),
+    body=BODIES | JSON,
+)
+def test_nothing_is_answered_by_a_fault_of_ours(
+    call: Call, method: str, path: str, query: dict[str, str], body: Any
+) -> None:
+    answer = call(method, path, params=query, json=None if method == "GET" else body)
+    assert answer.status_code < 500, answer.text
