@@ -144,7 +144,7 @@ def _show_changes(tasks: list[Row], shown: dict[str, str], began: float) -> None
             continue
         shown[task["id"]] = task["state"]
         state = click.style(f"{task['state']:<9}", fg=_COLOURS.get(task["state"]))
-        info = f"  {_first_line(task['state_info'])}" if task["state_info"] else ""
+        info = f"  {_one_line(_first_line(task['state_info']), 120)}" if task["state_info"] else ""
         click.echo(f"{time.monotonic() - began:7.2f}s  {state}  {task['name']}{info}", err=True)
 
 
