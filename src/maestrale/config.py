@@ -56,9 +56,15 @@ class ApiLimits(msgspec.Struct, frozen=True):
 
 
 class EngineSettings(msgspec.Struct, frozen=True):
-    """`steps_per_decision`: tasks started in one decision, before others have their turn."""
+    """`steps_per_decision`: tasks started in one decision, before others have their turn (at least 2).
+    `execution_field_size_limit_kb`: of input, params, results and published values, -1 for no limit."""
 
     steps_per_decision: int = 200
+    execution_field_size_limit_kb: int = 1024
+
+    def __post_init__(self) -> None:
+        if self.steps_per_decision < 2:
+            raise ValueError("steps_per_decision must be at least 2")
 
 
 class ExecutorSettings(msgspec.Struct, frozen=True):

@@ -70,7 +70,10 @@ class Service:
             self.registry,
             self.process_id,
             settings=ActionSettings(http=settings.std_http),
-            limits=Limits(steps=settings.engine.steps_per_decision),
+            limits=Limits(
+                steps=settings.engine.steps_per_decision,
+                field_size_kb=settings.engine.execution_field_size_limit_kb,
+            ),
             asynchronous=settings.executor.asynchronous,
             threads=settings.executor.threads,
         )
@@ -106,9 +109,9 @@ class Service:
         timer.daemon = True
         timer.start()
 
-    def stop(self) -> None:
-        """Give running actions their grace, commit, and close."""
-        self.engine.stop(self.settings.server.grace)
+    def stop(self, grace: float | None = None) -> None:
+        """Give running actions their grace (seconds, by default as set), commit, and close."""
+        self.engine.stop(self.settings.server.grace if grace is None else grace)
         self.database.write(unregister, self.process_id).result()
         self.database.close()
         self.lock.release()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from conftest import MAX_BODY, Call
+from api_service import MAX_BODY, Call
+
+pytest_plugins = ["api_service"]
 
 TEXT = "version: '2.0'\nguarded:\n  tasks: {t: {action: std.noop}}\n"
 

@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from conftest import Call
+from api_service import Call
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+pytest_plugins = ["api_service"]
 
 TEXT = """version: '2.0'
 asked:

@@ -88,9 +88,9 @@ class Embedded:
         )
         return self._do(self._services.action_executions.page(OPERATOR, listing, task_id))
 
-    def close(self) -> None:
-        """Stop the service."""
-        self._service.stop()
+    def close(self, grace: float | None = None) -> None:
+        """Stop the service; running actions get `grace` seconds, by default as set."""
+        self._service.stop(grace)
 
     def _do(self, wanted: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(wanted)
@@ -138,6 +138,6 @@ class Remote:
         """The action executions of a task, with outputs."""
         return self._client.action_executions.list(below=task_id, filters={"include_output": "true"}).items
 
-    def close(self) -> None:
+    def close(self, grace: float | None = None) -> None:  # noqa: ARG002
         """Close the connection."""
         self._client.close()

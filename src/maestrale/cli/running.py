@@ -22,6 +22,8 @@ from maestrale.store.lock import DatabaseInUse
 
 Row = dict[str, Any]
 
+GRACE_AFTER_INTERRUPT = 0.5
+
 ENDED = (states.SUCCESS, states.ERROR, states.CANCELLED, states.PAUSED)
 
 
@@ -43,8 +45,8 @@ class Backend(Protocol):
     def action_executions(self, task_id: str) -> list[Row]:
         """The action executions of a task."""
 
-    def close(self) -> None:
-        """Give everything back."""
+    def close(self, grace: float | None = None) -> None:
+        """Give everything back; running actions get `grace` seconds, by default as set."""
 
 
 def read_input(given: tuple[str, ...]) -> dict[str, Json]:
@@ -82,6 +84,7 @@ def run_file(
     specs = {spec.name: spec for spec in parsed.specs}
     name = _chosen(list(specs), workflow, file)
     backend = _backend(settings)
+    grace = None
     try:
         for replaced in backend.save(text, list(specs)):
             click.echo(f"Note: the stored workflow '{replaced}' was replaced by the one in {file}.", err=True)
@@ -91,10 +94,11 @@ def run_file(
         execution, tasks = _follow(backend, execution_id, is_quiet)
         return _report(backend, specs[name], file, execution, tasks)
     except KeyboardInterrupt:
+        grace = GRACE_AFTER_INTERRUPT
         click.echo("\nInterrupted. The execution is kept and goes on when a server starts.", err=True)
         return 130
     finally:
-        backend.close()
+        backend.close(grace)
 
 
 def _chosen(names: list[str], workflow: str | None, file: str) -> str:

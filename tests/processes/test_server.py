@@ -1,0 +1,76 @@
+"""Starting and stopping the service as a person does."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from processes.receiver import Receiver
+from processes.server import Server, clean_environment
+
+CALLING = """version: '2.0'
+calling:
+  input: [url]
+  tasks:
+    ask: {action: std.http url="<% $.url %>" method="POST"}
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_running_action_may_end(tmp_path: Path, number: int) -> None:
+    """A signal stops the server without a traceback; what runs gets its grace and is kept."""
+    server = Server(tmp_path)
+    with Receiver(delay=0.6) as receiver:
+        server.start()
+        httpx.post(f"{server.url}/v2/workflows", content=CALLING, trust_env=False).raise_for_status()
+        body = {"workflow_name": "calling", "input": {"url": receiver.url}, "id": "mine"}
+        httpx.post(f"{server.url}/v2/executions", json=body, trust_env=False).raise_for_status()
+        while not receiver.calls:
+            time.sleep(0.01)
+        assert server.stop(number) == 0
+        assert "Traceback" not in server.log.read_text()
+        with server:
+            found = httpx.get(f"{server.url}/v2/executions/mine", trust_env=False).json()
+            assert found["state"] == "SUCCESS", found["state_info"]
+        assert sum(receiver.calls.values()) == 1
+
+
+def test_an_interrupted_run_is_kept(tmp_path: Path) -> None:
+    """Ctrl-C ends `run` quickly, without a traceback; the execution stays."""
+    path = tmp_path / "slow.yaml"
+    path.write_text("version: '2.0'\nslow:\n  tasks: {t: {action: std.sleep seconds=30}}\n")
+    with subprocess.Popen(
+        [sys.executable, "-m", "maestrale", "run", str(path)],
+        stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=clean_environment(tmp_path),
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        while "RUNNING" not in process.stderr.readline():
+            pass
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+        assert process.returncode == 130
+        assert "Traceback" not in errors
+        assert "kept" in errors
+        assert time.monotonic() - began < 8
+
+
+def test_idle_costs_nothing(tmp_path: Path) -> None:
+    """An idle server waits for events: it uses no processor time worth mentioning."""
+    with Server(tmp_path) as server:
+        assert server.process is not None
+        time.sleep(4)  # what is loaded after the start is loaded by now
+        before = _processor_seconds(server.process.pid)
+        time.sleep(2)
+        assert _processor_seconds(server.process.pid) - before <= 0.1
+
+
+def _processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
