@@ -10,20 +10,22 @@ import abc
 import functools
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
 from maestrale.expressions.functions import Function, Functions
-from maestrale.expressions.jinja import JinjaLibrary
 from maestrale.expressions.options import JINJA, YAQL, Options
 from maestrale.expressions.problems import LANGUAGE_TITLES, GrammarError, evaluation_message, shortened
 from maestrale.expressions.scanner import has_jinja, has_yaql
 from maestrale.expressions.surroundings import Passthrough, Scope
 from maestrale.expressions.views import CURRENT, Evaluation
-from maestrale.expressions.yaql_library import YaqlLibrary
 from maestrale.model.errors import EvaluationError
 from maestrale.model.values import Json, Secret
+
+if TYPE_CHECKING:  # both import their language's package, which costs a tenth of a second
+    from maestrale.expressions.jinja import JinjaLibrary
+    from maestrale.expressions.yaql_library import YaqlLibrary
 
 _REMEMBERED_TEXTS: Final = 2000
 _HIDDEN_CAUSE: Final = "it failed on a secret value; details are not shown because they could show the value"
@@ -141,6 +143,8 @@ class _Languages:
     def yaql(self) -> YaqlLibrary:
         with self._making:
             if self._yaql is None:
+                from maestrale.expressions.yaql_library import YaqlLibrary
+
                 self._yaql = YaqlLibrary(self.options, self._functions)
             return self._yaql
 
@@ -148,6 +152,8 @@ class _Languages:
     def jinja(self) -> JinjaLibrary:
         with self._making:
             if self._jinja is None:
+                from maestrale.expressions.jinja import JinjaLibrary
+
                 self._jinja = JinjaLibrary(self._functions)
             return self._jinja
 
