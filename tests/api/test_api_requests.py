@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from api_service import Call
+from api_service import Api
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-pytest_plugins = ["api_service"]
+pytest_plugins = ["api_fixtures"]
 
 TEXT = """version: '2.0'
 asked:
@@ -24,8 +24,8 @@ asked:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _defined(call: Call) -> None:
-    assert call("POST", "/v2/workflows", content=TEXT).status_code == 201
+def _defined(api: Api) -> None:
+    assert api("POST", "/v2/workflows", content=TEXT).status_code == 201
 
 
 @pytest.mark.parametrize(
@@ -70,9 +70,9 @@ def _defined(call: Call) -> None:
     ],
 )  # fmt: skip
 def test_bad_request(
-    call: Call, method: str, path: str, given_: dict[str, Any], status: int, words: str
+    api: Api, method: str, path: str, given_: dict[str, Any], status: int, words: str
 ) -> None:
-    answer = call(method, path, **given_)
+    answer = api(method, path, **given_)
     assert answer.status_code == status, answer.text
     fault = answer.json()
     assert set(fault) == {"faultcode", "faultstring", "debuginfo"}
@@ -80,27 +80,27 @@ def test_bad_request(
     assert answer.headers["Server-Error-Message"]
 
 
-def test_a_stored_text_with_warnings_says_so(call: Call) -> None:
+def test_a_stored_text_with_warnings_says_so(api: Api) -> None:
     text = "version: '2.0'\nquoted:\n  tasks: {t: {action: 'std.echo output=\"x\u201d'}}\n"
-    answer = call("POST", "/v2/workflows", content=text.encode())
+    answer = api("POST", "/v2/workflows", content=text.encode())
     assert answer.status_code == 201
     assert "line 3" in answer.json()["warnings"][0]
-    assert "warnings" not in call("PUT", "/v2/workflows", content=TEXT).json()
+    assert "warnings" not in api("PUT", "/v2/workflows", content=TEXT).json()
 
 
-def test_root_for_programs_and_for_people(call: Call) -> None:
-    assert call("GET", "/").json()["versions"][0]["id"] == "v2.0"
-    page = call("GET", "/", headers={"Accept": "text/html"})
+def test_root_for_programs_and_for_people(api: Api) -> None:
+    assert api("GET", "/").json()["versions"][0]["id"] == "v2.0"
+    page = api("GET", "/", headers={"Accept": "text/html"})
     assert page.headers["content-type"].startswith("text/html")
     assert "mistral workflow-create" in page.text
 
 
-def test_large_values_come_back_whole(call: Call) -> None:
+def test_large_values_come_back_whole(api: Api) -> None:
     name = "é" * 20_000
     body = {"workflow_name": "asked", "input": {"name": name}}
-    execution = call("POST", "/v2/executions", json=body).json()
+    execution = api("POST", "/v2/executions", json=body).json()
     for _ in range(100):
-        found = call("GET", f"/v2/executions/{execution['id']}").json()
+        found = api("GET", f"/v2/executions/{execution['id']}").json()
         if found["state"] == "SUCCESS":
             break
     assert json.loads(found["output"]) == {"greeting": f"Hello {name}"}
@@ -136,7 +136,7 @@ BODIES = st.dictionaries(
     body=BODIES | JSON,
 )
 def test_nothing_is_answered_by_a_fault_of_ours(
-    call: Call, method: str, path: str, query: dict[str, str], body: Any
+    api: Api, method: str, path: str, query: dict[str, str], body: Any
 ) -> None:
-    answer = call(method, path, params=query, json=None if method == "GET" else body)
+    answer = api(method, path, params=query, json=None if method == "GET" else body)
     assert answer.status_code < 500, answer.text

@@ -95,7 +95,7 @@ class ExecutionRoutes:
         known = EXECUTION_ATTRIBUTES | set(self._executions.shape.fields)
         content = await read_attributes(request, "wf_ex", known)
         new = NewExecution(
-            workflow=text_of(content, "workflow_id") or text_of(content, "workflow_name"),
+            workflow=text_of(content, "workflow_id") or text_of(content, "workflow_name") or None,
             namespace=text_of(content, "workflow_namespace"),
             input=object_of(content, "input"),
             params=object_of(content, "params"),
@@ -171,7 +171,8 @@ class ExecutionRoutes:
     async def _task_page(self, request: Request, listing: Listing, execution_id: str | None) -> Response:
         rows = await self._tasks.page(caller_of(request), listing, execution_id)
         shape = self._tasks.shape
-        return json_answer(page_answer(request, "/v2/tasks", shape, listing, [_task(row) for row in rows]))
+        shown = [_task(row, listing.fields) for row in rows]
+        return json_answer(page_answer(request, "/v2/tasks", shape, listing, shown))
 
     async def task(self, request: Request) -> Response:
         """One task with its result."""

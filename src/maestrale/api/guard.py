@@ -13,6 +13,7 @@ import uuid
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from maestrale.api.answers import fault
@@ -59,6 +60,8 @@ class Guard:
             return
         try:
             await self._app(scope, self._counted(receive), send_with_id)
+        except ClientDisconnect:
+            logger.info("%s %s: the client left [%s]", scope["method"], scope["path"], request_id)
         except Exception:
             logger.exception("%s %s failed [%s]", scope["method"], scope["path"], request_id)
             if started:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from maestrale.actions.registry import AnyAction, Registry
 from maestrale.model.errors import NotFound
 from maestrale.model.listing import Filter, Listing, Row, Shape, SortKey
 from maestrale.services.access import Caller, authorise
+from maestrale.store.selection import Kind, check_operator, value_of
 
 FIELDS: Final = (
     "id",
@@ -23,7 +27,26 @@ FIELDS: Final = (
     "updated_at",
     "namespace",
 )
-COMPARED: Final = frozenset({"name", "input", "description", "namespace", "scope", "definition"})
+KINDS: Final[dict[str, Kind]] = {
+    "name": "text",
+    "input": "text",
+    "description": "text",
+    "definition": "text",
+    "namespace": "text",
+    "scope": "text",
+    "tags": "tags",
+    "is_system": "flag",
+    "created_at": "time",
+    "updated_at": "time",
+}
+"""What actions may be filtered by."""
+LIKE_TO_GLOB: Final = str.maketrans({"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"})
+ORDERS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "lt": operator.lt,
+    "lte": operator.le,
+    "gt": operator.gt,
+    "gte": operator.ge,
+}
 
 
 class Actions:
@@ -32,9 +55,7 @@ class Actions:
     shape = Shape(
         collection="actions",
         fields=FIELDS,
-        filters=frozenset(
-            {*COMPARED, "tags", "created_at", "updated_at", "is_system"},
-        ),
+        filters=frozenset(KINDS),
         sortable=frozenset(FIELDS),
         free_ids=True,
     )
@@ -89,29 +110,21 @@ def _order(row: Row, key: SortKey) -> tuple[bool, Any]:
 
 
 def _fits(row: Row, filter_: Filter) -> bool:
-    """Whether a built-in action passes a filter. It has no tags and no times, so those fit nothing."""
-    if filter_.name == "is_system":
-        return filter_.value.lower() not in ("false", "0", "f", "n", "no", "off", "")
-    if filter_.name not in COMPARED:
-        return filter_.operator in ("neq", "nin")
-    operator, wanted = filter_.operator, filter_.value
-    value = row[filter_.name]
+    """Whether a built-in action passes a filter. It has no tags and no times: those are equal to nothing."""
+    kind = KINDS[filter_.name]
+    check_operator(kind, filter_)
+    texts = filter_.value.split(",") if filter_.operator in ("in", "nin") else [filter_.value]
+    wanted = [value_of(kind, filter_, text) for text in texts]
+    value = None if kind == "time" else row[filter_.name]
+    if filter_.operator in ("eq", "in"):
+        return value in wanted
+    if filter_.operator in ("neq", "nin"):
+        return value not in wanted
     if value is None:
-        return operator in ("neq", "nin")
-    if operator == "has":
-        return wanted.lower() in value.lower()
-    if operator in ("in", "nin"):
-        return (value in wanted.split(",")) == (operator == "in")
-    comparisons = {
-        "eq": value == wanted,
-        "neq": value != wanted,
-        "lt": value < wanted,
-        "lte": value <= wanted,
-        "gt": value > wanted,
-        "gte": value >= wanted,
-    }
-    fits: bool = comparisons[operator]
-    return fits
+        return False
+    if filter_.operator == "has":
+        return fnmatchcase(value.lower(), f"*{filter_.value.lower().translate(LIKE_TO_GLOB)}*")
+    return ORDERS[filter_.operator](value, wanted[0])
 
 
 def _after_marker(rows: list[Row], marker: str | None) -> list[Row]:

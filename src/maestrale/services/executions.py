@@ -100,8 +100,7 @@ class Executions:
         """
         authorise(caller, "executions:create")
         if new.id is not None:
-            if not 0 < len(new.id) <= ID_LENGTH:
-                raise BadRequest(f"The id of an execution has 1 to {ID_LENGTH} characters, not {len(new.id)}")
+            _check_id(new.id)
             existing = await outcome(self._database.read(find_execution, caller.viewer, new.id, _ANSWER))
             if existing is not None:
                 return existing
@@ -203,6 +202,16 @@ def checked_environment(environment: Any) -> dict[str, Json]:
     return environment
 
 
+def _check_id(identifier: str) -> None:
+    """BadRequest for an id that is too long, or that no path of the API could hold."""
+    if not 0 < len(identifier) <= ID_LENGTH:
+        raise BadRequest(f"The id of an execution has 1 to {ID_LENGTH} characters, not {len(identifier)}")
+    if "/" in identifier or not identifier.isprintable() or identifier in (".", ".."):
+        raise BadRequest(
+            f"The id {identifier!r} cannot be part of an address", "use letters, digits, '-' and '_'"
+        )
+
+
 def _prepared(connection: Connection, viewer: Viewer, new: NewExecution) -> Started:
     """The event that starts what was wished for."""
     workflow, namespace = new.workflow, new.namespace
@@ -217,6 +226,8 @@ def _prepared(connection: Connection, viewer: Viewer, new: NewExecution) -> Star
         description = f"{description or ''} Based on the execution '{new.source_id}'".strip()
     if params.get("env") is not None:
         checked_environment(params["env"])
+    if params.get("notify"):
+        raise BadRequest("params.notify is not supported by this version yet", "leave it out")
     definition = definition_to_start(connection, viewer, workflow or "", namespace or "")
     return Started(
         workflow_name=definition.name,

@@ -29,7 +29,7 @@ def _not_yet(spec: WorkflowSpec) -> list[Problem]:
                     place.column,
                     str(task.target),
                     "leave it out",
-                    path,
+                    (spec.raw["name"], *path),
                 )
             )
     return found

@@ -17,7 +17,7 @@ from maestrale.services.access import Caller, authorise
 from maestrale.services.executions import checked_environment
 from maestrale.services.waiting import outcome
 from maestrale.store.database import Database
-from maestrale.store.queries import TASK_FIELDS, TASKS, get_execution, get_task, is_with_items, list_tasks
+from maestrale.store.queries import TASK_FIELDS, TASKS, get_execution, get_task, list_tasks
 from maestrale.store.selection import Viewer
 
 
@@ -90,7 +90,5 @@ def _command(
             "Mandatory field 'reset' is missing",
             "true runs everything again, false (with-items only) the failed items",
         )
-    if not change.reset and not is_with_items(connection, identifier):
-        raise BadRequest("Only a with-items task can be rerun with reset false")
     environment = None if change.environment is None else checked_environment(change.environment)
     return execution_id, RerunRequested(identifier, change.reset, environment)

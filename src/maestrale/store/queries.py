@@ -184,12 +184,6 @@ def get_task(
     return _finish_tasks(connection, rows, fields)[0]
 
 
-def is_with_items(connection: Connection, task_id: str) -> bool:
-    """Whether a task runs once per item."""
-    count = connection.execute(select(_task.items_count).where(_task.id == task_id)).scalar()
-    return count is not None
-
-
 def list_action_executions(connection: Connection, viewer: Viewer, listing: Listing) -> list[Row]:
     """One page of action executions."""
     return _finish_actions(connection, read_page(connection, ACTION_EXECUTIONS, viewer, listing))
@@ -257,7 +251,7 @@ def _finish_tasks(connection: Connection, rows: list[Row], fields: Sequence[str]
             shown["runtime_context"] = _runtime_context(row)
         if "result" in fields:
             shown["result"] = results[row["_id"]]
-        if "published_global" in fields and row["_published_global"] not in (None, "{}"):
+        if "published_global" in fields:
             shown["published_global"] = _document(connection, root_id, row["_published_global"])
         finished.append(shown)
     return finished

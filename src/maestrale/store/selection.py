@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, false, func, literal, not_, or_, select
 from sqlalchemy.sql import ColumnElement, FromClause, Select
 
 from maestrale.model.errors import BadRequest, NotFound
-from maestrale.model.listing import Filter, Listing, Row, Shape, SortKey
+from maestrale.model.listing import Filter, Listing, Operator, Row, Shape, SortKey
 from maestrale.model.values import Microseconds
 
 Kind = Literal["text", "uuid", "time", "flag", "tags", "document"]
@@ -24,6 +24,13 @@ FALSE_WORDS: Final = frozenset({"false", "0", "f", "n", "no", "off", ""})
 MOST_VALUES: Final = 200
 LONGEST_PATTERN: Final = 10_000
 """Databases bound the depth of an expression and the bytes of a pattern."""
+UNFIT: Final[dict[Kind, tuple[Operator, ...]]] = {
+    "flag": ("lt", "lte", "gt", "gte", "has"),
+    "document": ("lt", "lte", "gt", "gte"),
+    "tags": ("lt", "lte", "gt", "gte"),
+    "time": ("has",),
+}
+"""Operators that make no sense for a kind of field."""
 
 
 class Viewer(msgspec.Struct, frozen=True):
@@ -116,21 +123,18 @@ def read_page(
 
 def condition(field: Field, filter_: Filter) -> Condition:
     """One filter as SQL."""
+    check_operator(field.kind, filter_)
     if field.kind == "time":
         return _time_condition(field, filter_)
     if field.kind == "tags":
         return _tags_condition(field, filter_)
     column, operator = field.column, filter_.operator
-    if (operator in ("lt", "lte", "gt", "gte") and field.kind in ("flag", "document")) or (
-        operator == "has" and field.kind == "flag"
-    ):
-        raise _unfit(filter_, f"'{operator}' does not compare this field")
     if operator == "has":
         return _like(column, filter_)
     if operator in ("in", "nin"):
-        values = [_value(field.kind, filter_, text) for text in _listed(filter_)]
+        values = [value_of(field.kind, filter_, text) for text in _listed(filter_)]
         return column.in_(values) if operator == "in" else _negated(field, column.in_(values))
-    value = _value(field.kind, filter_, filter_.value)
+    value = value_of(field.kind, filter_, filter_.value)
     if operator == "neq":
         return _negated(field, column == value)
     if operator == "eq" and field.indexed is not None:
@@ -163,7 +167,16 @@ def _listed(filter_: Filter) -> list[str]:
     return texts
 
 
-def _value(kind: Kind, filter_: Filter, text: str) -> Any:
+def check_operator(kind: Kind, filter_: Filter) -> None:
+    """BadRequest for an operator that makes no sense for this kind of field."""
+    if filter_.operator in UNFIT.get(kind, ()):
+        raise _unfit(filter_, f"'{filter_.operator}' does not compare this field")
+
+
+def value_of(kind: Kind, filter_: Filter, text: str) -> Any:
+    """What a field of this kind is compared with (times: the start of the second). BadRequest if unfit."""
+    if kind == "time":
+        return _time(filter_, text)
     if kind == "uuid" and not is_uuid(text):
         raise _unfit(filter_, f"'{text}' is not a UUID")
     if kind == "flag":
@@ -194,8 +207,6 @@ def is_uuid(text: str) -> bool:
 def _time_condition(field: Field, filter_: Filter) -> Condition:
     """Times are compared as the API shows them: by whole seconds."""
     column, operator = field.column, filter_.operator
-    if operator == "has":
-        raise _unfit(filter_, "'has' does not compare times")
     if operator in ("in", "nin"):
         starts = [_time(filter_, text) for text in _listed(filter_)]
         within = or_(*(and_(column >= start, column < start + SECOND) for start in starts))
@@ -234,8 +245,6 @@ def _tags_condition(field: Field, filter_: Filter) -> Condition:
         "in": or_(*given),
         "nin": not_(or_(*given)),
     }
-    if operator not in conditions:
-        raise _unfit(filter_, f"'{operator}' does not compare tags")
     return conditions[operator]
 
 
