@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect, text
 from maestrale.store.database import Database, DatabaseError
 from maestrale.store.tables import metadata
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The newest revision in migrations/versions."""
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"

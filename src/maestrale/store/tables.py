@@ -164,6 +164,7 @@ action_executions = Table(
     Column("tags", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger),
+    Column("adhoc", Text),
     Index("ix_action_executions_task_id_item_index", "task_id", "item_index"),
     Index("ix_action_executions_execution_id", "execution_id"),
     Index("ix_action_executions_created_at_id", "created_at", "id"),
@@ -174,7 +175,10 @@ action_executions = Table(
         postgresql_where=text("state = 'RUNNING'"),
     ),
 )
-"""`execution_id` and `task_id` are null for an action that was run directly."""
+"""`execution_id` and `task_id` are null for an action that was run directly.
+
+`adhoc`: what an ad-hoc action runs in the end, and how its result is transformed; null for other actions.
+"""
 
 mail = Table(
     "mail",
@@ -265,3 +269,18 @@ definitions = Table(
     Index("ix_definitions_kind_created_at", "kind", "created_at"),
 )
 """`kind` is workflow, action or workbook; `input` is what lists show, `interface` a JSON document."""
+
+environments = Table(
+    "environments",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Name, nullable=False),
+    Column("project_id", String(80), nullable=False),
+    Column("scope", String(10), nullable=False),
+    Column("description", Text),
+    Column("variables", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger),
+    UniqueConstraint("name", "project_id"),
+    Index("ix_environments_created_at_id", "created_at", "id"),
+)
