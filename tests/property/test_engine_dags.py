@@ -151,3 +151,38 @@ def test_a_long_ladder_of_joins(count: int) -> None:
     assert (found.output["l"], found.output["r"]) == (count - 1, count - 1)
     assert found.output["all"] == {f"l{count - 1}": 1, f"r{count - 1}": 1}
     found.world.check_replay_and_reload()
+
+
+def started(found: Run) -> list[str]:
+    """All tasks but joins that failed for lack of triggers: a person who restarts these overrules that."""
+    return [t.name for t in found.tasks() if not (t.state_info or "").startswith("Failed by tasks")]
+
+
+@given(tasks=graphs(), order=st.randoms(use_true_random=False), reload=st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_a_restart_from_any_task_ends_like_a_fresh_run(
+    tasks: list[Task], order: random.Random, reload: bool
+) -> None:
+    found = World(text_of(tasks), steps=3).start()
+    complete(found, tasks, order)
+    for _ in range(3):
+        if reload:
+            found.world.restart()
+        found.restart(order.choice(started(found)))
+        found.world.check_replay_and_reload()
+        complete(found, tasks, order, restarts=reload)
+        assert Expected(found.states, found.state) == expected(tasks)
+        assert len(found.names) == len(set(found.names))
+
+
+@given(tasks=graphs(partial_joins=False), order=st.randoms(use_true_random=False))
+@settings(max_examples=50, deadline=None)
+def test_a_restart_gives_the_output_of_a_fresh_run(tasks: list[Task], order: random.Random) -> None:
+    found = World(text_of(tasks), check_base=False).start()
+    complete(found, tasks, order)
+    assert isinstance(found.output, dict)
+    fresh = found.output.keys() - {"result"}
+    found.restart(order.choice(started(found)))
+    complete(found, tasks, order)
+    if len(started(found)) == len(found.names):
+        assert found.output.keys() - {"result"} == fresh == set(found.names)

@@ -143,7 +143,9 @@ class Mischief:
         tasks = [task.name for task in found.tasks()]
         failed = [task.name for task in found.tasks() if found.states[task.name] == states.ERROR]
         waiting = [task.name for task in found.tasks() if found.open_actions(task.name)]
-        kind = self.chance.choice(["pause", "resume", "resume", "rerun", "rerun", "skip", "stop", "update"])
+        kind = self.chance.choice(
+            ["pause", "resume", "resume", "rerun", "rerun", "restart", "skip", "stop", "update"]
+        )
         match kind:
             case "pause":
                 found.pause()
@@ -153,6 +155,9 @@ class Mischief:
                 environment = {"again": 1} if self.chance.random() < 0.3 else None
                 reset = self.chance.random() < 0.5
                 found.rerun(self.chance.choice(failed or tasks), reset=reset, environment=environment)
+            case "restart" if tasks:
+                environment = {"again": 1} if self.chance.random() < 0.3 else None
+                found.restart(self.chance.choice(tasks), environment)
             case "skip" if failed:
                 found.skip(self.chance.choice(failed))
             case "stop" if self.chance.random() < 0.3:

@@ -52,7 +52,7 @@ def resume_requested(decision: Decision, event: ResumeRequested) -> None:
     _set_running(decision)
     tell_parent(decision, states.RUNNING, event.cascaded)
     dispatch_backlog(decision)
-    _take_up_the_rest(decision)
+    take_up_the_rest(decision)
 
 
 def stop_requested(decision: Decision, event: StopRequested) -> None:
@@ -80,15 +80,21 @@ def rerun_requested(decision: Decision, event: RerunRequested) -> None:
     if state == states.SUCCESS:
         raise illegal(decision, states.RUNNING)
     if event.environment:
-        _merge_upwards(decision, event.environment)
+        merge_upwards(decision, event.environment)
     _keep_contexts_of_followers(decision, task)
-    _reopen(decision)
+    reopen(decision)
     failed = None
     if not event.reset and task.items_count is not None:
         runs = decision.draft.runs(task.id)
         done = {index for index, outcome in runs.outcomes.items() if outcome.state == states.SUCCESS}
         done |= {child.item_index for _, child in runs.open.items() if child.item_index is not None}
         failed = [index for index in range(task.items_next) if index not in done]
+    run_again(decision, task, failed)
+    take_up_the_rest(decision)
+
+
+def run_again(decision: Decision, task: TaskExecution, failed: list[int] | None = None) -> TaskExecution:
+    """Start a task anew under its id, with-items from `failed` items only (None: all); it is editable."""
     task = set_state(decision, task, states.IDLE, None, {"kind": "continue"})
     kept: dict[str, Json] = {
         key: task.runtime[key] for key in ("attempt", "firings", "round") if key in task.runtime
@@ -107,7 +113,7 @@ def rerun_requested(decision: Decision, event: RerunRequested) -> None:
     if task.is_join:
         task.triggered_by = list(triggers(decision, task.name))
     make_ready(decision, task)
-    _take_up_the_rest(decision)
+    return task
 
 
 def skip_requested(decision: Decision, event: SkipRequested) -> None:
@@ -116,7 +122,7 @@ def skip_requested(decision: Decision, event: SkipRequested) -> None:
     if decision.draft.workflow.state == states.SUCCESS:
         raise illegal(decision, states.RUNNING)
     if decision.draft.workflow.state != states.PAUSED:
-        _reopen(decision)
+        reopen(decision)
     _keep_contexts_of_followers(decision, task)
     task = set_state(decision, task, states.RUNNING, None, {"kind": "skip"})
     task.processed = False
@@ -126,7 +132,7 @@ def skip_requested(decision: Decision, event: SkipRequested) -> None:
     decision.draft.ends.remove(task.id)
     forget(decision, task)
     decision.completions.append(Completion(task.id, states.SKIPPED, "Task was skipped."))
-    _take_up_the_rest(decision)
+    take_up_the_rest(decision)
 
 
 def child_rerun(decision: Decision, event: ChildRerun) -> None:
@@ -139,10 +145,19 @@ def child_rerun(decision: Decision, event: ChildRerun) -> None:
     if index is None:
         return
     if decision.draft.workflow.state != states.PAUSED:
-        _reopen(decision)
+        reopen(decision)
     _keep_contexts_of_followers(decision, task)
+    await_again(decision, task, event, index)
+    if decision.draft.workflow.state == states.RUNNING:
+        take_up_the_rest(decision)
+
+
+def await_again(decision: Decision, task: TaskExecution, event: ChildRerun, index: int) -> TaskExecution:
+    """A task waits anew for a sub-workflow execution that had ended as its outcome `index`."""
+    execution_id = event.execution_id
+    runs = decision.draft.runs(task.id)
     was_completed = task.is_completed
-    task = set_state(decision, task, states.RUNNING, None, {"kind": "sub-workflow", "id": event.execution_id})
+    task = set_state(decision, task, states.RUNNING, None, {"kind": "sub-workflow", "id": execution_id})
     task.processed = False
     task.error_handled = False
     task.finished_at = None
@@ -153,24 +168,37 @@ def child_rerun(decision: Decision, event: ChildRerun) -> None:
         task.next_tasks = None
         decision.draft.ends.remove(task.id)
         forget(decision, task)
-    failed = runs.outcomes.get(index)
     runs.outcomes.remove(index)
     if task.items_count is not None:
         task.items_done -= 1
-        task.items_failed -= failed is not None and failed.state != states.SUCCESS
-    decision.draft.accepted[event.execution_id] = False
+        task.items_failed -= not event.succeeded
+    decision.draft.accepted[execution_id] = False
     decision.draft.add_child(
         Child(
-            id=event.execution_id,
+            id=execution_id,
             task_id=task.id,
             is_workflow=True,
             item_index=index if task.items_count is not None else None,
-            attempt=task.attempt,
+            attempt=event.attempt,
             created_at=decision.now,
         )
     )
-    if decision.draft.workflow.state == states.RUNNING:
-        _take_up_the_rest(decision)
+    return _repeat_lost_items(decision, task)
+
+
+def _repeat_lost_items(decision: Decision, task: TaskExecution) -> TaskExecution:
+    """Items that were called off when the task ended, and so left no outcome, are to be started anew."""
+    if task.items_count is None:
+        return task
+    runs = decision.draft.runs(task.id)
+    known = {child.item_index for _, child in runs.open.items()} | set(runs.outcomes)
+    waiting = set(task.runtime.get("redo", ()))
+    lost = [index for index in range(task.items_next) if index not in known or index in waiting]
+    if lost:
+        failed = task.items_failed
+        task = abandon_children(decision, task, lost)
+        task.items_failed = failed
+    return task
 
 
 def child_updated(
@@ -206,7 +234,7 @@ def environment_updated(decision: Decision, event: EnvironmentUpdated) -> None:
             "Updating env to workflow execution is only permitted if it is in IDLE, PAUSED, or ERROR state."
         )
     if event.from_child:
-        _merge_upwards(decision, event.environment)
+        merge_upwards(decision, event.environment)
     else:
         merge_environment(decision, event.environment)
 
@@ -219,7 +247,7 @@ def merge_environment(decision: Decision, environment: dict[str, Json]) -> None:
     workflow.updated_at = decision.now
 
 
-def _merge_upwards(decision: Decision, environment: dict[str, Json]) -> None:
+def merge_upwards(decision: Decision, environment: dict[str, Json]) -> None:
     workflow = decision.draft.workflow
     merge_environment(decision, environment)
     if workflow.parent_id is not None:
@@ -239,8 +267,12 @@ def _failed_task(decision: Decision, task_id: str) -> TaskExecution:
     return task
 
 
-def _reopen(decision: Decision) -> None:
-    """Set a failed or cancelled workflow, and everything above it, running again."""
+def reopen(decision: Decision, *, restarted: bool = False) -> None:
+    """Set a finished workflow, and everything above it, running again.
+
+    `restarted`: above, what followed is superseded.
+    """
+    succeeded = decision.draft.workflow.state == states.SUCCESS
     if decision.draft.workflow.state == states.RUNNING:
         return
     _set_running(decision)
@@ -248,7 +280,9 @@ def _reopen(decision: Decision) -> None:
     workflow.output = None
     workflow.finished_at = None
     if workflow.parent_id is not None and workflow.parent_task_id is not None:
-        event = ChildRerun(workflow.parent_task_id, workflow.id)
+        event = ChildRerun(
+            workflow.parent_task_id, workflow.id, restarted, succeeded, attempt=workflow.attempt
+        )
         decision.draft.effects.append(Tell(workflow.parent_id, event))
 
 
@@ -260,7 +294,7 @@ def _set_running(decision: Decision) -> None:
     workflow.updated_at = decision.now
 
 
-def _take_up_the_rest(decision: Decision) -> None:
+def take_up_the_rest(decision: Decision) -> None:
     """Go on with every task that ended, or was to start, while the workflow did not run."""
     draft = decision.draft
     queued = set(draft.ready)

@@ -30,6 +30,7 @@ from maestrale.engine.events import (
     EnvironmentUpdated,
     PauseRequested,
     RerunRequested,
+    RestartRequested,
     ResumeRequested,
     SkipRequested,
     Started,
@@ -46,6 +47,7 @@ from maestrale.engine.limits import FieldTooLarge, check_size
 from maestrale.engine.needs import Answers
 from maestrale.engine.outputs import end_workflow, fail_unhandled
 from maestrale.engine.program import Program
+from maestrale.engine.restart import child_restarted, restart_requested
 from maestrale.engine.starting import start_task
 from maestrale.engine.tasks import make_ready, set_state, update_timer
 from maestrale.model import states
@@ -102,10 +104,15 @@ def _handle(decision: Decision, execution_id: str, event: AnyEvent) -> None:
             stop_requested(decision, event)
         case RerunRequested():
             rerun_requested(decision, event)
+        case RestartRequested():
+            restart_requested(decision, event)
         case SkipRequested():
             skip_requested(decision, event)
         case ChildRerun():
-            child_rerun(decision, event)
+            if event.restarted:
+                child_restarted(decision, event)
+            else:
+                child_rerun(decision, event)
         case EnvironmentUpdated():
             environment_updated(decision, event)
         case Described():

@@ -110,6 +110,13 @@ class RerunRequested(Event, frozen=True, tag="rerun"):
     environment: dict[str, Json] | None = None
 
 
+class RestartRequested(Event, frozen=True, tag="restart"):
+    """Run a finished execution again from any of its tasks; what followed from the task is superseded."""
+
+    task_id: str
+    environment: dict[str, Json] | None = None
+
+
 class SkipRequested(Event, frozen=True, tag="skip"):
     """Take a failed task as done with."""
 
@@ -117,10 +124,18 @@ class SkipRequested(Event, frozen=True, tag="skip"):
 
 
 class ChildRerun(Event, frozen=True, tag="child-rerun"):
-    """A sub-workflow execution of `task_id` was opened again, so this execution is running again too."""
+    """A sub-workflow execution of `task_id` was opened again, so this execution is running again too.
+
+    `restarted`: whatever followed from that task in this execution is superseded. `succeeded`: how the
+    sub-workflow execution had ended, which its row does not tell any more. `attempt` is the task's for which
+    it was started.
+    """
 
     task_id: str
     execution_id: str
+    restarted: bool = False
+    succeeded: bool = False
+    attempt: int = 0
 
 
 class EnvironmentUpdated(Event, frozen=True, tag="environment"):
@@ -154,6 +169,7 @@ AnyEvent = (
     | ResumeRequested
     | StopRequested
     | RerunRequested
+    | RestartRequested
     | SkipRequested
     | ChildRerun
     | EnvironmentUpdated

@@ -52,8 +52,8 @@ class TaskExecution(msgspec.Struct, kw_only=True):
     """One row of task_executions.
 
     `items` are the values of with-items, one map of variables for each index. `context` is the inbound
-    context, None until it is rebuilt after a load; it is stored only where `checkpointed`. `live`: a later
-    decision may still need this row in memory.
+    context, None until it is rebuilt after a load; it is stored only where `checkpointed`. `live` is false
+    once a restart has superseded it: then only its row is left, as history.
     """
 
     id: str

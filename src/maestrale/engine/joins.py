@@ -67,7 +67,7 @@ def judge(decision: Decision, task: TaskExecution) -> None:
     if task.state != states.WAITING:
         return
     if len(decision.draft.join(task.name).arrivals) >= _needed(decision, task.name):
-        _start(decision, task)
+        start_join(decision, task)
     elif _is_hopeless(decision, task.name):
         _fail(decision, task)
 
@@ -139,7 +139,8 @@ def _note_arrival(decision: Decision, name: str, source: TaskExecution, event: s
     progress.arrivals[source.name] = (source.id, event)
 
 
-def _start(decision: Decision, task: TaskExecution) -> None:
+def start_join(decision: Decision, task: TaskExecution) -> None:
+    """Start a WAITING join with the triggers that have come."""
     task = set_state(decision, task, states.IDLE, None, {"kind": "continue"})
     task.triggered_by = triggers(decision, task.name)
     sources = _inherit(decision, task, task.triggered_by)

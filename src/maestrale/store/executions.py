@@ -229,7 +229,7 @@ def load_execution(connection: Connection, execution_id: str) -> LoadedExecution
     )
     for task_data in connection.execute(
         select(task_executions)
-        .where(task_executions.c.execution_id == execution_id)
+        .where(task_executions.c.execution_id == execution_id, task_executions.c.live)
         .order_by(task_executions.c.sequence)
     ).mappings():
         _add_task(execution, _task(task_data, fetch))
@@ -301,7 +301,8 @@ def _load_sub_workflows(connection: Connection, execution: Execution, execution_
         table.c.id, table.c.parent_task_id, table.c.item_index, table.c.attempt, table.c.name, table.c.state,
         table.c.output, table.c.root_id, table.c.accepted, table.c.created_at,
     ).where(table.c.parent_id == execution_id)  # fmt: skip
-    for row in connection.execute(query).mappings():
+    waiting = []
+    for row in connection.execute(query.order_by(table.c.attempt)).mappings():
         task = execution.tasks.get(row["parent_task_id"])
         if task is None:
             continue
@@ -309,8 +310,23 @@ def _load_sub_workflows(connection: Connection, execution: Execution, execution_
             output = decode(row["output"], fetcher(connection, row["root_id"]))
             runs = execution.runs.setdefault(task.id, Runs())
             runs.outcomes[row["item_index"] or 0] = Outcome(row["state"], output, row["id"])
-        elif row["attempt"] == task.attempt and not task.is_completed:
+        elif not task.is_completed:
+            waiting.append((task, row))
+    newest = {(task.id, row["item_index"]): (task, row) for task, row in waiting}
+    for task, row in newest.values():
+        if _is_awaited(execution, task, row):
             _open_sub_workflow(execution, task, row)
+
+
+def _is_awaited(execution: Execution, task: TaskExecution, row: Any) -> bool:
+    """Whether the newest sub-workflow execution of a task (or item) without an outcome is waited for."""
+    if task.items_count is None:
+        return bool(row["attempt"] == task.attempt)
+    index = row["item_index"]
+    runs = execution.runs.get(task.id, Runs())
+    return (
+        index < task.items_next and index not in runs.outcomes and index not in task.runtime.get("redo", ())
+    )
 
 
 def _open_sub_workflow(execution: Execution, task: TaskExecution, row: Any) -> None:

@@ -84,7 +84,8 @@ def find_tasks(connection: Connection, question: FindTasks) -> list[dict[str, Js
     table = task_executions.c
     found: list[dict[str, Json]] = []
     for execution_id, root_id in ids.items():
-        query = select(task_executions).where(table.execution_id == execution_id).order_by(table.sequence)
+        of_execution = (table.execution_id == execution_id, table.live)
+        query = select(task_executions).where(*of_execution).order_by(table.sequence)
         if question.state is not None:
             query = query.where(table.state == question.state)
         fetch = fetcher(connection, root_id)

@@ -73,6 +73,7 @@ TASKS: Final = Resource(
         "_items_count": _task.items_count,
         "_triggered_by": _task.triggered_by,
         "_runtime": _task.runtime,
+        "_live": _task.live,
         "_published_global": _task.published_global,
     },
     computed=("result", "published_global"),
@@ -265,6 +266,8 @@ def _runtime_context(row: Row) -> str:
     context.update(msgspec.json.decode(row["_runtime"]))
     if row["_items_count"] is not None:
         context["with_items"] = {"count": row["_items_count"], "capacity": context.get("concurrency")}
+    if not row["_live"]:
+        context["superseded"] = True
     return msgspec.json.encode(context).decode()
 
 

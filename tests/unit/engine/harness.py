@@ -15,7 +15,7 @@ from harness_states import (
     correct_by_news,
     difference,
     load_action,
-    load_sub_workflow,
+    load_sub_workflows,
     load_task,
     snapshot,
 )
@@ -33,6 +33,7 @@ from maestrale.engine.events import (
     Continue,
     PauseRequested,
     RerunRequested,
+    RestartRequested,
     ResumeRequested,
     SkipRequested,
     Started,
@@ -113,6 +114,8 @@ class World:
         """Every action execution as its row would be."""
         self.accepted: dict[str, bool] = {}
         """Which sub-workflow executions count for their parent task."""
+        self.superseded: dict[str, TaskExecution] = {}
+        """Task executions that left the state, as their rows would be."""
         self.records: dict[str, list[Record]] = {}
         self.mail: deque[tuple[str, AnyEvent]] = deque()
         self.running: dict[str, str] = {}
@@ -227,7 +230,10 @@ class World:
                     self.mail.append((other, event))
 
     def _write_rows(self, draft: Draft) -> None:
-        """What the store does with the children of a draft, in its order."""
+        """What the store does with the children and superseded tasks of a draft, in its order."""
+        for task in [*draft.new_tasks.values(), *draft.changed_tasks.values()]:
+            if not task.live:
+                self.superseded[task.id] = copy.deepcopy(task)
         for child in [*draft.new_children.values(), *draft.changed_children.values()]:
             if not child.is_workflow:
                 self.rows[child.id] = copy.deepcopy(child)
@@ -383,11 +389,14 @@ class World:
         loaded.ready.extend(known.ready)
         for row in self.rows.values():
             load_action(loaded, copy.deepcopy(row))
-        for other_id, other in self.executions.items():
-            workflow = other.workflow
-            if workflow is not None and workflow.parent_id == execution_id:
-                load_sub_workflow(loaded, other_id, workflow, self.accepted[other_id])
-                correct_by_news(known, loaded, other_id)
+        children = [
+            (key, other.workflow, self.accepted[key])
+            for key, other in self.executions.items()
+            if other.workflow is not None and other.workflow.parent_id == execution_id
+        ]
+        load_sub_workflows(loaded, children)
+        for child_id, _, _ in children:
+            correct_by_news(known, loaded, child_id)
         draft = Draft(loaded)
         program = self.programs[loaded.workflow.name] if loaded.workflow else None
         assert program is not None
@@ -550,6 +559,14 @@ class Run:
 
     def rerun(self, name: str, *, reset: bool = True, environment: dict[str, Json] | None = None) -> None:
         self.send(RerunRequested(self.tasks(name)[-1].id, reset, environment))
+
+    def restart(self, name: str, environment: dict[str, Json] | None = None) -> None:
+        self.send(RestartRequested(self.tasks(name)[-1].id, environment))
+
+    def superseded(self, name: str) -> list[TaskExecution]:
+        """Superseded task executions of that name in the order of their creation."""
+        found = [t for t in self.world.superseded.values() if (t.execution_id, t.name) == (self.id, name)]
+        return sorted(found, key=lambda task: task.sequence)
 
     def skip(self, name: str) -> None:
         self.send(SkipRequested(self.tasks(name)[-1].id))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maestrale.engine.draft import Draft
-from maestrale.engine.events import ChildRerun, RerunRequested, SkipRequested
+from maestrale.engine.events import ChildRerun, RerunRequested, RestartRequested, SkipRequested
 from maestrale.engine.execution import Execution, Runs, TaskExecution
 from maestrale.model import states
 
@@ -22,6 +22,7 @@ def check(execution: Execution) -> None:
         assert workflow.finished_at is None
         assert workflow.output is None
     for task in execution.tasks.values():
+        assert task.live, f"{task.name} is superseded and still there"
         if task.is_completed:
             assert task.cause is None, f"{task.name} is {task.state} and has a cause"
             assert task.finished_at is not None
@@ -64,7 +65,8 @@ def _check_counters(execution: Execution) -> None:
         assert not {o.child_id for o in outcomes.values()} & open_children.keys()
         if task.items_count is not None:
             assert task.items_done == len(outcomes)
-            assert task.items_failed == sum(o.state != states.SUCCESS for o in outcomes.values())
+            if task.type != "WORKFLOW":  # their rows may be ahead of their news
+                assert task.items_failed == sum(o.state != states.SUCCESS for o in outcomes.values())
 
 
 def _check_cause(execution: Execution, task: TaskExecution) -> None:
@@ -99,7 +101,7 @@ def _check_cause(execution: Execution, task: TaskExecution) -> None:
 
 def check_completed_once(execution: Execution, draft: Draft) -> None:
     """A task that has ended ends again only if it was opened again: by a person, or as a join."""
-    reopening = (RerunRequested, SkipRequested, ChildRerun)
+    reopening = (RerunRequested, RestartRequested, SkipRequested, ChildRerun)
     if any(isinstance(record.event, reopening) for record in draft.records):
         return
     for task_id, task in draft.changed_tasks.items():

@@ -146,26 +146,38 @@ def load_action(loaded: Execution, row: Child) -> None:
         loaded.local_actions += row.needs_executor
 
 
-def load_sub_workflow(
-    loaded: Execution, execution_id: str, workflow: WorkflowExecution, accepted: bool
-) -> None:
-    task = loaded.tasks[workflow.parent_task_id or ""]
-    runs = loaded.runs.setdefault(task.id, Runs())
-    if accepted:
-        outcome = Outcome(workflow.state, copy.deepcopy(workflow.output), execution_id)
-        runs.outcomes[workflow.item_index or 0] = outcome
-    elif workflow.attempt == task.attempt and not task.is_completed:
-        runs.open[execution_id] = Child(
-            id=execution_id,
-            task_id=task.id,
-            is_workflow=True,
-            item_index=workflow.item_index,
-            attempt=workflow.attempt,
-            name=workflow.name,
-            state=states.PAUSED if workflow.state == states.PAUSED else states.RUNNING,
-            created_at=workflow.created_at,
-        )
-        loaded.children[execution_id] = task.id
+def load_sub_workflows(loaded: Execution, rows: list[tuple[str, WorkflowExecution, bool]]) -> None:
+    """Rows of sub-workflow executions: id, row, whether it is accepted."""
+    newest: dict[tuple[str, int | None], tuple[str, WorkflowExecution]] = {}
+    for execution_id, workflow, accepted in sorted(rows, key=lambda row: row[1].attempt):
+        task = loaded.tasks.get(workflow.parent_task_id or "")
+        if task is None:
+            continue
+        if accepted:
+            outcome = Outcome(workflow.state, copy.deepcopy(workflow.output), execution_id)
+            loaded.runs.setdefault(task.id, Runs()).outcomes[workflow.item_index or 0] = outcome
+        elif not task.is_completed:
+            newest[task.id, workflow.item_index] = execution_id, workflow
+    for (task_id, index), (execution_id, workflow) in newest.items():
+        task = loaded.tasks[task_id]
+        runs = loaded.runs.setdefault(task_id, Runs())
+        if task.items_count is None or index is None:
+            awaited = workflow.attempt == task.attempt
+        else:
+            again = task.runtime.get("redo", ())
+            awaited = index < task.items_next and index not in runs.outcomes and index not in again
+        if awaited:
+            runs.open[execution_id] = Child(
+                id=execution_id,
+                task_id=task_id,
+                is_workflow=True,
+                item_index=index,
+                attempt=workflow.attempt,
+                name=workflow.name,
+                state=states.PAUSED if workflow.state == states.PAUSED else states.RUNNING,
+                created_at=workflow.created_at,
+            )
+            loaded.children[execution_id] = task_id
 
 
 def correct_by_news(known: Execution, loaded: Execution, child_id: str) -> None:
