@@ -36,9 +36,16 @@ async def read_text(request: Request) -> str:
     return await _utf8(request)
 
 
-async def read_attributes(request: Request, argument: str, known: Iterable[str]) -> dict[str, Json]:
-    """A JSON object with known attributes only. `argument` is how messages call it."""
+async def read_attributes(
+    request: Request, argument: str, known: Iterable[str], *, optional: bool = False
+) -> dict[str, Json]:
+    """A JSON object with known attributes only. `argument` is how messages call it.
+
+    `optional`: no body at all means no attributes.
+    """
     _refuse_xml(request)
+    if optional and not await request.body():
+        return {}
     given = content_type(request)
     if given in FORMS:
         raise BadRequest(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -35,6 +36,7 @@ TREE = frozenset({"errors_only", "max_depth"})
 LISTS = ("all_projects", "nulls", "include_output")
 EXECUTION_ATTRIBUTES = frozenset({"source_execution_id", "published_global"})
 TASK_ATTRIBUTES = frozenset({"reset", "env"})
+RESTART_ATTRIBUTES = frozenset({"env", "dry_run"})
 ACTION_ATTRIBUTES = frozenset({"params", "task_name"})
 
 
@@ -57,6 +59,7 @@ class ExecutionRoutes:
             route("/v2/executions/{id}/report", GET=self.report),
             route("/v2/tasks", GET=self.task_page, PUT=missing_id, DELETE=missing_id),
             route("/v2/tasks/{id}", GET=self.task, PUT=self.update_task),
+            route("/v2/tasks/{id}/restart", POST=self.restart_task),
             route("/v2/tasks/{id}/action_executions", GET=self.actions_of),
             route("/v2/tasks/{id}/action_executions/{action_id}", GET=self.action_of),
             route("/v2/tasks/{id}/workflow_executions", GET=self.children_of),
@@ -194,6 +197,19 @@ class ExecutionRoutes:
             workflow_name=text_of(content, "workflow_name"),
         )
         return json_answer(_task(await self._tasks.update(caller_of(request), _id(request), change)))
+
+    async def restart_task(self, request: Request) -> Response:
+        """Run a finished execution again from a task, or with `dry_run` only say what that would mean."""
+        check_query(request, ())
+        content = await read_attributes(request, "restart", RESTART_ATTRIBUTES, optional=True)
+        if flag_of(content, "dry_run"):
+            planned = await self._tasks.plan_restart(caller_of(request), _id(request))
+            answer: Row = {"dry_run": True}
+        else:
+            environment = json_of(content, "env") or None
+            row, planned = await self._tasks.restart(caller_of(request), _id(request), environment)
+            answer = _task(row)
+        return json_answer(answer | {"tasks": [msgspec.to_builtins(task) for task in planned]})
 
     async def children_of(self, request: Request) -> Response:
         """The sub-workflow executions that a task has started."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from maestrale.cli.commands import Column, ListRow, Section, ShowRow, TextRow, or_none
+from maestrale.cli.commands import Column, ListRow, Section, ShowRow, TableRow, TextRow, or_none
 from maestrale.cli.commands_arguments import ENVIRONMENT, IDENTIFIER
 from maestrale.cli.output import duration, json_text
 
@@ -31,6 +31,16 @@ COLUMNS: Final = (
         asked=False,
     ),
 )
+
+RESTART_COLUMNS: Final = (
+    Column("id", "ID"),
+    Column("name", "Name"),
+    Column("workflow_name", "Workflow name"),
+    Column("workflow_execution_id", "Workflow Execution ID"),
+    Column("state", "State before"),
+    Column("reason", "Reason"),
+)
+"""What runs again by a restart."""
 
 
 def _published(client: Client, identifier: str) -> str:
@@ -73,6 +83,20 @@ SECTION: Final = Section(
             help="Print the variables that it published.",
             arguments=(IDENTIFIER,),
             call=_published,
+        ),
+        TableRow(
+            name="task-restart",
+            words="task execution restart",
+            help="Run a finished execution again from a task. Shows which tasks run again.",
+            arguments=(
+                IDENTIFIER,
+                ENVIRONMENT,
+                click.Option(("--dry-run",), is_flag=True, help="Only show it."),
+            ),
+            columns=RESTART_COLUMNS,
+            call=lambda client, identifier, env, dry_run: client.tasks.restart(identifier, env, dry_run)[
+                "tasks"
+            ],
         ),
         ShowRow(
             name="task-rerun",

@@ -214,6 +214,15 @@ class Tasks(Collection):
         answer: Resource = self._connection.request("PUT", self._item(identifier), body=body)
         return answer
 
+    def restart(self, identifier: str, env: Any = None, dry_run: bool = False) -> Resource:
+        """Run a finished execution again from this task; `tasks` of the answer are what runs again.
+
+        With `dry_run` nothing is done.
+        """
+        body = _given(env=env or None, dry_run=dry_run or None)
+        answer: Resource = self._connection.request("POST", f"{self._item(identifier)}/restart", body=body)
+        return answer
+
 
 class ActionExecutions(Collection):
     """Action executions."""

@@ -22,8 +22,9 @@ from maestrale.runtime.commands import Commands, no_execution, shutting_down
 from maestrale.runtime.deciding import Decider
 from maestrale.runtime.executor import ASYNCHRONOUS, THREADS, ActionRun, Executor
 from maestrale.runtime.loop import Loop
+from maestrale.runtime.plans import plan_restart
 from maestrale.runtime.programs import Programs
-from maestrale.runtime.requests import RanAction, RunAction, StartedExecution, StartWorkflow
+from maestrale.runtime.requests import PlannedTask, RanAction, RunAction, StartedExecution, StartWorkflow
 from maestrale.runtime.slots import Pending
 from maestrale.runtime.standalone import Standalone
 from maestrale.store import mail
@@ -61,7 +62,7 @@ class Engine:
         threads: int = THREADS,
     ) -> None:
         settings = settings or ActionSettings()
-        actions = _Facts(registry)
+        self._actions = actions = _Facts(registry)
         self.process_id = process_id
         self.settings = settings
         self.programs = Programs(database)
@@ -131,6 +132,10 @@ class Engine:
 
         self._database.write(mail.post_command, row).add_done_callback(posted)
         return future
+
+    def plan_restart(self, execution_id: str, task_id: str) -> Future[list[PlannedTask]]:
+        """What a restart from a task would make run again, by committed data."""
+        return self._database.read(plan_restart, self.programs, self._actions, execution_id, task_id)
 
     def run_action(self, request: RunAction) -> Future[RanAction]:
         """Run one action outside of any workflow."""

@@ -47,6 +47,17 @@ class RanAction(msgspec.Struct, frozen=True):
     result: Json = None
 
 
+class PlannedTask(msgspec.Struct, frozen=True):
+    """A task that a restart would make run again, the state it has now, and why it would."""
+
+    id: str
+    name: str
+    state: str
+    workflow_execution_id: str
+    workflow_name: str
+    reason: str
+
+
 class WorkflowEngine(Protocol):
     """The engine as services see it. Every future resolves only after a durable commit.
 
@@ -58,6 +69,9 @@ class WorkflowEngine(Protocol):
 
     def send(self, execution_id: str, event: AnyEvent) -> Future[None]:
         """Deliver an event (a command) to one execution. NotFound if there is no such execution."""
+
+    def plan_restart(self, execution_id: str, task_id: str) -> Future[list[PlannedTask]]:
+        """What a restart from a task would make run again. InvalidState if it would be refused."""
 
     def run_action(self, request: RunAction) -> Future[RanAction]:
         """Run one action outside of any workflow."""

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import Connection
 
-from maestrale.engine.events import RerunRequested, SkipRequested
+from maestrale.engine.events import RerunRequested, RestartRequested, SkipRequested
 from maestrale.model import states
 from maestrale.model.errors import BadRequest
 from maestrale.model.listing import Listing, Row
 from maestrale.model.values import Json
-from maestrale.runtime.requests import WorkflowEngine
+from maestrale.runtime.requests import PlannedTask, WorkflowEngine
 from maestrale.services.access import Caller, authorise
 from maestrale.services.executions import checked_environment
 from maestrale.services.waiting import outcome
@@ -57,6 +57,23 @@ class Tasks:
         await outcome(self._engine.send(execution_id, event))
         return await self._read(caller, identifier, TASK_FIELDS)
 
+    async def plan_restart(self, caller: Caller, identifier: str) -> list[PlannedTask]:
+        """What a restart from this task would make run again; InvalidState if it would be refused."""
+        authorise(caller, "tasks:get")
+        task = await self._read(caller, identifier, ("workflow_execution_id",))
+        return await outcome(self._engine.plan_restart(task["workflow_execution_id"], identifier))
+
+    async def restart(
+        self, caller: Caller, identifier: str, environment: Json = None
+    ) -> tuple[Row, list[PlannedTask]]:
+        """Run a finished execution again from this task; the task as it is now, and what runs again."""
+        authorise(caller, "tasks:update")
+        env = None if environment is None else checked_environment(environment)
+        planned = await self.plan_restart(caller, identifier)
+        event = RestartRequested(identifier, env)
+        await outcome(self._engine.send(planned[0].workflow_execution_id, event))
+        return await self._read(caller, identifier, TASK_FIELDS), planned
+
     async def _read(self, caller: Caller, identifier: str, fields: Sequence[str]) -> Row:
         return await outcome(self._database.read(get_task, caller.viewer, identifier, fields))
 
@@ -71,13 +88,18 @@ def _command(
     connection: Connection, viewer: Viewer, identifier: str, change: TaskChange
 ) -> tuple[str, RerunRequested | SkipRequested]:
     """The execution to tell and what to tell it; what is wrong with the wish is a BadRequest."""
-    fields = ("id", "name", "workflow_name", "workflow_execution_id", "state")
+    fields = ("id", "name", "workflow_name", "workflow_execution_id", "state", "runtime_context")
     task = get_task(connection, viewer, identifier, fields)
     for name, given in (("name", change.name), ("workflow_name", change.workflow_name)):
         if given is not None and given != task[name]:
             raise BadRequest(f"The {name} does not match: the task has '{task[name]}', not '{given}'")
     if change.state not in (states.RUNNING, states.SKIPPED):
         raise BadRequest("Invalid task state. Only updating task to RUNNING or SKIPPED is supported")
+    if msgspec.json.decode(task["runtime_context"]).get("superseded"):
+        raise BadRequest(
+            "The task execution was superseded by a restart and is history only",
+            "rerun or skip the newer execution of this task",
+        )
     if task["state"] != states.ERROR:
         raise BadRequest(
             f"The current task execution must be in ERROR for rerun or skip, it is in {task['state']}"

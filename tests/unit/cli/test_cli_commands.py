@@ -217,6 +217,19 @@ def test_rerunning_a_task(api: ApiServer) -> None:
     assert api.last.body == {"id": "t", "state": "RUNNING", "reset": False, "env": {"a": 1}}
 
 
+def test_restarting_from_a_task(api: ApiServer) -> None:
+    planned = {
+        "id": "u", "name": "after", "state": "SUCCESS", "workflow_execution_id": "e", "workflow_name": "w",
+        "reason": "follows 't'",
+    }  # fmt: skip
+    api.answer("POST /tasks/t/restart", {"dry_run": True, "tasks": [planned]})
+    outcome = ask(api, "task-restart", "t", "--dry-run", "-f", "value")
+    assert outcome.out == "u after w e SUCCESS follows 't'\n"
+    assert api.last.body == {"dry_run": True}
+    ask(api, "task", "execution", "restart", "t", "-e", '{"a": 1}')
+    assert api.last.body == {"env": {"a": 1}}
+
+
 @pytest.mark.parametrize(
     ("words", "body"),
     [
