@@ -60,7 +60,7 @@ def test_pause_and_resume(world: World) -> None:
 
     world.send(identifier, PauseRequested())
     assert world.execution(identifier)["state"] == "PAUSED"
-    assert world.execution(identifier)["cause"] == {"kind": "pause"}
+    assert world.execution(identifier)["cause"] == {"kind": "pause", "by": "request"}
     (action,) = world.actions(identifier)
     world.complete(action["id"], result="done")
     assert world.task_states(identifier) == {"first": "SUCCESS"}

@@ -39,7 +39,8 @@ def pause_requested(decision: Decision, event: PauseRequested) -> None:
     """Start nothing more; sub-workflows and the parent are told."""
     if decision.draft.workflow.state in states.COMPLETED:
         raise illegal(decision, states.PAUSED)
-    pause_workflow(decision, None, cascaded=event.cascaded)
+    by = "parent" if event.cascaded else "request"
+    pause_workflow(decision, None, {"by": by}, cascaded=event.cascaded)
 
 
 def resume_requested(decision: Decision, event: ResumeRequested) -> None:
@@ -212,7 +213,7 @@ def child_updated(
         if task.state == states.RUNNING:
             set_state(decision, task, states.PAUSED, None, {"kind": "child-paused", "id": child.id})
         if not cascaded:
-            pause_workflow(decision, None)
+            pause_workflow(decision, None, {"by": "child", "task": task.name, "id": child.id})
         return
     if task.state != states.PAUSED:
         return

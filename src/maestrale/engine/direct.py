@@ -138,7 +138,7 @@ def pause_at_command(
     decision: Decision, message: str | None, source: TaskExecution, rest: list[Command]
 ) -> None:
     """Pause the workflow and keep what the source still wants for later."""
-    pause_workflow(decision, message)
+    pause_workflow(decision, message, {"by": "command", "task": source.name})
     workflow = decision.draft.edit_workflow()
     if rest:
         kept = [

@@ -7,17 +7,21 @@ from collections.abc import Iterator
 from maestrale.engine.decision import Decision
 from maestrale.engine.effects import Tell
 from maestrale.engine.events import AnyEvent, PauseRequested, SubWorkflowUpdated
+from maestrale.engine.execution import Cause
 from maestrale.model import states
 
 
-def pause_workflow(decision: Decision, info: str | None, *, cascaded: bool = False) -> None:
-    """Put a RUNNING workflow to PAUSED and pass it on, down and up."""
+def pause_workflow(decision: Decision, info: str | None, by: Cause, *, cascaded: bool = False) -> None:
+    """Put a RUNNING workflow to PAUSED and pass it on, down and up.
+
+    `by` says who wants it: {"by": request, parent, command, pause-before or child} with the task or child.
+    """
     if decision.draft.workflow.state != states.RUNNING:
         return
     workflow = decision.draft.edit_workflow()
     workflow.state = states.PAUSED
     workflow.state_info = info
-    workflow.cause = {"kind": "pause"}
+    workflow.cause = {"kind": "pause", **by}
     workflow.updated_at = decision.now
     tell_children(decision, PauseRequested(cascaded=True))
     tell_parent(decision, states.PAUSED, cascaded)

@@ -25,7 +25,8 @@ def start_task(decision: Decision, task: TaskExecution) -> None:
             task.finished_at = None
             if not before_start(decision, task):
                 if decision.draft.tasks.get(task.id) is task and task.state == states.IDLE:
-                    pause_workflow(decision, "Set by 'pause-before' policy")
+                    by: Cause = {"by": "pause-before", "task": task.name}
+                    pause_workflow(decision, "Set by 'pause-before' policy", by)
                 return
         if task.state == states.RUNNING:
             run_children(decision, task)
