@@ -27,6 +27,7 @@ from maestrale.services.definitions import Definitions
 from maestrale.services.executions import Executions
 from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
+from maestrale.services.why import Why
 from maestrale.store.database import Database
 from maestrale.store.lock import DatabaseLock
 from maestrale.store.processes import register, unregister
@@ -130,6 +131,7 @@ class Service:
             ),
             actions=Actions(self.registry),
             operations=Operations(self.database),
+            why=Why(self.database, self.engine.programs),
         )
 
     def app(self) -> ASGIApp:

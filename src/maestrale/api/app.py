@@ -15,6 +15,7 @@ from maestrale.api.executions import ExecutionRoutes
 from maestrale.api.guard import Guard
 from maestrale.api.operations import OperationRoutes
 from maestrale.api.settings import ApiSettings
+from maestrale.api.why import WhyRoutes
 from maestrale.model.errors import MaestraleError
 from maestrale.services import Services
 
@@ -25,6 +26,7 @@ def create_app(services: Services, settings: ApiSettings, welcome: Callable[[str
         *OperationRoutes(services, welcome).routes(),
         *DefinitionRoutes(services, settings).routes(),
         *ExecutionRoutes(services, settings).routes(),
+        *WhyRoutes(services).routes(),
     ]
     handlers: dict[object, ExceptionHandler] = {MaestraleError: explain, HTTPException: explain_http}
     router = Router(routes, redirect_slashes=False)

@@ -12,7 +12,13 @@ from typing import Final
 import click
 
 from maestrale import __version__
-from maestrale.cli import commands_actions, commands_executions, commands_tasks, commands_workflows
+from maestrale.cli import (
+    commands_actions,
+    commands_executions,
+    commands_tasks,
+    commands_why,
+    commands_workflows,
+)
 from maestrale.cli.client import ClientError
 from maestrale.cli.commands import Row, RowCommand
 from maestrale.cli.connection import Settings, global_options
@@ -24,6 +30,7 @@ SECTIONS: Final = (
     commands_tasks.SECTION,
     commands_actions.ACTIONS,
     commands_actions.EXECUTIONS,
+    commands_why.SECTION,
 )
 """The commands that ask a server, as the help shows them."""
 

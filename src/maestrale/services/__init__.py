@@ -10,6 +10,7 @@ from maestrale.services.definitions import Definitions
 from maestrale.services.executions import Executions
 from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
+from maestrale.services.why import Why
 
 
 class Services(NamedTuple):
@@ -21,3 +22,4 @@ class Services(NamedTuple):
     action_executions: ActionExecutions
     actions: Actions
     operations: Operations
+    why: Why
