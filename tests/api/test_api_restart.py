@@ -69,6 +69,10 @@ def test_restart_of_a_successful_execution(api: Api) -> None:
         ("three", "SUCCESS"),
         ("three", "SUCCESS"),
     ]
+    report = api.get(f"/v2/executions/{execution['id']}/report")
+    assert report["statistics"]["total_tasks_count"] == 3
+    entries = report["root_workflow_execution"]["task_executions"]
+    assert [entry.get("superseded") for entry in entries] == [None, None, True, None]
     old = next(row for row in rows if row["id"] == before["three"]["id"])
     assert json.loads(old["runtime_context"])["superseded"] is True
     assert f"Superseded by a restart of task 'two' [task_ex_id={task_id}]" in old["state_info"]

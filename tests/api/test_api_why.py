@@ -103,7 +103,7 @@ def test_a_join_below_a_sub_workflow_down_to_an_outside_party(api: Api) -> None:
     action = find(last, "std.async_noop")
     path = f"/v2/action_executions/{action['id']}"
     assert action["text"] == f"waits for an outside party, which reports to PUT {path}"
-    assert api.get(path)["task_name"] == "ask"
+    assert api.get(path)["task_execution_id"] == api.tasks(inner)["ask"]["id"]
     hurry = find(call, "hurry")
     assert hurry["until"] > hurry["since"]
     assert {node["id"] for node in answer["blocking"]} == {action["id"], hurry["children"][0]["id"]}

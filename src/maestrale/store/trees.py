@@ -45,6 +45,7 @@ _TASK_COLUMNS = (
     _task.created_at,
     _task.updated_at,
     _task.runtime,
+    _task.live,
 )
 
 _ACTION_COLUMNS = (
@@ -106,7 +107,8 @@ def report(
 ) -> Row:
     """Statistics of an execution tree and, unless `statistics_only`, the tree itself.
 
-    Executions deeper than `max_depth` are shown without tasks, and those tasks are not counted.
+    Executions deeper than `max_depth` are shown without tasks, and those tasks are not counted; nor are
+    tasks that a restart has superseded.
     `errors_only` keeps failed tasks only. Times are microseconds.
     """
     root_id = _root_of(connection, viewer, identifier)
@@ -203,8 +205,11 @@ class _Report:
         return entry
 
     def _task_entry(self, row: RowMapping, levels: int | None) -> Row:
-        self.counts[row["state"]] = self.counts.get(row["state"], 0) + 1
         entry = {**row}
+        if entry.pop("live"):
+            self.counts[row["state"]] = self.counts.get(row["state"], 0) + 1
+        else:
+            entry["superseded"] = True
         del entry["execution_id"]
         retries = msgspec.json.decode(entry.pop("runtime")).get("retry_task_policy", {}).get("retry_no")
         if retries:

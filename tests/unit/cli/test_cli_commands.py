@@ -217,6 +217,31 @@ def test_rerunning_a_task(api: ApiServer) -> None:
     assert api.last.body == {"id": "t", "state": "RUNNING", "reset": False, "env": {"a": 1}}
 
 
+def test_why(api: ApiServer) -> None:
+    leaf = {"kind": "action", "name": "std.http", "id": "a", "state": "RUNNING", "text": "runs", "since": "1",
+            "until": None, "children": []}  # fmt: skip
+    more = dict.fromkeys(leaf) | {"kind": "more", "text": "3 more that run", "children": []}
+    tree = leaf | {"kind": "task", "name": "t", "id": "x", "until": "2", "children": [leaf, more]}
+    answer = {"why": tree, "blocking": [leaf], "next": {"at": "2", "text": "task 't' of w times out"}}
+    api.refuse("GET /executions/x/why", 404, "not there")
+    api.answer("GET /tasks/x/why", answer)
+    assert ask(api, "why", "x").out == (
+        "task t x RUNNING (since 1, until 2)\n"
+        "  runs\n"
+        "  action std.http a RUNNING (since 1)\n"
+        "    runs\n"
+        "  … 3 more that run\n"
+        "\n"
+        "Next: task 't' of w times out at 2 UTC\n"
+    )
+    assert json.loads(ask(api, "why", "x", "-f", "json").out) == answer
+    outcome = ask(api, "why", "nobody")
+    assert (outcome.code, outcome.err) == (
+        1,
+        "ERROR (app) No execution, task or action execution has the id nobody\n",
+    )
+
+
 def test_restarting_from_a_task(api: ApiServer) -> None:
     planned = {
         "id": "u", "name": "after", "state": "SUCCESS", "workflow_execution_id": "e", "workflow_name": "w",
