@@ -109,7 +109,8 @@ def test_large_values_come_back_whole(api: Api) -> None:
 
 PATHS = (
     "/v2/workflows", "/v2/workflows/x", "/v2/workflows/validate", "/v2/executions", "/v2/executions/x",
-    "/v2/executions/x/tasks", "/v2/executions/x/report", "/v2/tasks", "/v2/tasks/x", "/v2/action_executions",
+    "/v2/executions/x/tasks", "/v2/executions/x/report", "/v2/executions/x/why", "/v2/tasks/x/restart",
+    "/v2/tasks", "/v2/tasks/x", "/v2/action_executions",
     "/v2/action_executions/x", "/v2/actions", "/v2/actions/std.echo",
 )  # fmt: skip
 ARGUMENTS = (

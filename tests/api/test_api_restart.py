@@ -78,6 +78,10 @@ def test_restart_of_a_successful_execution(api: Api) -> None:
     assert f"Superseded by a restart of task 'two' [task_ex_id={task_id}]" in old["state_info"]
     assert "superseded" not in json.loads(rows[-1]["runtime_context"])
     assert_fault(api("POST", f"/v2/tasks/{old['id']}/restart"), 400, "superseded", "newer execution")
+    rerun = api("PUT", f"/v2/tasks/{old['id']}", json={"state": "RUNNING", "reset": True})
+    assert_fault(rerun, 400, "superseded", "newer execution")
+    why = api.get(f"/v2/tasks/{old['id']}/why")["why"]
+    assert why["text"] == f"Superseded by a restart of task 'two' [task_ex_id={task_id}]"
 
 
 def test_restart_runs_again_what_is_above(api: Api) -> None:

@@ -6,10 +6,10 @@ import random
 from contextlib import suppress
 
 import pytest
+from engine_mischief import SCENARIOS, Mischief
 from engine_worlds import World
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_engine_interleavings import SCENARIOS, Mischief
 
 from maestrale.engine.execution import TaskExecution
 from maestrale.model import states

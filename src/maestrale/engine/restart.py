@@ -194,7 +194,7 @@ def _is_earlier_turn(
     """Whether `task` follows from an earlier turn of the restarted join on a cycle."""
     if source.id != target.id or not target.is_join:
         return False
-    if not decision.program.is_on_cycle(target.name, task.name):
+    if not decision.program.is_on_cycle(target.name, target.name):
         return False
     turn = target.runtime.get("round", 0) + 1
     return bool(task.runtime.get("firings", {}).get(target.name, 0) < turn)

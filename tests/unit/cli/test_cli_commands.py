@@ -218,9 +218,11 @@ def test_rerunning_a_task(api: ApiServer) -> None:
 
 
 def test_why(api: ApiServer) -> None:
-    leaf = {"kind": "action", "name": "std.http", "id": "a", "state": "RUNNING", "text": "runs", "since": "1",
-            "until": None, "children": []}  # fmt: skip
-    more = dict.fromkeys(leaf) | {"kind": "more", "text": "3 more that run", "children": []}
+    leaf: dict[str, Any] = {
+        "kind": "action", "name": "std.http", "id": "a", "state": "RUNNING", "text": "runs", "since": "1",
+        "until": None, "children": [],
+    }  # fmt: skip
+    more: dict[str, Any] = dict.fromkeys(leaf) | {"kind": "more", "text": "3 more that run", "children": []}
     tree = leaf | {"kind": "task", "name": "t", "id": "x", "until": "2", "children": [leaf, more]}
     answer = {"why": tree, "blocking": [leaf], "next": {"at": "2", "text": "task 't' of w times out"}}
     api.refuse("GET /executions/x/why", 404, "not there")

@@ -427,3 +427,92 @@ def test_restarting_the_task_that_called_starts_a_new_execution() -> None:
     assert len(top.children("call")) == 2
     assert top.child("call").id != middle.id
     assert top.world.accepted[middle.id] is False
+
+
+def test_a_parent_that_cannot_follow_stops_the_child() -> None:
+    found = World("""
+        w:
+          tasks:
+            init: {publish: {n: 0}, on-success: [a, b]}
+            a: {workflow: sub, on-success: meet}
+            b: {action: std.noop, on-success: meet}
+            meet:
+              join: all
+              publish: {n: <% $.n + 1 %>}
+              on-success: [{a: <% $.n < 2 %>}, {b: <% $.n < 2 %>}]
+        sub:
+          tasks: {s: {action: remote}}
+    """).start()
+    for _ in range(2):
+        found.child("a").finish("s")
+    assert found.state == "SUCCESS"
+    child = found.child("a")
+    child.restart("s")
+    assert (found.state, child.state) == ("SUCCESS", "CANCELLED")
+    assert "loop through the join 'meet'" in child.info
+
+
+def test_a_parent_that_was_opened_and_paused_meanwhile_waits_paused() -> None:
+    found = World("""
+        w: {tasks: {a: {workflow: sub, on-success: b}, b: {action: remote}}}
+        sub: {tasks: {s: {action: remote}}}
+    """).start()
+    child = found.child("a")
+    child.finish("s")
+    found.fail("b")
+    found.world.auto = False
+    child.restart("s")
+    found.rerun("b")
+    found.pause()
+    found.world.auto = True
+    found.world.settle()
+    assert (found.state, child.state) == ("PAUSED", "RUNNING")
+    assert found.states == {"a": "RUNNING"}
+    found.world.check_replay_and_reload()
+    child.finish("s")
+    found.resume()
+    found.finish("b")
+    assert found.state == "SUCCESS"
+
+
+def test_items_that_were_called_off_are_started_anew() -> None:
+    found = World("""
+        w: {tasks: {t: {with-items: "i in [0, 1, 2]", workflow: "sub"}}}
+        sub: {tasks: {s: {action: remote}}}
+    """).start()
+    done, cancelled, called_off = found.children("t")
+    done.fail("s")
+    cancelled.stop("CANCELLED")
+    assert [run_.state for run_ in (found, done, called_off)] == ["CANCELLED", "ERROR", "CANCELLED"]
+    cancelled.restart("s")
+    assert len(found.children("t")) == 4
+    assert found.task("t").items_failed == 1
+    found.world.restart()
+    cancelled.finish("s")
+    found.children("t")[-1].finish("s")
+    assert (found.state, found.task("t").items_done, found.task("t").items_failed) == ("ERROR", 3, 1)
+
+
+def test_a_join_on_a_loop_keeps_what_followed_from_earlier_turns() -> None:
+    found = World("""
+        w:
+          tasks:
+            init: {publish: {n: 0}, on-success: [a, b]}
+            a: {action: std.noop, on-success: meet}
+            b: {action: std.noop, on-success: meet}
+            meet:
+              join: all
+              publish: {n: <% $.n + 1 %>}
+              on-success: [{a: <% $.n < 2 %>}, {b: <% $.n < 2 %>}, out]
+            out: {action: remote n=<% $.n %>}
+    """).start()
+    found.finish("out")
+    found.finish("out")
+    first, _ = found.tasks("out")
+    assert plan(found, "meet") == [("meet", "is restarted"), ("out", "follows 'meet'")]
+    found.restart("meet")
+    found.finish("out")
+    assert found.state == "SUCCESS"
+    assert found.tasks("out")[0].id == first.id
+    assert [action.input for action in found.actions("out")] == [{"n": 1}, {"n": 2}]
+    found.world.check_replay_and_reload()
