@@ -18,8 +18,9 @@ from maestrale.actions.registry import Registry
 from maestrale.config import Settings, database_url
 from maestrale.engine.decision import Limits
 from maestrale.expressions import template
-from maestrale.runtime.engine import Engine
+from maestrale.runtime.engine import Engine, system_clock
 from maestrale.runtime.recovery import recover
+from maestrale.runtime.upkeep import Upkeep
 from maestrale.services import Services
 from maestrale.services.action_executions import ActionExecutions
 from maestrale.services.actions import Actions
@@ -77,6 +78,7 @@ class Service:
             asynchronous=settings.executor.asynchronous,
             threads=settings.executor.threads,
         )
+        self.upkeep = Upkeep(self.database, self.engine, system_clock)
 
     @property
     def path(self) -> Path:
@@ -102,6 +104,7 @@ class Service:
         ).result()
         self.engine.start()
         recover(self.database, self.engine)
+        self.upkeep.start()
 
     def warm_up(self) -> None:
         """Load soon, beside the work, what first uses would have to wait for."""
@@ -111,6 +114,7 @@ class Service:
 
     def stop(self, grace: float | None = None) -> None:
         """Give running actions their grace (seconds, by default as set), commit, and close."""
+        self.upkeep.stop()
         self.engine.stop(self.settings.server.grace if grace is None else grace)
         self.database.write(unregister, self.process_id).result()
         self.database.close()

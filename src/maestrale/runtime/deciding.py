@@ -34,6 +34,9 @@ TRIES_PER_COMMIT: Final = 3
 
 _CREATE_ONLY: Final = Limits(steps=0)
 
+_VERSION_STEP: Final = 0xFFFF
+"""Versions grow by random steps, so that two commits on top of the same state can be told apart."""
+
 
 class Decider:
     """Turns pending events into groups that can be committed. Holds no state of executions."""
@@ -195,7 +198,7 @@ class Decider:
             execution_id=slot.id,
             old_version=old_version,
             old_owner=slot.owner,
-            new_version=draft.base.version + 1,
+            new_version=draft.base.version + 1 + (self._entropy() & _VERSION_STEP),
             new_owner=new_owner,
             now=self._clock(),
         )

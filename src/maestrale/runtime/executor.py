@@ -72,6 +72,7 @@ class Executor:
     """One executor. `finished` is called on its event loop with every result; it must not block.
 
     `mark_started` makes the start of queued actions durable and gives back the ids that may still start.
+    Without a `loop` it has one of its own, in a thread; a given one is driven by whoever gave it.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Executor:
         *,
         asynchronous: int = ASYNCHRONOUS,
         threads: int = THREADS,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._actions = actions
         self._finished = finished
@@ -93,13 +95,15 @@ class Executor:
         self._changed = asyncio.Event()
         self._marking: set[str] = set()
         self._cancelled: set[str] = set()
-        self._loop = asyncio.new_event_loop()
+        self._loop = loop or asyncio.new_event_loop()
+        self._is_driven = loop is not None
         self._thread = threading.Thread(target=self._run_loop, name="executor", daemon=True)
         self._stopping = False
 
     def start(self) -> None:
         """Begin to take work."""
-        self._thread.start()
+        if not self._is_driven:
+            self._thread.start()
 
     def reserve(self, name: str) -> bool:
         """Take a place for an action that is about to be handed in as started; False if all are taken."""

@@ -36,6 +36,7 @@ from maestrale.runtime.executor import Executor
 from maestrale.runtime.programs import Programs
 from maestrale.runtime.requests import StartedExecution
 from maestrale.runtime.slots import Group, Member, Pending, Slot
+from maestrale.runtime.timers import Later, in_a_thread
 from maestrale.store import mail
 from maestrale.store.database import Database, is_unusable
 from maestrale.store.executions import load_execution
@@ -67,8 +68,10 @@ class Loop:
         decider: Decider,
         clock: Callable[[], Microseconds],
         commands: Commands,
+        later: Later = in_a_thread,
     ) -> None:
         self._commands = commands
+        self._wait = later
         self._database = database
         self._programs = programs
         self._actions = actions
@@ -79,7 +82,7 @@ class Loop:
         self._slots: dict[str, Slot] = {}
         self._runnable: deque[Slot] = deque()
         self._alarms: list[tuple[Microseconds, str]] = []
-        self._committer = Committer(database, self.post, self._committed, self._failed)
+        self._committer = Committer(database, self.post, self._committed, self._failed, later)
         self._stopping = False
         self._settling: list[threading.Event] = []
         self.listeners: list[Callable[[list[str]], None]] = []
@@ -144,6 +147,13 @@ class Loop:
 
         self.post(take_up)
 
+    def look_for_replies(self, command_ids: list[str]) -> None:
+        """Commands whose letter is gone were answered by another process, or before an answer was lost."""
+        if command_ids:
+            self._database.read(mail.find_replies, command_ids).add_done_callback(
+                lambda found: None if found.exception() else self._commands.answer(found.result())
+            )
+
     def forget(self, execution_ids: Collection[str]) -> None:
         """These executions were deleted."""
 
@@ -166,18 +176,32 @@ class Loop:
     def _run(self) -> None:
         while not (self._stopping and not self._runnable and self._committer.is_idle):
             self._take(self._inbox_get())
-            while True:
-                try:
-                    self._take(self._inbox.get_nowait())
-                except queue.Empty:
-                    break
-            self._ring()
-            self._work()
-            if self._settling and self._committer.is_idle:
-                for settled in self._settling:
-                    settled.set()
-                self._settling.clear()
+            self.turn()
         self._refuse_rest()
+
+    def turn(self) -> None:
+        """Do what can be done now, without waiting. Called by the thread, or by whoever stands in for it."""
+        while True:
+            try:
+                self._take(self._inbox.get_nowait())
+            except queue.Empty:
+                break
+        self._ring()
+        self._work()
+        if self._settling and self._committer.is_idle:
+            for settled in self._settling:
+                settled.set()
+            self._settling.clear()
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a turn would find something to do at once."""
+        return not self._inbox.empty() or (bool(self._runnable) and self._committer.has_room)
+
+    @property
+    def next_alarm(self) -> Microseconds | None:
+        """When the next alarm goes off."""
+        return self._alarms[0][0] if self._alarms else None
 
     def _inbox_get(self) -> Job | None:
         if self._runnable and self._committer.has_room and not self._settling:
@@ -373,6 +397,7 @@ class Loop:
         slot.has_mail = slot.has_mail or len(letters) == mail.LETTERS_PER_READ
         for letter in letters:
             slot.pending.append(Pending(letter.event, self._commands.take(letter.command_id), letter))
+        self.look_for_replies(self._commands.waiting_for(slot.id))
 
     def _ask(self, slot: Slot, question: AnyQuestion) -> None:
         def got(found: Json) -> None:
@@ -419,9 +444,7 @@ class Loop:
         read().add_done_callback(lambda finished: self.post(lambda: came_back(finished)))
 
     def _later(self, seconds: float, job: Job) -> None:
-        timer = threading.Timer(seconds, lambda: self.post(job))
-        timer.daemon = True
-        timer.start()
+        self._wait(seconds, lambda: self.post(job))
 
     def _fail_waiting(self, slot: Slot, error: BaseException) -> None:
         """What was to be decided for an execution that cannot be read fails with it."""

@@ -125,6 +125,27 @@ def write_executions(connection: Connection, batch: list[ExecutionRows]) -> None
     _write_mail(connection, batch)
 
 
+def find_committed(connection: Connection, batch: list[ExecutionRows]) -> set[str]:
+    """The executions among these whose rows have been committed, although the answer was lost.
+
+    No other commit has the version of this one: it stands on the last decision record, or (nothing was
+    decided) on the head.
+    """
+    found = set()
+    for rows in batch:
+        if rows.records:
+            table = decision_records.c
+            last = rows.records[-1]
+            query = select(table.version).where(
+                table.execution_id == rows.execution_id, table.sequence == last["sequence"]
+            )
+        else:
+            query = select(execution_heads.c.version).where(execution_heads.c.id == rows.execution_id)
+        if connection.execute(query).scalar() == rows.head["version"]:
+            found.add(rows.execution_id)
+    return found
+
+
 def _write_heads(connection: Connection, batch: list[ExecutionRows]) -> None:
     changed = sorted((r for r in batch if not r.is_new), key=lambda rows: rows.execution_id)
     parameters = [
