@@ -267,6 +267,8 @@ def _take_up_the_rest(decision: Decision) -> None:
     for task in sorted((t for _, t in draft.tasks.items()), key=lambda t: t.sequence):
         if task.state == states.IDLE or (task.state == states.RUNNING and _has_work_left(task)):
             if task.id not in queued:
+                if task.state == states.IDLE:
+                    draft.edit_task(task).cause = {"kind": "continue"}
                 make_ready(decision, task)
         elif task.is_completed and not task.processed and not task.runtime.get("forced"):
             follow(decision, task, ignore_pause=True)

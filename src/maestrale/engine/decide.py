@@ -39,7 +39,7 @@ from maestrale.engine.events import (
 )
 from maestrale.engine.execution import Child, TaskExecution
 from maestrale.engine.failures import force_failure
-from maestrale.engine.items import completion_of_items
+from maestrale.engine.items import ITEM_CANCELLED, completion_of_items
 from maestrale.engine.joins import fail_blocked
 from maestrale.engine.lifecycle import start_workflow
 from maestrale.engine.limits import FieldTooLarge, check_size
@@ -208,7 +208,7 @@ def _after_child(decision: Decision, task: TaskExecution, state: str, info: str 
     if task.items_count is None:
         completion = completion_of_single(decision, task, info)
     elif state == states.CANCELLED:
-        completion = Completion(task.id, states.CANCELLED, "One or more actions was cancelled.")
+        completion = Completion(task.id, states.CANCELLED, ITEM_CANCELLED)
     else:
         finished = completion_of_items(decision, task)
         if finished is None:

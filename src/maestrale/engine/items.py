@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from maestrale.engine.children import start_child
 from maestrale.engine.decision import Completion, Decision, ForcedFailure
@@ -12,6 +13,8 @@ from maestrale.engine.policies import number
 from maestrale.engine.tasks import make_ready
 from maestrale.model import states
 from maestrale.model.values import Json
+
+ITEM_CANCELLED: Final = "One or more actions was cancelled."
 
 
 def evaluate_items(decision: Decision, task: TaskExecution) -> TaskExecution:
@@ -95,4 +98,6 @@ def completion_of_items(decision: Decision, task: TaskExecution) -> Completion |
         return None
     if not task.items_failed:
         return Completion(task.id, states.SUCCESS)
+    if any(outcome.state == states.CANCELLED for _, outcome in outcomes.items()):
+        return Completion(task.id, states.CANCELLED, ITEM_CANCELLED)
     return Completion(task.id, states.ERROR, "One or more actions had failed.")

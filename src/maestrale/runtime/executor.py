@@ -134,6 +134,13 @@ class Executor:
         """Stop an action if it still runs or waits; its result is not reported."""
         self._post(self._cancel, action_id)
 
+    @property
+    def active(self) -> set[str]:
+        """The action executions that wait here for a place, or run."""
+        with self._lock:
+            waiting = {run.action_id for lane in self._lanes.values() for run in lane.waiting}
+        return waiting | self._marking | set(self._running)
+
     def close_entrance(self) -> None:
         """Start nothing more: no place can be reserved, and what waits stays queued in the database."""
         with self._lock:

@@ -199,6 +199,11 @@ class Loop:
         return not self._inbox.empty() or (bool(self._runnable) and self._committer.has_room)
 
     @property
+    def is_idle(self) -> bool:
+        """Whether nothing is on its way: to a decision, to the database or back from there."""
+        return self._committer.is_idle and not any(s.busy or s.pending for s in self._slots.values())
+
+    @property
     def next_alarm(self) -> Microseconds | None:
         """When the next alarm goes off."""
         return self._alarms[0][0] if self._alarms else None
