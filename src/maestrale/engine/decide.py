@@ -137,7 +137,7 @@ def _next_ready(decision: Decision) -> str | None:
     draft = decision.draft
     if not draft.ready or decision.steps_left <= 0:
         return None
-    if draft.workflow.state == states.RUNNING:
+    if draft.has_work:
         return draft.ready.popleft()
     if draft.workflow.state == states.PAUSED:
         for task_id in draft.ready:

@@ -13,7 +13,7 @@ from maestrale.engine.joins import firings_after, trigger_join
 from maestrale.engine.lookups import Lookups
 from maestrale.engine.outputs import end_workflow
 from maestrale.engine.pausing import pause_workflow
-from maestrale.engine.tasks import create_task, make_ready
+from maestrale.engine.tasks import create_task, make_ready, outlive
 from maestrale.expressions.surroundings import Scope
 from maestrale.lang.spec import Clause
 from maestrale.model import states
@@ -83,8 +83,9 @@ def dispatch(
 ) -> list[list[str]]:
     """Set going what a completed task chose; returns its next tasks as [name, event] pairs.
 
-    The list is cut at the first fail, succeed or pause: what stands before is created, fail and succeed
-    drop the rest, pause keeps it for resume.
+    The list is cut at the first fail, succeed or pause: what stands before runs to its end (like
+    everything that was to start when fail or succeed ended the workflow), fail and succeed drop the rest,
+    pause keeps it for resume.
     """
     tasks: list[Command] = []
     for position, command in enumerate(commands):
@@ -103,9 +104,12 @@ def dispatch(
             _create(decision, source, tasks)
             chosen = [[c.target, c.event] for c in tasks]
             _mark_end(decision, source, chosen)
+            begun = list(decision.draft.ready)
             end_workflow(
                 decision, states.ERROR if command.target == "fail" else states.SUCCESS, command.message
             )
+            for task_id in begun:
+                outlive(decision, task_id)
             return chosen
     _create(decision, source, tasks)
     return [[c.target, c.event] for c in tasks]

@@ -104,6 +104,11 @@ class Draft:
         return self.base.workflow is None
 
     @property
+    def has_work(self) -> bool:
+        """Whether a *continue* would start something; of a workflow that is over, only what outlives it."""
+        return bool(self.ready) and self.workflow.state != states.PAUSED
+
+    @property
     def has_started(self) -> bool:
         """Whether there is a workflow execution yet."""
         return self._workflow is not None

@@ -58,8 +58,26 @@ def create_waiting_join(decision: Decision, name: str) -> TaskExecution:
 
 def make_ready(decision: Decision, task: TaskExecution) -> None:
     """Let a task (or its next items) be started in this decision, or in the next."""
-    if decision.draft.workflow.state not in states.COMPLETED:
+    if decision.draft.workflow.state not in states.COMPLETED or outlives(decision, task):
         decision.draft.ready.append(task.id)
+
+
+def outlive(decision: Decision, task_id: str) -> None:
+    """Let a task that is ready run to its end although the workflow is over now.
+
+    It is bound to this end of the workflow: after a rerun and another end it is a task like any other.
+    """
+    task = decision.draft.task(task_id)
+    if task is not None:
+        task = decision.draft.edit_task(task)
+        task.runtime = {**task.runtime, "outlives": decision.draft.workflow.finished_at}
+        make_ready(decision, task)
+
+
+def outlives(decision: Decision, task: TaskExecution) -> bool:
+    """Whether a task may go on although the workflow is over."""
+    end = decision.draft.workflow.finished_at
+    return end is not None and task.runtime.get("outlives") == end
 
 
 def set_state(

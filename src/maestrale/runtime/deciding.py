@@ -211,10 +211,9 @@ class Decider:
         wanted = {effect.action_id for effect in draft.effects if isinstance(effect, RunAction)}
         if not wanted:
             return
-        workflow_over = draft.workflow.state in states.COMPLETED
         for row in rows.new_actions:
             child = draft.new_children.get(row["id"])
-            if child is None or child.id not in wanted or child.state != states.RUNNING or workflow_over:
+            if child is None or child.id not in wanted or child.state != states.RUNNING:
                 continue
             reserved = self._executor.reserve(child.name)
             row["executor"] = self._process_id

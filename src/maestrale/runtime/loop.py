@@ -470,7 +470,7 @@ class Loop:
                 self._note_mail(effect.execution_id)
         for pending in member.pending:
             _answer(slot, pending)
-        if draft.ready and draft.workflow.state == states.RUNNING and not self._stopping:
+        if draft.has_work and not self._stopping:
             slot.pending.append(Pending(Continue()))
         self._make_runnable(slot)
         self._rest(slot)

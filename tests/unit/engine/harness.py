@@ -209,7 +209,6 @@ class World:
         draft.apply()
         self.records[execution_id] += draft.records
         check(execution)
-        over = draft.workflow.state in states.COMPLETED
         for effect in draft.effects:
             self.effects.append((execution_id, effect))
             if isinstance(effect, StartSubWorkflow):
@@ -218,7 +217,7 @@ class World:
         for effect in draft.effects:
             match effect:
                 case RunAction(action_id):
-                    if not over and self.rows[action_id].state == states.RUNNING:
+                    if self.rows[action_id].state == states.RUNNING:
                         self.running[action_id] = execution_id
                 case CancelAction(action_id):
                     self.running.pop(action_id, None)
@@ -257,8 +256,7 @@ class World:
         for execution_id, event in self.mail:
             found.setdefault(execution_id, event)
         for execution_id, execution in self.executions.items():
-            workflow = execution.workflow
-            if execution.ready and workflow is not None and workflow.state == states.RUNNING:
+            if execution.workflow is not None and Draft(execution).has_work:
                 found.setdefault(execution_id, Continue())
         return list(found.items())
 

@@ -14,6 +14,9 @@ def check(execution: Execution) -> None:
     workflow = execution.workflow
     assert workflow is not None
     if workflow.state in states.COMPLETED:
+        for task_id in execution.ready:
+            outlives = execution.tasks[task_id].runtime.get("outlives")
+            assert outlives == workflow.finished_at, "a task is queued in a workflow that is over"
         assert workflow.cause is None
         assert workflow.finished_at is not None
         assert workflow.backlog is None
