@@ -40,9 +40,10 @@ class Record(msgspec.Struct, frozen=True):
 class RunsDraft:
     """Pending changes of the children of one task."""
 
-    __slots__ = ("open", "outcomes")
+    __slots__ = ("local", "open", "outcomes")
 
     def __init__(self, base: Runs) -> None:
+        self.local = base.local
         self.open: Overlay[str, Child] = Overlay(base.open)
         self.outcomes: Overlay[int, Outcome] = Overlay(base.outcomes)
 
@@ -161,7 +162,9 @@ class Draft:
 
     def add_child(self, child: Child) -> None:
         """Add a new open child."""
-        self.runs(child.task_id).open[child.id] = child
+        runs = self.runs(child.task_id)
+        runs.open[child.id] = child
+        runs.local += child.needs_executor
         self.children[child.id] = child.task_id
         self.local_actions += child.needs_executor
         if not child.is_workflow:
@@ -181,7 +184,9 @@ class Draft:
 
     def close_child(self, child: Child) -> None:
         """The child is waited for no more."""
-        self.runs(child.task_id).open.remove(child.id)
+        runs = self.runs(child.task_id)
+        runs.open.remove(child.id)
+        runs.local -= child.needs_executor
         self.children.remove(child.id)
         self.local_actions -= child.needs_executor
 
@@ -226,7 +231,7 @@ class Draft:
         for task_id, runs in self._runs.items():
             runs.open.apply()
             runs.outcomes.apply()
-            base.runs.setdefault(task_id, Runs(runs.open.base, runs.outcomes.base))
+            base.runs.setdefault(task_id, Runs(runs.open.base, runs.outcomes.base)).local = runs.local
         for name, join in self._joins.items():
             join.arrivals.apply()
             join.missing.apply()

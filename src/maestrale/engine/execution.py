@@ -139,10 +139,14 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Runs(msgspec.Struct):
-    """What is in memory of the children of one task: open ones by id, accepted outcomes by item index."""
+    """What is in memory of the children of one task: open ones by id, accepted outcomes by item index.
+
+    `local`: how many of the open ones an executor of ours has to run.
+    """
 
     open: dict[str, Child] = msgspec.field(default_factory=dict)
     outcomes: dict[int, Outcome] = msgspec.field(default_factory=dict)
+    local: int = 0
 
 
 class JoinProgress(msgspec.Struct):
@@ -156,7 +160,7 @@ class JoinProgress(msgspec.Struct):
 
 
 class Execution:
-    """The committed state of one workflow execution. Only `Draft.apply` changes it."""
+    """The committed state of one workflow execution. Only loading and `Draft.apply` change it."""
 
     __slots__ = (
         "children",
@@ -197,3 +201,11 @@ class Execution:
         self.timers: dict[str, Microseconds] = {}
         self.ends: dict[str, bool] = {}
         self.ready: deque[str] = deque()
+
+    def add_open(self, child: Child) -> None:
+        """Put an open child in place that was read from its row."""
+        runs = self.runs.setdefault(child.task_id, Runs())
+        runs.open[child.id] = child
+        runs.local += child.needs_executor
+        self.children[child.id] = child.task_id
+        self.local_actions += child.needs_executor

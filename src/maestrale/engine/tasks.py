@@ -126,7 +126,10 @@ def clear_timer(decision: Decision, task: TaskExecution) -> None:
 def abandon_children(
     decision: Decision, task: TaskExecution, indexes: list[int] | None = None
 ) -> TaskExecution:
-    """Begin a new attempt: earlier children (or those of some item indexes) count no more."""
+    """Begin a new attempt: earlier children (or those of some item indexes) count no more.
+
+    While items are repeated, `items_next` is the place in the list of their indexes (`runtime.redo`).
+    """
     task = decision.draft.edit_task(task)
     attempt = task.attempt + 1
     task.runtime = {**task.runtime, "attempt": attempt}
@@ -145,5 +148,11 @@ def abandon_children(
             runs.outcomes.remove(index)
         task.items_done = len(runs.outcomes)
         task.items_failed = 0
-        task.runtime["redo"] = indexes
+        redo = task.runtime.pop("redo", None)
+        following = redo["next"] if redo else task.items_next
+        if indexes:
+            task.runtime["redo"] = {"indexes": indexes, "next": following}
+            task.items_next = 0
+        else:
+            task.items_next = following
     return task

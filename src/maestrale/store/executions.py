@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
@@ -26,6 +26,10 @@ from maestrale.store.tables import (
     task_executions,
     workflow_executions,
 )
+
+
+INDEXES_PER_STATEMENT: Final = 500
+"""Item indexes in one statement: databases bound the number of variables."""
 
 
 class Overtaken(Exception):
@@ -168,6 +172,10 @@ def _only(row: Row, columns: Iterable[str]) -> Row:
 
 
 def _reject(connection: Connection, task_id: str, attempt: int, indexes: list[int] | None) -> None:
+    if indexes is not None and len(indexes) > INDEXES_PER_STATEMENT:
+        for start in range(0, len(indexes), INDEXES_PER_STATEMENT):
+            _reject(connection, task_id, attempt, indexes[start : start + INDEXES_PER_STATEMENT])
+        return
     actions = update(action_executions).where(
         action_executions.c.task_id == task_id, action_executions.c.attempt < attempt
     )
@@ -286,13 +294,11 @@ def _load_actions(
         if task is None:
             continue
         child = Child(**{n: decode(row[n], fetch) if n in documents else row[n] for n in names})
-        runs = execution.runs.setdefault(task.id, Runs())
         if child.accepted:
+            runs = execution.runs.setdefault(task.id, Runs())
             runs.outcomes[child.item_index or 0] = Outcome(child.state, child.output, child.id)
         elif child.attempt == task.attempt or task.items_count is not None:
-            runs.open[child.id] = child
-            execution.children[child.id] = task.id
-            execution.local_actions += child.needs_executor
+            execution.add_open(child)
 
 
 def _load_sub_workflows(connection: Connection, execution: Execution, execution_id: str) -> None:
@@ -310,12 +316,11 @@ def _load_sub_workflows(connection: Connection, execution: Execution, execution_
             runs = execution.runs.setdefault(task.id, Runs())
             runs.outcomes[row["item_index"] or 0] = Outcome(row["state"], output, row["id"])
         elif row["attempt"] == task.attempt and not task.is_completed:
-            _open_sub_workflow(execution, task, row)
+            execution.add_open(_open_sub_workflow(task, row))
 
 
-def _open_sub_workflow(execution: Execution, task: TaskExecution, row: Any) -> None:
-    runs = execution.runs.setdefault(task.id, Runs())
-    runs.open[row["id"]] = Child(
+def _open_sub_workflow(task: TaskExecution, row: Any) -> Child:
+    return Child(
         id=row["id"],
         task_id=task.id,
         is_workflow=True,
@@ -325,7 +330,6 @@ def _open_sub_workflow(execution: Execution, task: TaskExecution, row: Any) -> N
         state=states.PAUSED if row["state"] == states.PAUSED else states.RUNNING,
         created_at=row["created_at"],
     )
-    execution.children[row["id"]] = task.id
 
 
 def read_records(connection: Connection, execution_id: str) -> list[Record]:

@@ -62,6 +62,7 @@ def _check_counters(execution: Execution) -> None:
     for task in tasks:
         runs = execution.runs.get(task.id, Runs())
         outcomes = runs.outcomes
+        assert runs.local == sum(child.needs_executor for child in runs.open.values())
         indexes = [child.item_index for child in runs.open.values()]
         assert len(set(indexes)) == len(indexes), f"{task.name} runs twice at once: {indexes}"
         assert not {o.child_id for o in outcomes.values()} & open_children.keys()

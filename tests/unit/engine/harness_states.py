@@ -137,35 +137,34 @@ def load_action(loaded: Execution, row: Child) -> None:
     task = loaded.tasks.get(row.task_id)
     if task is None or not (row.accepted or row.state in (states.RUNNING, states.PAUSED)):
         return
-    runs = loaded.runs.setdefault(task.id, Runs())
     if row.accepted:
+        runs = loaded.runs.setdefault(task.id, Runs())
         runs.outcomes[row.item_index or 0] = Outcome(row.state, row.output, row.id)
     elif row.attempt == task.attempt or task.items_count is not None:
-        runs.open[row.id] = row
-        loaded.children[row.id] = task.id
-        loaded.local_actions += row.needs_executor
+        loaded.add_open(row)
 
 
 def load_sub_workflow(
     loaded: Execution, execution_id: str, workflow: WorkflowExecution, accepted: bool
 ) -> None:
     task = loaded.tasks[workflow.parent_task_id or ""]
-    runs = loaded.runs.setdefault(task.id, Runs())
     if accepted:
+        runs = loaded.runs.setdefault(task.id, Runs())
         outcome = Outcome(workflow.state, copy.deepcopy(workflow.output), execution_id)
         runs.outcomes[workflow.item_index or 0] = outcome
     elif workflow.attempt == task.attempt and not task.is_completed:
-        runs.open[execution_id] = Child(
-            id=execution_id,
-            task_id=task.id,
-            is_workflow=True,
-            item_index=workflow.item_index,
-            attempt=workflow.attempt,
-            name=workflow.name,
-            state=states.PAUSED if workflow.state == states.PAUSED else states.RUNNING,
-            created_at=workflow.created_at,
+        loaded.add_open(
+            Child(
+                id=execution_id,
+                task_id=task.id,
+                is_workflow=True,
+                item_index=workflow.item_index,
+                attempt=workflow.attempt,
+                name=workflow.name,
+                state=states.PAUSED if workflow.state == states.PAUSED else states.RUNNING,
+                created_at=workflow.created_at,
+            )
         )
-        loaded.children[execution_id] = task.id
 
 
 def correct_by_news(known: Execution, loaded: Execution, child_id: str) -> None:
