@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maestrale.engine import messages, reverse
-from maestrale.engine.children import cancel_children
+from maestrale.engine.children import cancel_children, leave_sub_workflows
 from maestrale.engine.decision import Completion, Decision
 from maestrale.engine.direct import Command, dispatch, next_commands
 from maestrale.engine.execution import TaskExecution
@@ -59,8 +59,8 @@ def _complete(decision: Decision, task: TaskExecution, completion: Completion) -
         if not completion.final and retry(decision, task, state):
             return
     clear_timer(decision, task)
-    if state in (states.ERROR, states.CANCELLED):
-        cancel_children(decision, task, info or state)
+    if state == states.CANCELLED:
+        leave_sub_workflows(decision, task)
     follow(decision, task)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from maestrale.engine.children import cancel_children
 from maestrale.engine.completion import follow
 from maestrale.engine.context import merge_maps
 from maestrale.engine.decision import Completion, Decision
@@ -89,11 +90,13 @@ def rerun_requested(decision: Decision, event: RerunRequested) -> None:
         failed = items_to_repeat(decision, task)
     task = set_state(decision, task, states.IDLE, None, {"kind": "continue"})
     kept: dict[str, Json] = {
-        key: task.runtime[key] for key in ("attempt", "firings", "round") if key in task.runtime
+        key: task.runtime[key] for key in ("attempt", "since", "firings", "round") if key in task.runtime
     }
     if failed is not None:
         kept |= {k: task.runtime[k] for k in ("with_items", "concurrency", "redo") if k in task.runtime}
     task.runtime = kept
+    if failed is None:
+        cancel_children(decision, task, "The task was started again.")
     task = abandon_children(decision, task, failed)
     task.processed = False
     task.error_handled = False

@@ -14,7 +14,6 @@ from maestrale.engine.tasks import make_ready
 from maestrale.model import states
 from maestrale.model.values import Json
 
-
 LOCAL_ITEMS: Final = 1_000
 """Items of one task that wait for or run at an executor of ours at the same time. Each holds its input in
 memory, and far fewer can run at once. Items that an outside party ends, and sub-workflows, are not bounded:

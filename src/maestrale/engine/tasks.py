@@ -126,7 +126,7 @@ def clear_timer(decision: Decision, task: TaskExecution) -> None:
 def abandon_children(
     decision: Decision, task: TaskExecution, indexes: list[int] | None = None
 ) -> TaskExecution:
-    """Begin a new attempt: earlier children (or those of some item indexes) count no more.
+    """Begin a new attempt: earlier children (or those of some item indexes) count no more. None is open.
 
     While items are repeated, `items_next` is the place in the list of their indexes (`runtime.redo`).
     """
@@ -138,8 +138,8 @@ def abandon_children(
     decision.draft.rejected.append((task.id, attempt, indexes))
     if indexes is None:
         runs.outcomes.clear()
-        for child in [child for _, child in runs.open.items()]:
-            decision.draft.close_child(child)
+        if task.items_count is not None:
+            task.runtime["since"] = attempt
         task.items = None
         task.items_count = None
         task.items_next = task.items_done = task.items_failed = 0

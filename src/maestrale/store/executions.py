@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from maestrale.engine.context import Context
 from maestrale.engine.draft import Record
 from maestrale.engine.execution import Child, Execution, Outcome, Runs, TaskExecution, WorkflowExecution
+from maestrale.engine.rebuild import waited_for
 from maestrale.model import states
 from maestrale.model.values import Json
 from maestrale.store.documents import decode
@@ -26,7 +27,6 @@ from maestrale.store.tables import (
     task_executions,
     workflow_executions,
 )
-
 
 INDEXES_PER_STATEMENT: Final = 500
 """Item indexes in one statement: databases bound the number of variables."""
@@ -303,23 +303,30 @@ def _load_actions(
 
 def _load_sub_workflows(connection: Connection, execution: Execution, execution_id: str) -> None:
     table = workflow_executions
-    query = select(
-        table.c.id, table.c.parent_task_id, table.c.item_index, table.c.attempt, table.c.name, table.c.state,
-        table.c.output, table.c.root_id, table.c.accepted, table.c.created_at,
-    ).where(table.c.parent_id == execution_id)  # fmt: skip
+    query = (
+        select(
+            table.c.id, table.c.parent_task_id, table.c.item_index, table.c.attempt, table.c.name,
+            table.c.state, table.c.output, table.c.root_id, table.c.accepted, table.c.created_at,
+        )
+        .where(table.c.parent_id == execution_id)
+        .order_by(table.c.created_at, table.c.id)
+    )  # fmt: skip
+    found: dict[str, list[Child]] = {}
     for row in connection.execute(query).mappings():
         task = execution.tasks.get(row["parent_task_id"])
         if task is None:
             continue
+        found.setdefault(task.id, []).append(_sub_workflow(task, row))
         if row["accepted"]:
             output = decode(row["output"], fetcher(connection, row["root_id"]))
             runs = execution.runs.setdefault(task.id, Runs())
             runs.outcomes[row["item_index"] or 0] = Outcome(row["state"], output, row["id"])
-        elif row["attempt"] == task.attempt and not task.is_completed:
-            execution.add_open(_open_sub_workflow(task, row))
+    for task_id, sub_workflows in found.items():
+        for child in waited_for(execution.tasks[task_id], sub_workflows):
+            execution.add_open(child)
 
 
-def _open_sub_workflow(task: TaskExecution, row: Any) -> Child:
+def _sub_workflow(task: TaskExecution, row: Any) -> Child:
     return Child(
         id=row["id"],
         task_id=task.id,
@@ -328,6 +335,7 @@ def _open_sub_workflow(task: TaskExecution, row: Any) -> Child:
         attempt=row["attempt"],
         name=row["name"],
         state=states.PAUSED if row["state"] == states.PAUSED else states.RUNNING,
+        accepted=row["accepted"],
         created_at=row["created_at"],
     )
 

@@ -15,7 +15,7 @@ from harness_states import (
     correct_by_news,
     difference,
     load_action,
-    load_sub_workflow,
+    load_sub_workflows,
     load_task,
     snapshot,
 )
@@ -381,11 +381,14 @@ class World:
         loaded.ready.extend(known.ready)
         for row in self.rows.values():
             load_action(loaded, copy.deepcopy(row))
-        for other_id, other in self.executions.items():
-            workflow = other.workflow
-            if workflow is not None and workflow.parent_id == execution_id:
-                load_sub_workflow(loaded, other_id, workflow, self.accepted[other_id])
-                correct_by_news(known, loaded, other_id)
+        found = {
+            other_id: other.workflow
+            for other_id, other in self.executions.items()
+            if other.workflow is not None and other.workflow.parent_id == execution_id
+        }
+        load_sub_workflows(loaded, found, self.accepted)
+        for other_id in found:
+            correct_by_news(known, loaded, other_id)
         draft = Draft(loaded)
         program = self.programs[loaded.workflow.name] if loaded.workflow else None
         assert program is not None

@@ -9,6 +9,7 @@ import msgspec
 
 from maestrale.engine.context import Context
 from maestrale.engine.execution import Child, Execution, Outcome, Runs, TaskExecution, WorkflowExecution
+from maestrale.engine.rebuild import waited_for
 from maestrale.model import states
 
 
@@ -144,27 +145,31 @@ def load_action(loaded: Execution, row: Child) -> None:
         loaded.add_open(row)
 
 
-def load_sub_workflow(
-    loaded: Execution, execution_id: str, workflow: WorkflowExecution, accepted: bool
+def load_sub_workflows(
+    loaded: Execution, found: dict[str, WorkflowExecution], accepted: dict[str, bool]
 ) -> None:
-    task = loaded.tasks[workflow.parent_task_id or ""]
-    if accepted:
-        runs = loaded.runs.setdefault(task.id, Runs())
-        outcome = Outcome(workflow.state, copy.deepcopy(workflow.output), execution_id)
-        runs.outcomes[workflow.item_index or 0] = outcome
-    elif workflow.attempt == task.attempt and not task.is_completed:
-        loaded.add_open(
-            Child(
-                id=execution_id,
-                task_id=task.id,
-                is_workflow=True,
-                item_index=workflow.item_index,
-                attempt=workflow.attempt,
-                name=workflow.name,
-                state=states.PAUSED if workflow.state == states.PAUSED else states.RUNNING,
-                created_at=workflow.created_at,
-            )
+    children: dict[str, list[Child]] = {}
+    for execution_id, workflow in found.items():
+        task = loaded.tasks[workflow.parent_task_id or ""]
+        child = Child(
+            id=execution_id,
+            task_id=task.id,
+            is_workflow=True,
+            item_index=workflow.item_index,
+            attempt=workflow.attempt,
+            name=workflow.name,
+            state=states.PAUSED if workflow.state == states.PAUSED else states.RUNNING,
+            accepted=accepted[execution_id],
+            created_at=workflow.created_at,
         )
+        children.setdefault(task.id, []).append(child)
+        if child.accepted:
+            runs = loaded.runs.setdefault(task.id, Runs())
+            outcome = Outcome(workflow.state, copy.deepcopy(workflow.output), execution_id)
+            runs.outcomes[workflow.item_index or 0] = outcome
+    for task_id, sub_workflows in children.items():
+        for child in waited_for(loaded.tasks[task_id], sub_workflows):
+            loaded.add_open(child)
 
 
 def correct_by_news(known: Execution, loaded: Execution, child_id: str) -> None:
