@@ -259,8 +259,7 @@ def _alarm_due(decision: Decision) -> None:
     draft = decision.draft
     if draft.workflow.state != states.RUNNING:
         return
-    due = [(at, task_id) for task_id, at in draft.timers.items() if at <= decision.now]
-    for _, task_id in sorted(due):
+    for _, task_id in draft.timers.due(decision.now):
         task = draft.task(task_id)
         if task is None:
             raise NotFound(f"Task execution not found [id={task_id}]")

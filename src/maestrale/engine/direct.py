@@ -123,16 +123,15 @@ def _mark_end(decision: Decision, source: TaskExecution, chosen: list[list[str]]
 def _create(decision: Decision, source: TaskExecution, commands: list[Command]) -> None:
     """Create plain tasks first, then trigger joins."""
     joins = []
+    context = decision.draft.outbound(source)
+    firings = firings_after(decision, [source])
+    on_cycle = source.is_join and decision.program.is_on_cycle(source.name, source.name)
     for command in commands:
         if decision.program.spec.tasks[command.target].join:
             joins.append(command)
         else:
-            context = decision.draft.outbound(source)
             trigger: dict[str, Json] = {"task_id": source.id, "event": command.event}
-            on_cycle = source.is_join and decision.program.is_on_cycle(source.name, source.name)
-            task = create_task(
-                decision, command.target, context, [trigger], firings_after(decision, [source]), on_cycle
-            )
+            task = create_task(decision, command.target, context, [trigger], firings, on_cycle)
             make_ready(decision, task)
     for command in joins:
         trigger_join(decision, command.target, source, command.event)

@@ -24,6 +24,7 @@ from maestrale.engine.execution import (
 )
 from maestrale.engine.needs import Answers
 from maestrale.engine.overlay import Overlay
+from maestrale.engine.timers import TimersDraft
 from maestrale.model import states
 from maestrale.model.values import Microseconds
 
@@ -71,7 +72,7 @@ class Draft:
         self.last_time = base.last_time
         self.tasks: Overlay[str, TaskExecution] = Overlay(base.tasks)
         self.latest: Overlay[str, str] = Overlay(base.latest)
-        self.timers: Overlay[str, Microseconds] = Overlay(base.timers)
+        self.timers = TimersDraft(base.timers)
         self.ends: Overlay[str, bool] = Overlay(base.ends)
         self.children: Overlay[str, str] = Overlay(base.children)
         """Open children: child id -> task id."""
@@ -210,7 +211,7 @@ class Draft:
         """When this execution wants to be woken, or None; while it does not run, timers are held."""
         if self._workflow is None or self._workflow.state != states.RUNNING:
             return None
-        return min((at for _, at in self.timers.items()), default=None)
+        return self.timers.earliest()
 
     def apply(self) -> None:
         """Make the pending changes the committed state."""

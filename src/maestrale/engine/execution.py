@@ -7,6 +7,7 @@ from collections import deque
 import msgspec
 
 from maestrale.engine.context import Context
+from maestrale.engine.timers import Timers
 from maestrale.model import states
 from maestrale.model.values import Json, Microseconds
 
@@ -198,7 +199,7 @@ class Execution:
         self.runs: dict[str, Runs] = {}
         self.children: dict[str, str] = {}
         self.joins: dict[str, JoinProgress] = {}
-        self.timers: dict[str, Microseconds] = {}
+        self.timers = Timers()
         self.ends: dict[str, bool] = {}
         self.ready: deque[str] = deque()
 

@@ -84,11 +84,9 @@ def _is_hopeless(decision: Decision, name: str) -> bool:
 
 def fail_blocked(decision: Decision) -> bool:
     """Nothing runs any more, yet a join waits: it waits for ever. Fail the first one, if there is one."""
-    order = decision.program.order
-    waiting = [t for _, t in decision.draft.tasks.items() if t.state == states.WAITING]
-    if not waiting:
+    task = next((join for join in _joins(decision) if join.state == states.WAITING), None)
+    if task is None:
         return False
-    task = min(waiting, key=lambda t: order[t.name])
     progress = decision.draft.join(task.name)
     for name in decision.program.graph.inbound[task.name]:
         if name not in progress.arrivals:
@@ -97,19 +95,33 @@ def fail_blocked(decision: Decision) -> bool:
     return True
 
 
+def _joins(decision: Decision) -> Iterator[TaskExecution]:
+    """The task executions of all joins, in definition order."""
+    for name in decision.program.joins:
+        task = decision.draft.latest_task(name)
+        if task is not None:
+            yield task
+
+
 def forget(decision: Decision, source: TaskExecution) -> None:
     """A task that had ended runs again: whatever joins concluded from its end is void."""
-    tasks = sorted((task for _, task in decision.draft.tasks.items()), key=lambda task: task.sequence)
-    for join in tasks:
-        if not join.is_join or join.state == states.SUCCESS or join.id == source.id:
+    tasks: list[TaskExecution] | None = None
+    for join in _joins(decision):
+        if join.state == states.SUCCESS or join.id == source.id:
             continue
-        if join.state == states.WAITING:
+        if join.state == states.WAITING and not source.is_join:
+            if tasks is None:
+                everything = (task for _, task in decision.draft.tasks.items())
+                tasks = sorted(everything, key=lambda task: task.sequence)
             examine(decision, join, tasks)
             continue
-        arrivals = decision.draft.join(join.name).arrivals
-        arrival = arrivals.get(source.name)
+        progress = decision.draft.join(join.name)
+        arrival = progress.arrivals.get(source.name)
         if arrival is not None and arrival[0] == source.id:
-            arrivals.remove(source.name)
+            progress.arrivals.remove(source.name)
+        if join.state == states.WAITING:  # the only execution of its name, so that no older one counts now
+            progress.missing.clear()
+            _examine_others(decision, join, "")
 
 
 def examine(decision: Decision, join: TaskExecution, tasks: list[TaskExecution]) -> None:

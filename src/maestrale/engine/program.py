@@ -122,6 +122,7 @@ class Program:
         self.vars = compile_section(spec.vars)
         self.output = None if spec.output is None else compile_section(spec.output)
         self.output_on_error = None if spec.output_on_error is None else compile_section(spec.output_on_error)
+        self.joins = tuple(name for name, task in spec.tasks.items() if task.join)
         self.order = {name: index for index, name in enumerate(spec.tasks)}
         self._tasks: dict[str, TaskProgram] = {}
         self._cycles: dict[str, frozenset[str]] = {}
