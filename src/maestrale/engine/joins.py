@@ -229,15 +229,13 @@ def _examine_others(decision: Decision, join: TaskExecution, arrived: str) -> No
         if name == arrived or name in progress.arrivals:
             continue
         task = _current(decision, name, join)
-        if task is None:
-            if not _is_possible(decision, name, join, known):
-                progress.missing[name] = IMPOSSIBLE
-        elif task.is_completed and task.processed:
+        if task is not None and task.is_completed and task.processed:
             event = next((e for target, e in task.next_tasks or () if target == join.name), None)
-            if event is None:
-                progress.missing[name] = NOT_TRIGGERED
-            else:
+            if event is not None:
                 progress.arrivals[name] = (task.id, event)
+                continue
+        if not _may_come(decision, name, join, known):
+            progress.missing[name] = IMPOSSIBLE if task is None else NOT_TRIGGERED
 
 
 def _miss(decision: Decision, source: str, target: str, reason: str) -> None:
@@ -251,9 +249,8 @@ def _miss(decision: Decision, source: str, target: str, reason: str) -> None:
         if spec.tasks[name].join:
             join = decision.draft.latest_task(name)
             if join is not None and join.state == states.WAITING:
-                current = _current(decision, origin, join)
                 progress = decision.draft.join(name)
-                if origin not in progress.arrivals and (current is None or current.is_completed):
+                if origin not in progress.arrivals and not _may_come(decision, origin, join, {}):
                     progress.missing[origin] = why
                     judge(decision, join)
                 continue
@@ -261,8 +258,9 @@ def _miss(decision: Decision, source: str, target: str, reason: str) -> None:
             continue
         seen.add(name)
         for join in _waiting_below(decision, name):
-            if _current(decision, name, join) is None and not _is_possible(decision, name, join, {}):
-                news += [(name, following, IMPOSSIBLE) for following in graph.outbound[name]]
+            if not _may_come(decision, name, join, {}):
+                why = IMPOSSIBLE if _current(decision, name, join) is None else NOT_TRIGGERED
+                news += [(name, following, why) for following in graph.outbound[name]]
                 break
 
 
@@ -273,31 +271,40 @@ def _waiting_below(decision: Decision, name: str) -> Iterator[TaskExecution]:
             yield join
 
 
-def _is_possible(decision: Decision, name: str, join: TaskExecution, known: dict[str, bool]) -> bool:
-    """Whether a task without an execution (in this round of `join`) may still get one.
+def _may_come(decision: Decision, name: str, join: TaskExecution, known: dict[str, bool]) -> bool:
+    """Whether a task may still end and choose what follows (in this round of `join`).
 
-    Backwards from the task: something unfinished upstream, or something that ended by choosing it.
-    Routes through the join itself do not count: it cannot come before itself.
+    It is unfinished; or it has no execution yet, or lies on a cycle, and may get one: backwards from the
+    task there is something unfinished, or something that ended by choosing it for the first time. Routes
+    through the join itself do not count: it cannot come before itself.
     """
+    task = _current(decision, name, join)
+    if task is not None:
+        if not task.is_completed or not task.processed:
+            return True
+        if name not in decision.program.cyclic:
+            return False
     graph = decision.program.graph
-    stack, visited = [name], {name, join.name}
+    stack, visited = [(name, task is not None)], {name, join.name}
     while stack:
-        here = stack.pop()
+        here, has_run = stack.pop()
         if known.get(here):
             return True
         for upstream in graph.inbound[here]:
             if upstream == join.name:
                 continue
             task = _current(decision, upstream, join)
-            if task is None:
+            if task is not None and (
+                not task.is_completed or not task.processed or (not has_run and _chose(task, here))
+            ):
+                known[name] = True
+                return True
+            if task is None or upstream in decision.program.cyclic:
                 if known.get(upstream):
                     return True
                 if upstream not in visited and upstream not in known:
                     visited.add(upstream)
-                    stack.append(upstream)
-            elif not task.is_completed or not task.processed or _chose(task, here):
-                known[name] = True
-                return True
+                    stack.append((upstream, task is not None))
     for seen in visited:
         known.setdefault(seen, False)
     return False
