@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from maestrale.engine.branches import outbound
 from maestrale.engine.context import Context
 from maestrale.engine.decision import Decision
 from maestrale.engine.execution import TaskExecution
@@ -37,12 +38,11 @@ class Command(msgspec.Struct, frozen=True):
 
 def next_commands(decision: Decision, task: TaskExecution) -> list[Command]:
     """What follows a completed task, in order. Every guard is evaluated; nothing is changed."""
-    draft = decision.draft
     found: list[Command] = []
     clauses = _CLAUSES.get(task.state, ())
     if not clauses or not decision.task_program(task).spec.clauses:
         return found
-    scope = decision.scope(task, Lookups(decision, task), draft.outbound(task))
+    scope = decision.scope(task, Lookups(decision, task), outbound(decision, task))
     for clause in clauses:
         found += _fired(decision, task, clause, scope)
     if task.state == states.SKIPPED and not found:
@@ -123,7 +123,7 @@ def _mark_end(decision: Decision, source: TaskExecution, chosen: list[list[str]]
 def _create(decision: Decision, source: TaskExecution, commands: list[Command]) -> None:
     """Create plain tasks first, then trigger joins."""
     joins = []
-    context = decision.draft.outbound(source)
+    context = outbound(decision, source)
     firings = firings_after(decision, [source])
     on_cycle = source.is_join and decision.program.is_on_cycle(source.name, source.name)
     for command in commands:

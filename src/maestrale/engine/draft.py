@@ -203,10 +203,6 @@ class Draft:
         """The inbound context of a task."""
         return task.context if task.context is not None else EMPTY
 
-    def outbound(self, task: TaskExecution) -> Context:
-        """What a task hands on: its inbound context with what it published."""
-        return self.context_of(task).publish(task.published)
-
     def next_alarm(self) -> Microseconds | None:
         """When this execution wants to be woken, or None; while it does not run, timers are held."""
         if self._workflow is None or self._workflow.state != states.RUNNING:

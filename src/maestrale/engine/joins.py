@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from maestrale.engine.context import EMPTY, Context, merge
+from maestrale.engine.branches import meet
+from maestrale.engine.context import EMPTY, Context
 from maestrale.engine.decision import Completion, Decision
 from maestrale.engine.execution import TaskExecution
-from maestrale.engine.outputs import in_order_of_end
 from maestrale.engine.tasks import create_waiting_join, make_ready, set_state
 from maestrale.model import states
 
@@ -176,8 +176,7 @@ def _inherit(
 ) -> list[TaskExecution]:
     """Merge what the branches that have come hand on into the context of an editable join."""
     sources = [t for arrival in arrivals if (t := decision.draft.task(arrival["task_id"])) is not None]
-    branches = [decision.draft.outbound(source) for source in in_order_of_end(decision, sources)]
-    task.context = merge([also, *branches] if len(also) else branches).checkpoint()
+    task.context = meet(decision, sources, also=also).checkpoint()
     task.checkpointed = True
     return sources
 

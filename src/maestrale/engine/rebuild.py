@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from maestrale.engine.branches import outbound
 from maestrale.engine.context import EMPTY, Context
 from maestrale.engine.decision import Decision
 from maestrale.engine.execution import Child, TaskExecution
@@ -52,5 +53,5 @@ def _inherited(decision: Decision, task: TaskExecution) -> Context:
     for trigger in task.triggered_by:
         source = decision.draft.base.tasks.get(trigger["task_id"] or "")
         if source is not None and source.context is not None:
-            return source.context.publish(source.published)
+            return outbound(decision, source)
     return EMPTY

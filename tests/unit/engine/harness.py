@@ -22,7 +22,7 @@ from harness_states import (
 
 from maestrale.actions.std import basic
 from maestrale.engine.decide import decide
-from maestrale.engine.decision import Decision, Limits, Need
+from maestrale.engine.decision import DataFlow, Decision, Limits, Need
 from maestrale.engine.draft import Draft, Record
 from maestrale.engine.effects import AnyEffect, CancelAction, RunAction, StartSubWorkflow, Tell
 from maestrale.engine.events import (
@@ -60,9 +60,6 @@ SECOND = 1_000_000
 START = 1_800_000_000 * SECOND
 MOST_STEPS = 20_000
 
-NOTHING = Limits(steps=0)
-"""A child is created in the commit of its parent and does nothing yet."""
-
 FACTS: dict[str, ActionFacts] = {
     facts.name: facts
     for facts in (
@@ -97,14 +94,22 @@ class World:
     """
 
     def __init__(
-        self, text: str, *, steps: int = 200, field_size_kb: int = 1024, check_base: bool = True
+        self,
+        text: str,
+        *,
+        steps: int = 200,
+        field_size_kb: int = 1024,
+        data_flow: DataFlow = DataFlow(),  # noqa: B008 - immutable
+        check_base: bool = True,
     ) -> None:
         self.text = "version: '2.0'\n" + textwrap.dedent(text).lstrip("\n")
         parsed = parse_workflows(self.text)
         assert not parsed.errors, parsed.errors
         names = [spec.name for spec in parsed.specs]
         self.programs = {name: Program(load_workflow(self.text, name), f"hash-{name}") for name in names}
-        self.limits = Limits(steps=steps, field_size_kb=field_size_kb)
+        self.limits = Limits(steps, field_size_kb, data_flow)
+        self.nothing = msgspec.structs.replace(self.limits, steps=0)
+        """A child is created in the commit of its parent and does nothing yet."""
         self.check_base = check_base
         self.auto = True
         self.now = START
@@ -213,7 +218,7 @@ class World:
             self.effects.append((execution_id, effect))
             if isinstance(effect, StartSubWorkflow):
                 self.accepted[effect.execution_id] = False
-                self.begin(effect.execution_id, effect.started, NOTHING)
+                self.begin(effect.execution_id, effect.started, self.nothing)
         for effect in draft.effects:
             match effect:
                 case RunAction(action_id):
@@ -362,7 +367,7 @@ class World:
                 now=record.at,
                 answers=record.answers,
                 actions=Catalogue(),
-                limits=NOTHING if is_child else self.limits,
+                limits=self.nothing if is_child else self.limits,
             )
             draft.apply()
         return again
@@ -392,7 +397,7 @@ class World:
         draft = Draft(loaded)
         program = self.programs[loaded.workflow.name] if loaded.workflow else None
         assert program is not None
-        rebuild(Decision(draft, program, loaded.last_time, {}, Catalogue(), Limits()))
+        rebuild(Decision(draft, program, loaded.last_time, {}, Catalogue(), self.limits))
         draft.apply()
         return loaded
 
