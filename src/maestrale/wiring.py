@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from maestrale.actions.base import ActionSettings
 from maestrale.actions.registry import Registry
 from maestrale.config import Settings, database_url
-from maestrale.engine.decision import Limits
+from maestrale.engine.decision import DataFlow, Limits
 from maestrale.expressions import template
 from maestrale.runtime.engine import Engine, system_clock
 from maestrale.runtime.recovery import recover
@@ -74,6 +74,10 @@ class Service:
             limits=Limits(
                 steps=settings.engine.steps_per_decision,
                 field_size_kb=settings.engine.execution_field_size_limit_kb,
+                data_flow=DataFlow(
+                    merges_maps=settings.engine.merge_strategy == "merge",
+                    versioning=settings.context_versioning.enabled,
+                ),
             ),
             asynchronous=settings.executor.asynchronous,
             threads=settings.executor.threads,

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from maestrale.actions.base import ActionContext, ActionSettings
 from maestrale.engine.decide import decide
 from maestrale.engine.decision import ActionCatalogue, Limits, Need
@@ -32,8 +34,6 @@ EVENTS_PER_DECISION: Final = 100
 
 TRIES_PER_COMMIT: Final = 3
 
-_CREATE_ONLY: Final = Limits(steps=0)
-
 _VERSION_STEP: Final = 0xFFFF
 """Versions grow by random steps, so that two commits on top of the same state can be told apart."""
 
@@ -59,7 +59,8 @@ class Decider:
         self._clock = clock
         self._entropy = entropy
         self._settings = settings
-        self._limits = limits
+        self.limits = limits
+        self._create_only = msgspec.structs.replace(limits, steps=0)
 
     def new_execution(self) -> Execution:
         """The empty state of an execution that begins: its seed and first version are random."""
@@ -97,7 +98,7 @@ class Decider:
             if pending.refusal is not None:
                 continue
             try:
-                self._decide(draft, slot.id, pending.event, program, slot.answers, self._limits)
+                self._decide(draft, slot.id, pending.event, program, slot.answers, self.limits)
             except Need:
                 raise
             except MaestraleError as error:
@@ -186,7 +187,7 @@ class Decider:
         slot.program = self._programs.get(started.definition_hash, started.workflow_name)
         slot.execution = self.new_execution()
         draft = Draft(slot.execution)
-        self._decide(draft, slot.id, started, slot.program, answers, _CREATE_ONLY)
+        self._decide(draft, slot.id, started, slot.program, answers, self._create_only)
         return self._member(slot, draft, [Pending(started)])
 
     def _member(self, slot: Slot, draft: Draft, taken: list[Pending]) -> Member:

@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
-from maestrale.engine.decision import ActionCatalogue, Decision, Limits, Need
+from maestrale.engine.decision import ActionCatalogue, Decision, Need
 from maestrale.engine.draft import Draft
 from maestrale.engine.effects import CancelAction, Tell
 from maestrale.engine.events import AlarmDue, Continue, Started
@@ -345,7 +345,8 @@ class Loop:
             workflow = loaded.execution.workflow
             program = self._programs.load(connection, workflow.definition_hash, workflow.name)
             draft = Draft(loaded.execution)
-            rebuild(Decision(draft, program, loaded.execution.last_time, {}, self._actions, Limits()))
+            at, limits = loaded.execution.last_time, self._decider.limits
+            rebuild(Decision(draft, program, at, {}, self._actions, limits))
             draft.apply()
             return loaded.execution, loaded.owner, program
 
@@ -498,7 +499,7 @@ class Loop:
                 self._note_mail(effect.execution_id)
         for pending in member.pending:
             _answer(slot, pending)
-        if draft.ready and draft.workflow.state == states.RUNNING and not self._stopping:
+        if draft.has_work and not self._stopping:
             slot.pending.append(Pending(Continue()))
         self._make_runnable(slot)
         self._rest(slot)

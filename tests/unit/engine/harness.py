@@ -15,14 +15,14 @@ from harness_states import (
     correct_by_news,
     difference,
     load_action,
-    load_sub_workflow,
+    load_sub_workflows,
     load_task,
     snapshot,
 )
 
 from maestrale.actions.std import basic
 from maestrale.engine.decide import decide
-from maestrale.engine.decision import Decision, Limits, Need
+from maestrale.engine.decision import DataFlow, Decision, Limits, Need
 from maestrale.engine.draft import Draft, Record
 from maestrale.engine.effects import AnyEffect, CancelAction, RunAction, StartSubWorkflow, Tell
 from maestrale.engine.events import (
@@ -60,9 +60,6 @@ SECOND = 1_000_000
 START = 1_800_000_000 * SECOND
 MOST_STEPS = 20_000
 
-NOTHING = Limits(steps=0)
-"""A child is created in the commit of its parent and does nothing yet."""
-
 FACTS: dict[str, ActionFacts] = {
     facts.name: facts
     for facts in (
@@ -97,14 +94,22 @@ class World:
     """
 
     def __init__(
-        self, text: str, *, steps: int = 200, field_size_kb: int = 1024, check_base: bool = True
+        self,
+        text: str,
+        *,
+        steps: int = 200,
+        field_size_kb: int = 1024,
+        data_flow: DataFlow = DataFlow(),  # noqa: B008 - immutable
+        check_base: bool = True,
     ) -> None:
         self.text = "version: '2.0'\n" + textwrap.dedent(text).lstrip("\n")
         parsed = parse_workflows(self.text)
         assert not parsed.errors, parsed.errors
         names = [spec.name for spec in parsed.specs]
         self.programs = {name: Program(load_workflow(self.text, name), f"hash-{name}") for name in names}
-        self.limits = Limits(steps=steps, field_size_kb=field_size_kb)
+        self.limits = Limits(steps, field_size_kb, data_flow)
+        self.nothing = msgspec.structs.replace(self.limits, steps=0)
+        """A child is created in the commit of its parent and does nothing yet."""
         self.check_base = check_base
         self.auto = True
         self.now = START
@@ -209,16 +214,15 @@ class World:
         draft.apply()
         self.records[execution_id] += draft.records
         check(execution)
-        over = draft.workflow.state in states.COMPLETED
         for effect in draft.effects:
             self.effects.append((execution_id, effect))
             if isinstance(effect, StartSubWorkflow):
                 self.accepted[effect.execution_id] = False
-                self.begin(effect.execution_id, effect.started, NOTHING)
+                self.begin(effect.execution_id, effect.started, self.nothing)
         for effect in draft.effects:
             match effect:
                 case RunAction(action_id):
-                    if not over and self.rows[action_id].state == states.RUNNING:
+                    if self.rows[action_id].state == states.RUNNING:
                         self.running[action_id] = execution_id
                 case CancelAction(action_id):
                     self.running.pop(action_id, None)
@@ -257,8 +261,7 @@ class World:
         for execution_id, event in self.mail:
             found.setdefault(execution_id, event)
         for execution_id, execution in self.executions.items():
-            workflow = execution.workflow
-            if execution.ready and workflow is not None and workflow.state == states.RUNNING:
+            if execution.workflow is not None and Draft(execution).has_work:
                 found.setdefault(execution_id, Continue())
         return list(found.items())
 
@@ -364,7 +367,7 @@ class World:
                 now=record.at,
                 answers=record.answers,
                 actions=Catalogue(),
-                limits=NOTHING if is_child else self.limits,
+                limits=self.nothing if is_child else self.limits,
             )
             draft.apply()
         return again
@@ -383,15 +386,18 @@ class World:
         loaded.ready.extend(known.ready)
         for row in self.rows.values():
             load_action(loaded, copy.deepcopy(row))
-        for other_id, other in self.executions.items():
-            workflow = other.workflow
-            if workflow is not None and workflow.parent_id == execution_id:
-                load_sub_workflow(loaded, other_id, workflow, self.accepted[other_id])
-                correct_by_news(known, loaded, other_id)
+        found = {
+            other_id: other.workflow
+            for other_id, other in self.executions.items()
+            if other.workflow is not None and other.workflow.parent_id == execution_id
+        }
+        load_sub_workflows(loaded, found, self.accepted)
+        for other_id in found:
+            correct_by_news(known, loaded, other_id)
         draft = Draft(loaded)
         program = self.programs[loaded.workflow.name] if loaded.workflow else None
         assert program is not None
-        rebuild(Decision(draft, program, loaded.last_time, {}, Catalogue(), Limits()))
+        rebuild(Decision(draft, program, loaded.last_time, {}, Catalogue(), self.limits))
         draft.apply()
         return loaded
 
