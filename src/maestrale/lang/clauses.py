@@ -73,7 +73,12 @@ def _advanced_clause(
 
 def _publish(report: Report, path: Path, value: Json) -> PublishSpec:
     if value == {}:
-        report.error(path, "Either 'branch', 'global' or 'atomic' must be specified", text="{}")
+        report.error(
+            path,
+            "Either 'branch', 'global' or 'atomic' must be specified",
+            text="{}",
+            hint="put variables below one of them, or remove `publish`",
+        )
         return PublishSpec()
     given = shapes.mapping(report, path, value)
     elsewhere = dict.fromkeys(set(given) - set(_SCOPES), "put variables below `branch`, `global` or `atomic`")
@@ -126,7 +131,9 @@ def _transition(
             path,
             f'{target!r} is no target: give the name of a task, or a command like `fail msg="why"`',
             text=target,
-            hint="a task with a blank in its name cannot be a target" if target in task_names else "",
+            hint="a task with a blank in its name cannot be a target: rename it"
+            if target in task_names
+            else "a name of a task holds no blanks here",
             at_key=guard is not None,
         )
         return None

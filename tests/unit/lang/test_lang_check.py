@@ -60,6 +60,15 @@ def test_join_values() -> None:
     assert [task.join for task in workflow(body).tasks.values()] == [None, "all", 1, 1]
 
 
+def test_a_task_that_requires_itself_is_a_warning() -> None:
+    body = "type: reverse\ntasks:\n  a: {requires: [a, b]}\n  b: {action: std.noop}\n"
+    (found,) = warnings(body)
+    assert found == (
+        "line 5, column 9: task 'a': a task cannot require itself: this is ignored (remove the name)"
+    )
+    assert workflow(body).tasks["a"].requires == ("b",)
+
+
 def test_join_zero_means_none() -> None:
     body = "tasks: {a: {on-success: j}, j: {join: 0}}\n"
     assert workflow(body).tasks["j"].join is None

@@ -264,4 +264,4 @@ def test_odd_errors_of_the_loader_are_still_problems(monkeypatch: pytest.MonkeyP
             raise pyyaml.YAMLError("out of order")
 
     monkeypatch.setattr(lang_yaml, "_FastLoader", Failing)
-    assert syntax_error(load("a: 1")) == (1, 1, "out of order", "")
+    assert syntax_error(load("a: 1")) == (1, 1, "out of order", "correct the YAML of this line")
