@@ -54,11 +54,13 @@ def test_the_first_workflow_that_people_meet() -> None:
     assert parsed.texts == {"hello_world": text}
 
 
+@pytest.mark.covers("dsl.workflow.single")
 def test_one_workflow_keeps_its_bytes() -> None:
     text = "# note\nversion:   '2.0'   # two\nw: {tasks: {t: {action: std.noop}}}\n"
     assert parse_workflows(text).texts == {"w": text}
 
 
+@pytest.mark.covers("dsl.workflow.multi")
 def test_several_workflows_are_stored_as_slices() -> None:
     text = """
 version: '2.0'
@@ -188,6 +190,7 @@ def test_versions_that_are_none(version: str) -> None:
         assert "is no version" in error
 
 
+@pytest.mark.covers("dsl.version")
 def test_a_missing_version() -> None:
     parsed = parse_workflows("w:\n  tasks: {t: {action: std.noop}}\n")
     assert errors(parsed) == [
@@ -357,6 +360,7 @@ def test_workbook_rules(text: str, words: str) -> None:
     assert words in error
 
 
+@pytest.mark.covers("dsl.error.messages")
 def test_an_unreadable_text_gives_one_syntax_problem() -> None:
     for parsed in (parse_workflows("a: ["), parse_actions("a: ["), parse_workbook("a: [")):
         (problem,) = parsed.problems
@@ -367,6 +371,7 @@ def test_an_unreadable_text_gives_one_syntax_problem() -> None:
             raise_for(parsed.problems)
 
 
+@pytest.mark.covers("dsl.error.messages")
 def test_errors_are_listed_one_per_line_in_the_order_of_the_text() -> None:
     text = """\
 version: '2.0'
