@@ -94,6 +94,7 @@ def _check_task(report: Report, name: str, task: TaskSpec) -> None:
             (*path, "concurrency"),
             "'concurrency' has no effect without 'with-items'",
             text="concurrency",
+            hint="remove it",
             at_key=True,
         )
 
@@ -115,6 +116,7 @@ def _check_starts(report: Report, spec: WorkflowSpec, graph: Graph) -> None:
                 ("tasks", name),
                 "no start task leads here, only a loop does: the task will never run",
                 text=name,
+                hint="lead to it from a task that runs, or remove it",
                 at_key=True,
             )
 

@@ -194,7 +194,12 @@ def items(report: Report, path: Path, value: Json) -> tuple[ItemsSpec, ...]:
         if item is None:
             continue
         if item.variable in found:
-            report.warning(place, f"the variable {item.variable!r} stands twice; the later one counts")
+            report.warning(
+                place,
+                f"the variable {item.variable!r} stands twice; the later one counts",
+                text=item.variable,
+                hint="give each list a variable of its own",
+            )
         found[item.variable] = item
     return tuple(found.values())
 
@@ -213,10 +218,15 @@ def _item(report: Report, path: Path, entry: str) -> ItemsSpec | None:
         )
         return None
     if not match.group(2) or not match.group(3):
-        report.warning(path, f"there is no blank around `in` in {show(entry)!r}", text=entry)
+        report.warning(
+            path,
+            f"there is no blank around `in` in {show(entry)!r}",
+            text=entry,
+            hint=f"it is read as `{match.group(1)} in …`: write it so",
+        )
     rest = entry[end:].strip()
     if rest:
-        report.warning(path, f"{show(rest)!r} after the values is ignored", text=rest)
+        report.warning(path, f"{show(rest)!r} after the values is ignored", text=rest, hint="remove it")
     values: Json = entry[start:end]
     if is_list:
         try:

@@ -208,7 +208,12 @@ def input_parameters(report: Report, path: Path, value: Json) -> tuple[InputPara
             _check_variable_name(report, place, name)
             parameter = InputParameter(name)
         if name in found:
-            report.warning(place, f"the input {name!r} is declared twice; the later one counts", text=name)
+            report.warning(
+                place,
+                f"the input {name!r} is declared twice; the later one counts",
+                text=name,
+                hint="remove one of them",
+            )
         found[name] = parameter
     return tuple(found.values())
 

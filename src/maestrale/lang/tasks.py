@@ -174,7 +174,12 @@ def _input(report: Report, path: Path, value: Json) -> dict[str, Json] | str | N
     given = shapes.text(report, path, value)
     report.expressions(path, value)
     if given is not None and not may_hold_expression(given):
-        report.warning(path, "a text as input must be an expression that gives a map", text=given)
+        report.warning(
+            path,
+            "a text as input must be an expression that gives a map",
+            text=given,
+            hint="give `name: value` lines or one expression",
+        )
     return given
 
 
