@@ -318,6 +318,7 @@ inner:
 # -- starting under an id of the client's
 
 
+@pytest.mark.covers("eng.idempotent_start")
 def test_start_with_an_id_is_idempotent(world: World) -> None:
     world.define(TWO_STEPS)
 

@@ -303,6 +303,7 @@ child:
     ids=["full", "full-twice", "odd", "odd-twice", "mail"],
 )
 @pytest.mark.parametrize("when", ["start", "result", "command"])
+@pytest.mark.covers("eng.integrity")
 def test_a_commit_that_fails_is_repeated_and_nothing_is_lost(
     gated: World, gate: Gate, monkeypatch: pytest.MonkeyPatch, errors: list[Exception], when: str
 ) -> None:

@@ -65,6 +65,7 @@ def gated(path: Path, gate: Gate) -> Iterator[World]:
 
 
 @pytest.mark.parametrize("wait", [False, True])
+@pytest.mark.covers("eng.action.run_alone")
 def test_an_unsaved_action_answers_with_its_result(world: World, wait: bool) -> None:
     ran = world.run_action("std.echo", {"output": [1]}, wait=wait)
 
@@ -113,6 +114,7 @@ def test_a_failing_action(gated: World, save: bool) -> None:
 
 
 @pytest.mark.parametrize("save", [False, True])
+@pytest.mark.covers("eng.action.timeout")
 def test_a_timeout(gated: World, gate: Gate, save: bool) -> None:
     ran = gated.run_action("test.gate", timeout=0.05, save=save, wait=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, get_args
 
 import click
 
@@ -14,6 +14,7 @@ from maestrale.cli.running import read_input, run_file
 from maestrale.cli.serving import serve
 from maestrale.config import Settings
 from maestrale.lang.problems import describe
+from maestrale.lang.schema import Kind, schema
 from maestrale.services.parsing import parse_supported
 
 _config_option = click.option(
@@ -85,6 +86,14 @@ def validate(files: tuple[IO[str], ...]) -> None:
     sys.exit(1 if failed else 0)
 
 
+@click.command("schema")
+@click.option("--kind", type=click.Choice(get_args(Kind)), default="workflow", show_default=True,
+              help="What the text holds: workflows, a workbook, or ad-hoc actions.")  # fmt: skip
+def show_schema(kind: Kind) -> None:
+    """Print the JSON Schema of definition texts, which editors use to complete and check them."""
+    click.echo(json.dumps(schema(kind), indent=2))
+
+
 @click.command("config")
 @click.option("-f", "--format", "form", type=click.Choice(["text", "json"]), default="text")
 @_config_option
@@ -105,7 +114,7 @@ def show_config(form: str, config_file: Path | None) -> None:
     click.echo(f"\ndatabase in use: {config.database_url(loaded.settings)}")
 
 
-COMMANDS = {"server": server, "run": run, "validate": validate, "config": show_config}
+COMMANDS = {"server": server, "run": run, "validate": validate, "schema": show_schema, "config": show_config}
 
 
 def _load(flags: dict[tuple[str, str], Any], file: Path | None) -> Settings:

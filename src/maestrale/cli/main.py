@@ -31,6 +31,7 @@ LOCAL: Final = {
     "server": "Run the service on this machine",
     "run": "Run a workflow file at once, without a server",
     "validate": "Check definition files without a server",
+    "schema": "Print the JSON Schema of definition files, for editors",
     "config": "Show the settings and where they come from",
 }
 """What `COMMANDS` in `cli/local.py` holds. That module loads the whole service, so its help stands here."""

@@ -6,6 +6,7 @@ import pytest
 from harness import run
 
 
+@pytest.mark.covers("dsl.cmd.noop")
 def test_noop_does_nothing_and_handles_an_error() -> None:
     found = run("""
         w:
@@ -18,6 +19,7 @@ def test_noop_does_nothing_and_handles_an_error() -> None:
     assert found.task("t2").next_tasks == []
 
 
+@pytest.mark.covers("dsl.cmd.fail", "dsl.cmd.msg")
 def test_fail_ends_the_workflow_with_its_message() -> None:
     found = run(
         """
@@ -219,6 +221,7 @@ def test_a_command_whose_guard_is_false_does_nothing() -> None:
 
 
 @pytest.mark.parametrize("targets", ["'succeed msg=\"enough\"'", "['succeed msg=\"enough\"', t2]"])
+@pytest.mark.covers("dsl.cmd.succeed")
 def test_succeed_ends_early_and_sees_the_variables_of_its_task(targets: str) -> None:
     found = run(f"""
         w:
@@ -249,6 +252,7 @@ def test_succeed_leaves_what_still_runs_as_it_is() -> None:
     assert found.state == "SUCCESS"
 
 
+@pytest.mark.covers("dsl.cmd.pause")
 def test_pause_starts_what_stands_before_it_and_keeps_the_rest_for_resume() -> None:
     found = run("""
         w:
@@ -341,6 +345,7 @@ def test_a_join_behind_a_pause_still_gets_its_trigger() -> None:
     assert found.state == "SUCCESS"
 
 
+@pytest.mark.covers("dsl.cmd.reserved_names")
 def test_a_task_named_like_a_command_is_meant_by_its_name() -> None:
     found = run("""
         w:

@@ -173,6 +173,7 @@ def test_a_join_meets_across_a_pause() -> None:
 # -- stop
 
 
+@pytest.mark.covers("eng.stop.success")
 def test_success_on_demand_sees_what_has_ended() -> None:
     found = run("""
         w:
@@ -281,6 +282,7 @@ def test_items_that_are_left_after_the_end_do_not_start() -> None:
 # -- environment, description, faults of ours
 
 
+@pytest.mark.covers("eng.resume")
 def test_an_environment_given_on_resume_is_merged_recursively() -> None:
     found = run(
         """
@@ -297,6 +299,7 @@ def test_an_environment_given_on_resume_is_merged_recursively() -> None:
 
 
 @pytest.mark.parametrize("state", ["RUNNING", "SUCCESS", "CANCELLED"])
+@pytest.mark.covers("eng.env.update_rules")
 def test_the_environment_cannot_be_changed_now(state: str) -> None:
     found = two_steps() if state == "RUNNING" else ended(state)
     with pytest.raises(Forbidden, match="only permitted if it is in IDLE, PAUSED, or ERROR state"):
@@ -304,6 +307,7 @@ def test_the_environment_cannot_be_changed_now(state: str) -> None:
     assert found.workflow.params["env"] == {}
 
 
+@pytest.mark.covers("eng.env.update_rules")
 def test_the_environment_can_be_changed_while_paused_or_after_an_error() -> None:
     paused, failed = two_steps(), ended("ERROR")
     paused.pause()

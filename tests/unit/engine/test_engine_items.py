@@ -38,6 +38,7 @@ def open_items(found: Run) -> list[int | None]:
     return [action.item_index for action in found.open_actions("t")]
 
 
+@pytest.mark.covers("dsl.with_items.single")
 def test_results_keep_the_order_of_the_items() -> None:
     found = remote()
     for item in (2, 0, 3, 1):
@@ -48,6 +49,7 @@ def test_results_keep_the_order_of_the_items() -> None:
     assert found.task("t").runtime["with_items"] == {"count": 4, "capacity": None}
 
 
+@pytest.mark.covers("dsl.with_items.multi")
 def test_several_lists_advance_together() -> None:
     found = run(
         """
@@ -95,6 +97,7 @@ def test_one_item_gives_a_list_still() -> None:
 
 
 @pytest.mark.parametrize("values", ["[]", "''", "{}"])
+@pytest.mark.covers("dsl.with_items.empty")
 def test_nothing_to_iterate_succeeds_at_once(values: str) -> None:
     found = run(f"""
         w:
@@ -128,6 +131,7 @@ def test_the_item_hides_input_and_published_variables_of_its_name() -> None:
     assert found.output == {"r": ["1-x", "2-y"], "i": "from-input"}
 
 
+@pytest.mark.covers("dsl.with_items.partial_error")
 def test_one_failing_item_does_not_stop_the_others() -> None:
     found = remote()
     found.fail("t", "bad", item=1)
@@ -200,6 +204,7 @@ def test_sub_workflows_beside_a_cancelled_one_run_on_unobserved() -> None:
 # -- concurrency
 
 
+@pytest.mark.covers("dsl.with_items.concurrency", "dsl.policy.concurrency")
 def test_the_window_is_never_exceeded_and_refilled_in_order() -> None:
     found = remote("concurrency: 2")
     assert open_items(found) == [0, 1]
@@ -292,6 +297,7 @@ def test_the_rest_of_the_items_starts_after_a_pause_in_the_middle_of_starting() 
     assert open_items(found) == [0, 1, 2, 3]
 
 
+@pytest.mark.covers("dsl.with_items.retry")
 def test_retry_repeats_all_items() -> None:
     found = remote("retry: {count: 2, delay: 3}")
     for item in range(4):
@@ -330,6 +336,7 @@ def failed(order: str, policy: str = "description: x") -> Run:
 
 
 @pytest.mark.parametrize("order", ["sses", "esss", "seee", "eses"])
+@pytest.mark.covers("dsl.with_items.index_in_rerun", "eng.rerun.with_items")
 def test_rerun_without_reset_repeats_only_the_failed_items(order: str) -> None:
     found = failed(order)
     again = [item for item, letter in enumerate(order) if letter == "e"]
@@ -500,6 +507,7 @@ def test_more_failed_items_than_one_decision_starts() -> None:
 # -- sub-workflows
 
 
+@pytest.mark.covers("dsl.with_items.subworkflow")
 def test_items_of_a_sub_workflow() -> None:
     found = run("""
         w:

@@ -33,6 +33,7 @@ def three(join: str) -> Run:
     return run(THREE.replace("JOIN", join))
 
 
+@pytest.mark.covers("dsl.join.all", "dsl.join.context")
 def test_all_waits_for_every_branch_and_sees_all_their_variables() -> None:
     found = run("""
         w:
@@ -57,6 +58,7 @@ def test_all_waits_for_every_branch_and_sees_all_their_variables() -> None:
     assert events(found, "meet") == [("a", "on-success"), ("b", "on-success"), ("c", "on-error")]
 
 
+@pytest.mark.covers("dsl.join.unreachable")
 def test_all_fails_as_soon_as_one_branch_does_not_trigger_it() -> None:
     found = three("all")
     found.finish("b")
@@ -137,6 +139,7 @@ def test_the_error_handler_of_a_failed_join_sees_the_branches_that_came() -> Non
 
 
 @pytest.mark.parametrize(("join", "needed"), [("one", 1), ("1", 1), ("2", 2), ("3", 3), ("all", 3)])
+@pytest.mark.covers("dsl.join.number", "dsl.join.one")
 def test_it_starts_when_enough_branches_have_come_whatever_their_order(join: str, needed: int) -> None:
     for order in itertools.permutations("abc"):
         found = three(join)

@@ -29,6 +29,7 @@ def test_too_large_an_input_refuses_the_start() -> None:
         world().start(input={"i": "x" * 5000})
 
 
+@pytest.mark.covers("eng.field_limit")
 def test_too_large_a_result_fails_task_and_workflow_at_once() -> None:
     found = world().start()
     found.finish("t", "x" * 5000)

@@ -37,6 +37,7 @@ def seconds(found: Run, name: str = "t") -> list[float]:
 # -- wait-before, wait-after
 
 
+@pytest.mark.covers("dsl.policy.wait_before")
 def test_wait_before_delays_the_action() -> None:
     found = one("wait-before: 4")
     task = found.task("t")
@@ -57,6 +58,7 @@ def test_zero_switches_a_policy_off(policy: str) -> None:
     assert (found.state, found.execution.timers) == ("SUCCESS", {})
 
 
+@pytest.mark.covers("dsl.policy.wait_after")
 def test_wait_after_delays_what_follows() -> None:
     found = one("wait-after: 4")
     found.finish("t", "x")
@@ -114,6 +116,7 @@ def test_two_delays_go_off_one_after_the_other() -> None:
 # -- retry
 
 
+@pytest.mark.covers("dsl.policy.retry.count_delay")
 def test_retry_repeats_a_failing_action_after_the_delay() -> None:
     found = one("retry: {count: 3, delay: 2}")
     for attempt in (1, 2):
@@ -150,6 +153,7 @@ def test_retry_of_an_action_that_the_engine_runs_itself() -> None:
     assert found.states == {"t": "ERROR", "h": "SUCCESS"}
 
 
+@pytest.mark.covers("dsl.policy.retry.break_on")
 def test_break_on_ends_the_repetition_and_sees_what_the_attempt_published() -> None:
     found = one("retry: {count: 5, delay: 0, break-on: <% $.lost >= 2 %>}")
     found.fail("t", 1)
@@ -158,6 +162,7 @@ def test_break_on_ends_the_repetition_and_sees_what_the_attempt_published() -> N
     assert found.states == {"t": "ERROR", "h": "SUCCESS"}
 
 
+@pytest.mark.covers("dsl.policy.retry.continue_on")
 def test_continue_on_repeats_a_success_until_it_is_false() -> None:
     found = one("retry: {count: 10, delay: 0, continue-on: <% task().result < 3 %>}")
     for number in (1, 2, 3):
@@ -265,6 +270,7 @@ def test_each_attempt_starts_a_new_sub_workflow() -> None:
 # -- timeout
 
 
+@pytest.mark.covers("dsl.policy.timeout")
 def test_a_task_that_does_not_end_in_time_fails() -> None:
     found = one("timeout: 4")
     action = found.open_actions("t")[0]
@@ -387,6 +393,7 @@ def test_a_rerun_after_a_timeout_has_its_full_time_again() -> None:
 # -- pause-before
 
 
+@pytest.mark.covers("dsl.policy.pause_before")
 def test_pause_before_holds_task_and_workflow_until_resume() -> None:
     found = one("pause-before: true")
     task = found.task("t")
@@ -448,6 +455,7 @@ def test_pause_before_pauses_again_on_rerun() -> None:
 # -- fail-on, keep-result
 
 
+@pytest.mark.covers("dsl.policy.fail_on")
 def test_fail_on_turns_a_success_into_an_error_after_publishing() -> None:
     found = one("fail-on: <% task().result < 5 %>")
     found.finish("t", 4)
@@ -485,6 +493,7 @@ def test_fail_on_drives_retry() -> None:
 
 
 @pytest.mark.parametrize("value", ["false", "<% 1 = 2 %>", '"{{ false }}"'])
+@pytest.mark.covers("dsl.policy.keep_result")
 def test_a_result_that_is_not_kept_is_seen_by_publish_only(value: str) -> None:
     found = run(f"""
         w:
@@ -536,6 +545,7 @@ def test_a_rerun_keeps_the_new_result() -> None:
 # -- defaults, and time that passes while nothing may happen
 
 
+@pytest.mark.covers("dsl.workflow.task_defaults", "dsl.workflow.task_defaults.override")
 def test_policies_of_task_defaults_apply_unless_the_task_has_its_own() -> None:
     found = run("""
         w:

@@ -13,6 +13,7 @@ def states_of(*runs: Run) -> list[str]:
     return [found.state for found in runs]
 
 
+@pytest.mark.covers("eng.pause", "eng.resume")
 def test_pause_and_resume_travel_down() -> None:
     found = tree()
     found[0].pause()
@@ -127,6 +128,7 @@ def test_pauses_and_resumes_that_cross_each_other_come_to_rest(seed: int) -> Non
     assert found[0].task("a").state == found[1].task("b").state == "RUNNING"
 
 
+@pytest.mark.covers("eng.cancel")
 def test_cancel_travels_down_and_the_tasks_above_follow() -> None:
     found = tree()
     found[0].stop("CANCELLED", "enough")
@@ -164,6 +166,7 @@ def test_a_child_that_starts_while_the_parent_is_told_to_pause_is_paused_too() -
 # -- rerun below
 
 
+@pytest.mark.covers("eng.rerun.nested")
 def test_a_rerun_in_the_grandchild_opens_everything_above() -> None:
     found = tree()
     found[0].finish("beside")
