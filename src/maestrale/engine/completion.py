@@ -22,7 +22,7 @@ TASK_FAILED_BY_FAIL_ON = "Failed by 'fail-on' policy"
 def complete_task(decision: Decision, completion: Completion) -> None:
     """End a task as `completion` says and set going what follows. Ended tasks stay as they are."""
     task = decision.draft.task(completion.task_id)
-    if task is None or task.is_completed:
+    if task is None or task.is_completed or (completion.if_waiting and task.state != states.WAITING):
         return
     try:
         _complete(decision, task, completion)

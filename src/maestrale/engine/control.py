@@ -262,17 +262,26 @@ def _set_running(decision: Decision) -> None:
 
 
 def _take_up_the_rest(decision: Decision) -> None:
-    """Go on with every task that ended, or was to start, while the workflow did not run."""
+    """Go on with every task that ended, or was to start, while the workflow did not run.
+
+    What follows from those that ended comes first, because it may let others start.
+    """
     draft = decision.draft
-    queued = set(draft.ready)
-    for task in sorted((t for _, t in draft.tasks.items()), key=lambda t: t.sequence):
-        if task.state == states.IDLE or (task.state == states.RUNNING and _has_work_left(task)):
-            if task.id not in queued:
-                if task.state == states.IDLE:
-                    draft.edit_task(task).cause = {"kind": "continue"}
-                make_ready(decision, task)
-        elif task.is_completed and not task.processed and not task.runtime.get("forced"):
+    for task in _in_order(decision):
+        if task.is_completed and not task.processed and not task.runtime.get("forced"):
             follow(decision, task, ignore_pause=True)
+    queued = set(draft.ready)
+    for task in _in_order(decision):
+        if task.id in queued:
+            continue
+        if task.state == states.IDLE or (task.state == states.RUNNING and _has_work_left(task)):
+            if task.state == states.IDLE:
+                draft.edit_task(task).cause = {"kind": "continue"}
+            make_ready(decision, task)
+
+
+def _in_order(decision: Decision) -> list[TaskExecution]:
+    return sorted((task for _, task in decision.draft.tasks.items()), key=lambda task: task.sequence)
 
 
 def _has_work_left(task: TaskExecution) -> bool:

@@ -56,7 +56,8 @@ class TaskFailure(MaestraleError):
 class Completion(msgspec.Struct, frozen=True):
     """A task that has to be completed before the decision ends.
 
-    `final`: no retry (a timeout). `waited`: wait-after is over. `action_name`: for messages.
+    `final`: no retry (a timeout). `waited`: wait-after is over. `action_name`: for messages. `if_waiting`:
+    only a WAITING join (it may be found hopeless more than once before it is completed).
     """
 
     task_id: str
@@ -65,6 +66,7 @@ class Completion(msgspec.Struct, frozen=True):
     final: bool = False
     waited: bool = False
     action_name: str | None = None
+    if_waiting: bool = False
 
 
 class DataFlow(msgspec.Struct, frozen=True):

@@ -168,7 +168,9 @@ def _fail(decision: Decision, task: TaskExecution) -> None:
     _inherit(decision, task, triggers(decision, task.name))
     missing = [name for name in inbound if name in progress.missing]
     task.triggered_by = [{"task_id": None, "event": progress.missing.get(name)} for name in missing]
-    decision.completions.append(Completion(task.id, states.ERROR, f"Failed by tasks: {missing}"))
+    decision.completions.append(
+        Completion(task.id, states.ERROR, f"Failed by tasks: {missing}", if_waiting=True)
+    )
 
 
 def _inherit(

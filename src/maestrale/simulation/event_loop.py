@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import weakref
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
@@ -25,6 +26,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._ready: deque[asyncio.Handle] = deque()
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._order = itertools.count()
+        self._tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
 
     # -- for whoever drives it
 
@@ -54,6 +56,15 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                     handle._run()
         finally:
             asyncio._set_running_loop(None)
+
+    def abandon(self) -> None:
+        """The process is gone: nothing of what was begun goes on."""
+        self._ready.clear()
+        self._timers.clear()
+        for task in list(self._tasks):
+            coroutine = task.get_coro()
+            if not task.done() and coroutine is not None:
+                coroutine.close()
 
     # -- what asyncio asks of a loop
 
@@ -90,7 +101,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         return self.call_at(self.time() + delay, callback, *args, context=context)
 
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
-        return asyncio.Task(coro, loop=self, **options)
+        task = asyncio.Task(coro, loop=self, **options)
+        self._tasks.add(task)
+        return task
 
     def create_future(self) -> asyncio.Future[Any]:
         return asyncio.Future(loop=self)

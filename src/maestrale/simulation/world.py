@@ -194,6 +194,7 @@ class World:
         """A process is gone with everything in its memory; another one takes its place."""
         self.note("crash", process.id)
         self.processes.remove(process)
+        process.event_loop.abandon()
         self.people.forget(process.id)
         self.dead[process.id] = self.now + self.chance.randint(0, 10) * SECOND
         self._start_process()
@@ -215,6 +216,12 @@ class World:
                 recover(heir.database, heir.engine, [process_id])
 
     # -- the end
+
+    def close(self) -> None:
+        """Let go of everything."""
+        for process in self.processes:
+            process.event_loop.abandon()
+        self.disk.engine.dispose()
 
     def bring_to_an_end(self, most_steps: int = 200_000) -> None:
         """No more faults: with a little help everything must end. Raises `Violation` for what does not."""

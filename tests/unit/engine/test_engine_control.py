@@ -336,3 +336,20 @@ def test_a_fault_of_ours_ends_a_paused_execution_too() -> None:
     found.pause()
     found.send(DecisionFailed("why"))
     assert (found.state, found.info) == ("ERROR", "why")
+
+
+def test_a_join_that_backlog_and_a_task_that_ended_meanwhile_trigger_together_starts_once() -> None:
+    found = run("""
+        w:
+          tasks:
+            a: {action: remote, on-success: [pause, j]}
+            b: {action: remote, on-success: j}
+            j: {join: all, action: remote}
+    """)
+    found.finish("a")
+    found.finish("b")
+    assert found.state == "PAUSED"
+    found.resume()
+    assert len(found.open_actions("j")) == 1
+    found.finish("j")
+    assert found.state == "SUCCESS"

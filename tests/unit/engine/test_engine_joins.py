@@ -371,3 +371,18 @@ def test_a_join_behind_a_loop_waits_for_the_loop_to_end(exit_task: str, end: str
         missing = target if exit_task else "b"
         assert found.task("z").state_info == f"Failed by tasks: ['{missing}']"
         assert found.states["too_early"] == "SUCCESS"
+
+
+def test_a_join_found_hopeless_twice_in_one_decision_is_retried_once() -> None:
+    """What triggers the join is also what makes its other branch impossible; the retry follows at once."""
+    found = run("""
+        w:
+          tasks:
+            a: {action: std.noop, on-success: j, on-error: b}
+            b: {action: std.noop, on-success: j}
+            j: {join: all, action: remote, retry: {count: 2, delay: 0}}
+    """)
+    assert len(found.open_actions("j")) == 1
+    found.fail("j")
+    found.fail("j")
+    assert (found.state, found.states["j"]) == ("ERROR", "ERROR")
