@@ -15,8 +15,8 @@ from maestrale.store.processes import (
     Left,
     LeftAction,
     alarms,
+    claim_executions,
     left_actions,
-    left_executions,
     take_over,
 )
 
@@ -29,7 +29,8 @@ def recover(database: Database, engine: Engine, gone: Sequence[str] | None = Non
     Call once the engine has started, before requests are let in.
     """
     left = Left(engine.process_id, gone)
-    engine.loop.wake(database.read(left_executions, left).result(), database.read(alarms).result())
+    claimed = database.write(claim_executions, left).result()
+    engine.loop.wake(claimed, database.read(alarms).result())
     while found := database.read(left_actions, left).result():
         _take_up(database, engine, found)
 

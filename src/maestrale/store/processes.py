@@ -101,11 +101,18 @@ def take_over(connection: Connection, action_ids: list[str], process_id: str, *,
     )
 
 
-def left_executions(connection: Connection, left: Left) -> list[str]:
-    """Executions that processes owned which are gone, and those that have mail."""
-    owned = select(execution_heads.c.id).where(left.by(execution_heads.c.owner))
-    addressed = select(mail.c.execution_id).distinct()
-    return list(connection.execute(owned.union(addressed)).scalars())
+def claim_executions(connection: Connection, left: Left) -> list[str]:
+    """Make executions ours whose owners are gone; those, and all that have mail.
+
+    The claim is durable before anything is decided: whoever dies with them now leaves them as its own.
+    """
+    table = execution_heads.c
+    owned = list(
+        connection.execute(select(table.id).where(left.by(table.owner)).order_by(table.id)).scalars()
+    )
+    connection.execute(update(execution_heads).where(left.by(table.owner)).values(owner=left.process_id))
+    addressed = connection.execute(select(mail.c.execution_id).distinct().order_by(mail.c.execution_id))
+    return list(dict.fromkeys([*owned, *addressed.scalars()]))
 
 
 def alarms(connection: Connection, before: Microseconds | None = None) -> list[tuple[Microseconds, str]]:
