@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Container, Mapping
+from typing import Any, Final, Protocol
 
 import msgspec
 from sqlalchemy import Connection, Table, select
@@ -89,6 +89,12 @@ def document(text: str | None) -> Json:
     return None if text is None else msgspec.json.decode(text)
 
 
+class Law(Protocol):
+    """What else must hold of the rows of one execution."""
+
+    def check(self, rows: Rows, calm: bool) -> None: ...
+
+
 class Checks:
     """Holds what was seen before, so that what may never change is found to change."""
 
@@ -102,14 +108,15 @@ class Checks:
         self._seen: set[str] = set()
         self.commits = 0
 
-    def after_commit(self, execution_id: str) -> None:
-        """One execution has just been changed."""
+    def after_commit(self, execution_id: str, laws: Law, disturbed: Container[str]) -> None:
+        """One execution has just been changed. `disturbed`: roots of trees that people meddled with."""
         self.commits += 1
         rows = self._disk.read(Rows, execution_id)
         self._workflow(rows)
         for task in rows.tasks.values():
             self._task(rows, task)
         self._results(rows)
+        laws.check(rows, rows.workflow["root_id"] not in disturbed)
 
     def action_started(self, process_id: str, context: ActionContext, name: str) -> None:
         """An action begins: its start must be durable, and it may not have begun before without leave."""
@@ -234,6 +241,10 @@ class Checks:
             where = f"execution {execution_id} ({rows.workflow['state']}) at rest"
             if rows.is_running:
                 require(rows.head["ready"] is None, f"{where} has tasks to start: {rows.head['ready']}")
+            parent_id = rows.workflow["parent_id"]
+            if rows.is_running and parent_id is not None and not rows.letters:
+                parent = self._disk.read(Rows, parent_id).workflow["state"]
+                require(parent != states.CANCELLED, f"{where} goes on, and its parent was cancelled")
             alarm = rows.head["alarm_at"]
             if alarm is not None:
                 require(self._clock() - alarm < SWEPT, f"{where} slept through its alarm")

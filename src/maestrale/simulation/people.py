@@ -27,6 +27,7 @@ from maestrale.model.values import Microseconds
 from maestrale.runtime.requests import StartedExecution, StartWorkflow
 from maestrale.simulation.checks import require
 from maestrale.simulation.database import Disk
+from maestrale.simulation.laws import Laws
 from maestrale.simulation.process import SimulatedProcess
 from maestrale.simulation.script import OUTSIDE, Script
 from maestrale.simulation.workflows import Definition, random_definition
@@ -48,6 +49,7 @@ class Town(Protocol):
     now: Microseconds
     chance: random.Random
     disk: Disk
+    laws: Laws
     script: Script
     processes: list[SimulatedProcess]
 
@@ -142,6 +144,8 @@ class People:
     def define(self, definition: Definition) -> None:
         """Store a workflow and those it calls."""
         self.definitions[definition.name] = definition
+        for name, text in definition.texts.items():
+            self._town.laws.define(name, text)
         drafts = [Draft(name, text) for name, text in definition.texts.items()]
         self._town.disk.write(
             create_definitions,

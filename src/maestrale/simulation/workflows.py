@@ -101,6 +101,10 @@ class _Maker:
         task["publish"] = {f"v_{name}": "<% task().result %>"}
         if self._maybe(0.3):
             task["publish-on-error"] = {f"v_{name}": "failed"}
+        if self._maybe(0.4):
+            task["publish-on-skip"] = {f"v_{name}": "skipped"}
+        if name == "t0" and self._maybe(0.3):
+            task["publish"]["item"] = "not an item"
         self._add_policies(task)
         return task
 

@@ -12,6 +12,7 @@ from maestrale.runtime.executor import ActionRun
 from maestrale.runtime.recovery import recover
 from maestrale.simulation.checks import Checks, Violation
 from maestrale.simulation.database import Disk
+from maestrale.simulation.laws import Laws
 from maestrale.simulation.people import People
 from maestrale.simulation.process import SimulatedProcess, Step
 from maestrale.simulation.script import Script
@@ -62,6 +63,7 @@ class World:
         self.script = script or Script(seed)
         self.disk = Disk()
         self.checks = Checks(self.disk, self.clock)
+        self.laws = Laws()
         self.people = People(self)
         self.trace = hashlib.blake2b(digest_size=16)
         self.steps = 0
@@ -94,7 +96,7 @@ class World:
                 changed |= {rows.execution_id for rows in batch}
         for execution_id in sorted(changed):
             self.note("committed", execution_id)
-            self.checks.after_commit(execution_id)
+            self.checks.after_commit(execution_id, self.laws, self.people.disturbed)
 
     def started(self, process_id: str, context: ActionContext, name: str) -> None:
         """An action begins."""
