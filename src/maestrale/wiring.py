@@ -125,7 +125,6 @@ class Service:
             action_executions=ActionExecutions(
                 self.database,
                 self.engine,
-                self.registry,
                 allow_deletion=self.settings.api.allow_action_execution_deletion,
             ),
             actions=Actions(self.registry),

@@ -380,7 +380,7 @@ class Loop:
 
         self._then(
             slot,
-            lambda: self._database.read(answer, self._programs, question),
+            lambda: self._database.read(answer, self._programs, self._actions, question),
             got,
             lambda error: self._decider.defuse(slot.pending[0], error),
         )
