@@ -59,7 +59,7 @@ def find_action(decision: Decision, name: str) -> tuple[ActionFacts, tuple[AdHoc
 
 def unknown_action(name: str, near: Sequence[str]) -> InvalidAction:
     """The error for a name that no action has."""
-    hint = f"did you mean '{near[0]}'?" if near else ""
+    hint = f"did you mean '{near[0]}'?" if near else "`mistral action-list` shows them all"
     return InvalidAction(f"Failed to find action [action_name={name}]", hint)
 
 

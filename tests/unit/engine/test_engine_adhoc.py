@@ -137,7 +137,7 @@ def test_a_base_input_sees_branch_variables_items_globals_and_the_environment_bu
     found = run(
         """
         w:
-          input: [{no: 1}]
+          input: [{wi: 1}]
           vars: {v: vv}
           output: {r: <% $.r %>}
           tasks:
@@ -152,7 +152,7 @@ def test_a_base_input_sees_branch_variables_items_globals_and_the_environment_bu
           input: [{x: 0}]
           base: std.echo
           base-input:
-            output: "<% $.x %> <% $.i %> <% $.b %> <% $.v %> <% env().e %> <% task().name %> <% $.get(no) %>"
+            output: "<% $.x %> <% $.i %> <% $.b %> <% $.v %> <% env().e %> <% task().name %> <% $.get(wi) %>"
         """,
         params={"env": {"e": "ee"}},
     )
