@@ -297,14 +297,18 @@ def test_large_inputs_are_kept_by_reference(path: Path) -> None:
 # -- outside of workflows
 
 
-def test_an_unsaved_run_answers_with_the_transformed_result(world: World) -> None:
+def test_who_waits_gets_what_the_base_delivers(world: World) -> None:
     add_actions(
         world,
         "version: '2.0'\na: {input: [x], base: std.echo output=<% $.x * 2 %>, output: {doubled: <% $ %>}}\n",
     )
     ran = world.run_action("a", {"x": 21})
-    assert (ran.action_id, ran.state, ran.result) == (None, "SUCCESS", {"doubled": 42})
+    assert (ran.action_id, ran.state, ran.result) == (None, "SUCCESS", 42)
     assert world.actions() == []
+    ran = world.run_action("a", {"x": 21}, save=True, wait=True)
+    assert (ran.state, ran.result) == ("SUCCESS", 42)
+    (row,) = world.actions()
+    assert (row["name"], row["input"], row["output"]) == ("a", {"x": 21}, 42)
 
 
 def test_a_saved_run_is_stored_under_its_name(path: Path) -> None:
@@ -357,12 +361,11 @@ def test_an_error_that_is_told_is_not_transformed(path: Path) -> None:
         assert (row["state"], row["output"]) == ("ERROR", "no")
 
 
-@pytest.mark.parametrize("save", [False, True])
-def test_an_error_in_the_output_is_the_result(world: World, save: bool) -> None:
+def test_an_error_in_the_output_is_the_result(world: World) -> None:
     add_actions(world, "version: '2.0'\na: {base: std.echo output=1, output: <% $.no.such %>}\n")
-    ran = world.run_action("a", wait=True, save=save)
-    assert ran.state == "ERROR"
-    assert "at 'output' of action 'a', line 2" in ran.result
+    row = ended(world, world.run_action("a", save=True).action_id)
+    assert row["state"] == "ERROR"
+    assert "at 'output' of action 'a', line 2" in row["output"]
 
 
 @pytest.mark.parametrize(

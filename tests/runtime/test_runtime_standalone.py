@@ -268,3 +268,9 @@ def test_whoever_waits_is_answered_when_the_service_stops(path: Path) -> None:
     for future in futures:
         with pytest.raises(Unavailable):
             future.result(5)
+
+
+def test_the_target_is_stored(world: World) -> None:
+    ran = world.run_action("std.noop", save=True, wait=True, target="elsewhere")
+    assert ran.action_id is not None
+    assert world.action(ran.action_id)["target"] == "elsewhere"

@@ -30,6 +30,7 @@ class RunAction(msgspec.Struct, frozen=True):
 
     `save`: keep a row of it, and answer as soon as that is durable unless `wait`. `wait`: answer only with
     its result, which is refused for an action that is completed from outside; of those a row is kept always.
+    The result of an ad-hoc action is transformed by its `output` only where nobody waits for it.
     """
 
     name: str

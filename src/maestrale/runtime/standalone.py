@@ -115,6 +115,10 @@ class Standalone:
                 "Action does not support synchronous execution.",
                 f"{request.name} is completed from outside; leave run_sync out",
             )
+        if adhoc is not None and not facts.waits_outside and (request.wait or not request.save):
+            # As in Mistral: who waits for an action gets what its base delivers, only a scheduled one is
+            # transformed.
+            adhoc = msgspec.structs.replace(adhoc, outputs=())
         now = self._clock()
         action_id = Identity(f"{self._entropy():016x}", 0, now).next_id()
         run = ActionRun(

@@ -1,4 +1,4 @@
-"""Reading workflow texts as this version supports them."""
+"""Reading workflow texts for this service."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from maestrale.lang.spec import Path, Position, Problem, WorkflowSpec
 
 
 def parse_supported(text: str) -> Parsed[WorkflowSpec]:
-    """Every problem of a text, also the keys of the language that have no effect yet: those are refused."""
+    """Every problem of a text; also warnings of what has no effect in this service."""
     parsed = parse_workflows(text, check_syntax)
-    problems = [*parsed.problems, *(problem for spec in parsed.specs for problem in _not_yet(spec))]
+    problems = [*parsed.problems, *(problem for spec in parsed.specs for problem in _without_effect(spec))]
     return msgspec.structs.replace(parsed, problems=sorted(problems, key=lambda p: (p.line, p.column)))
 
 
-def _not_yet(spec: WorkflowSpec) -> list[Problem]:
+def _without_effect(spec: WorkflowSpec) -> list[Problem]:
     found = []
     for name, task in spec.tasks.items():
         if task.target is not None:
@@ -24,12 +24,12 @@ def _not_yet(spec: WorkflowSpec) -> list[Problem]:
             place = spec.positions.get(path, Position(1, 1))
             found.append(
                 Problem(
-                    f"task '{name}': 'target' is not supported by this version yet: there is one executor",
+                    f"task '{name}': 'target' has no effect: there is one executor, which takes every action",
                     place.line,
                     place.column,
                     str(task.target),
-                    "leave it out",
-                    (spec.raw["name"], *path),
+                    path=(spec.raw["name"], *path),
+                    is_error=False,
                 )
             )
     return found
