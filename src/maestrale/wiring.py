@@ -27,6 +27,7 @@ from maestrale.services.definitions import Definitions
 from maestrale.services.executions import Executions
 from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
+from maestrale.services.workbooks import Workbooks
 from maestrale.store.database import Database
 from maestrale.store.lock import DatabaseLock
 from maestrale.store.processes import register, unregister
@@ -120,6 +121,7 @@ class Service:
         """The use cases."""
         return Services(
             definitions=Definitions(self.database),
+            workbooks=Workbooks(self.database, self.registry),
             executions=Executions(self.database, self.engine),
             tasks=Tasks(self.database, self.engine),
             action_executions=ActionExecutions(
@@ -128,7 +130,7 @@ class Service:
                 self.registry,
                 allow_deletion=self.settings.api.allow_action_execution_deletion,
             ),
-            actions=Actions(self.registry),
+            actions=Actions(self.database, self.registry),
             operations=Operations(self.database),
         )
 

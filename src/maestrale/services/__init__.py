@@ -10,12 +10,14 @@ from maestrale.services.definitions import Definitions
 from maestrale.services.executions import Executions
 from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
+from maestrale.services.workbooks import Workbooks
 
 
 class Services(NamedTuple):
     """All use cases of one service."""
 
     definitions: Definitions
+    workbooks: Workbooks
     executions: Executions
     tasks: Tasks
     action_executions: ActionExecutions

@@ -233,6 +233,7 @@ def _prepared(connection: Connection, viewer: Viewer, new: NewExecution) -> Star
         workflow_name=definition.name,
         definition_hash=definition.text_hash,
         workflow_id=definition.id,
+        workbook=definition.workbook,
         namespace=definition.namespace,
         project_id=viewer.project_id,
         input=given,
