@@ -24,6 +24,7 @@ from maestrale.services import Services
 from maestrale.services.action_executions import ActionExecutions
 from maestrale.services.actions import Actions
 from maestrale.services.definitions import Definitions
+from maestrale.services.environments import Environments
 from maestrale.services.executions import Executions
 from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
@@ -122,6 +123,7 @@ class Service:
         return Services(
             definitions=Definitions(self.database),
             workbooks=Workbooks(self.database, self.registry),
+            environments=Environments(self.database),
             executions=Executions(self.database, self.engine),
             tasks=Tasks(self.database, self.engine),
             action_executions=ActionExecutions(

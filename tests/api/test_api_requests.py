@@ -120,7 +120,8 @@ PATHS = (
     "/v2/workflows", "/v2/workflows/x", "/v2/workflows/validate", "/v2/executions", "/v2/executions/x",
     "/v2/executions/x/tasks", "/v2/executions/x/report", "/v2/tasks", "/v2/tasks/x", "/v2/action_executions",
     "/v2/action_executions/x", "/v2/actions", "/v2/actions/std.echo", "/v2/actions/x/n", "/v2/workbooks",
-    "/v2/actions/validate", "/v2/workbooks/x", "/v2/workbooks/validate",
+    "/v2/actions/validate", "/v2/workbooks/x", "/v2/workbooks/validate", "/v2/environments",
+    "/v2/environments/x",
 )  # fmt: skip
 ARGUMENTS = (
     "limit", "marker", "sort_keys", "sort_dirs", "fields", "name", "state", "tags", "created_at", "nulls",

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 from maestrale.api.actions import ActionRoutes
 from maestrale.api.answers import explain, explain_http
 from maestrale.api.definitions import DefinitionRoutes
+from maestrale.api.environments import EnvironmentRoutes
 from maestrale.api.executions import ExecutionRoutes
 from maestrale.api.guard import Guard
 from maestrale.api.operations import OperationRoutes
@@ -28,6 +29,7 @@ def create_app(services: Services, settings: ApiSettings, welcome: Callable[[str
         *WorkbookRoutes(services, settings).routes(),
         *DefinitionRoutes(services, settings).routes(),
         *ActionRoutes(services, settings).routes(),
+        *EnvironmentRoutes(services, settings).routes(),
         *ExecutionRoutes(services, settings).routes(),
     ]
     handlers: dict[object, ExceptionHandler] = {MaestraleError: explain, HTTPException: explain_http}

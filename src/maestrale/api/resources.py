@@ -20,6 +20,7 @@ DOCUMENTS: Final = frozenset(
         "result",
         "runtime_context",
         "interface",
+        "variables",
     }
 )
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from maestrale.services.action_executions import ActionExecutions
 from maestrale.services.actions import Actions
 from maestrale.services.definitions import Definitions
+from maestrale.services.environments import Environments
 from maestrale.services.executions import Executions
 from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
@@ -18,6 +19,7 @@ class Services(NamedTuple):
 
     definitions: Definitions
     workbooks: Workbooks
+    environments: Environments
     executions: Executions
     tasks: Tasks
     action_executions: ActionExecutions

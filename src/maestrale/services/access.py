@@ -15,6 +15,7 @@ ADMIN_ONLY: Final = frozenset(
         "workflows:publicize",
         "workbooks:publicize",
         "actions:publicize",
+        "environments:publicize",
         "workflows:list:all_projects",
         "executions:list:all_projects",
     }
