@@ -24,9 +24,11 @@ from maestrale.services import Services
 from maestrale.services.action_executions import ActionExecutions
 from maestrale.services.actions import Actions
 from maestrale.services.definitions import Definitions
+from maestrale.services.environments import Environments
 from maestrale.services.executions import Executions
 from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
+from maestrale.services.workbooks import Workbooks
 from maestrale.store.database import Database
 from maestrale.store.lock import DatabaseLock
 from maestrale.store.processes import register, unregister
@@ -120,6 +122,8 @@ class Service:
         """The use cases."""
         return Services(
             definitions=Definitions(self.database),
+            workbooks=Workbooks(self.database, self.registry),
+            environments=Environments(self.database),
             executions=Executions(self.database, self.engine),
             tasks=Tasks(self.database, self.engine),
             action_executions=ActionExecutions(
@@ -127,7 +131,7 @@ class Service:
                 self.engine,
                 allow_deletion=self.settings.api.allow_action_execution_deletion,
             ),
-            actions=Actions(self.registry),
+            actions=Actions(self.database, self.registry),
             operations=Operations(self.database),
         )
 

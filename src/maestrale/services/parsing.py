@@ -1,35 +1,142 @@
-"""Reading workflow texts for this service."""
+"""Reading definition texts for this service."""
 
 from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from maestrale.expressions.template import check_syntax
-from maestrale.lang.parse import Parsed, parse_workflows
-from maestrale.lang.spec import Path, Position, Problem, WorkflowSpec
+from maestrale.lang.parse import Parsed, ParsedWorkbook, parse_actions, parse_workbook, parse_workflows
+from maestrale.lang.spec import ActionSpec, Path, Position, Problem, WorkflowSpec
+from maestrale.lang.yaml import load
+from maestrale.model.values import Json
+
+TextKind = Literal["workflow", "action", "workbook"]
+START: Final = Position(1, 1)
+
+
+class Checked(NamedTuple):
+    """What a text of any kind holds: the names of its definitions, and everything that is odd about it."""
+
+    kind: TextKind
+    problems: list[Problem]
+    names: list[str]
+
+
+def check_text(text: str) -> Checked:
+    """Every problem of a text whose kind is to be found out."""
+    kind = kind_of(text)
+    if kind == "workbook":
+        book = parse_supported_workbook(text)
+        names = [book.spec.name, *book.workflow_texts, *book.action_texts] if book.spec else []
+        return Checked(kind, book.problems, names)
+    parsed = parse_supported_actions(text) if kind == "action" else parse_supported(text)
+    return Checked(kind, parsed.problems, [spec.name for spec in parsed.specs])
+
+
+def kind_of(text: str) -> TextKind:
+    """What a text seems to be; a workflow text where nothing speaks against it."""
+    data = load(text).data
+    if not isinstance(data, dict):
+        return "workflow"
+    if isinstance(data.get("name"), str) or any(
+        section in data and not _has(data[section], "tasks", "base") for section in ("workflows", "actions")
+    ):
+        return "workbook"
+    members = [value for name, value in data.items() if name != "version"]
+    is_action = any(_has(member, "base", "base-input") for member in members)
+    return "action" if is_action and not any(_has(member, "tasks") for member in members) else "workflow"
+
+
+def _has(value: Json, *keys: str) -> bool:
+    return isinstance(value, dict) and any(key in value for key in keys)
 
 
 def parse_supported(text: str) -> Parsed[WorkflowSpec]:
     """Every problem of a text; also warnings of what has no effect in this service."""
     parsed = parse_workflows(text, check_syntax)
-    problems = [*parsed.problems, *(problem for spec in parsed.specs for problem in _without_effect(spec))]
-    return msgspec.structs.replace(parsed, problems=sorted(problems, key=lambda p: (p.line, p.column)))
+    found = [problem for spec in parsed.specs for problem in _without_effect(spec, ())]
+    return msgspec.structs.replace(parsed, problems=_in_order([*parsed.problems, *found]))
 
 
-def _without_effect(spec: WorkflowSpec) -> list[Problem]:
+def parse_supported_actions(text: str) -> Parsed[ActionSpec]:
+    """Every problem of a text of ad-hoc actions, with cycles among them."""
+    parsed = parse_actions(text, check_syntax)
+    found = _cycles({spec.name: spec for spec in parsed.specs}, {}, ())
+    return msgspec.structs.replace(parsed, problems=_in_order([*parsed.problems, *found]))
+
+
+def parse_supported_workbook(text: str) -> ParsedWorkbook:
+    """Every problem of a workbook, checked as its members are."""
+    parsed = parse_workbook(text, check_syntax)
+    if parsed.spec is None:
+        return parsed
+    found = [problem for spec in parsed.spec.workflows for problem in _without_effect(spec, ("workflows",))]
+    actions = {spec.name: spec for spec in parsed.spec.actions}
+    local = {spec.raw["name"]: spec.name for spec in parsed.spec.actions}
+    found += _cycles(actions, local, ("actions",))
+    return msgspec.structs.replace(parsed, problems=_in_order([*parsed.problems, *found]))
+
+
+def _in_order(problems: list[Problem]) -> list[Problem]:
+    return sorted(problems, key=lambda problem: (problem.line, problem.column))
+
+
+def _without_effect(spec: WorkflowSpec, base: Path) -> list[Problem]:
     found = []
     for name, task in spec.tasks.items():
         if task.target is not None:
             path: Path = ("tasks", name, "target")
-            place = spec.positions.get(path, Position(1, 1))
+            place = spec.positions.get(path, START)
             found.append(
                 Problem(
                     f"task '{name}': 'target' has no effect: there is one executor, which takes every action",
                     place.line,
                     place.column,
                     str(task.target),
-                    path=(spec.raw["name"], *path),
+                    path=(*base, spec.raw["name"], *path),
                     is_error=False,
                 )
             )
     return found
+
+
+def _cycles(actions: dict[str, ActionSpec], local: dict[str, str], base: Path) -> list[Problem]:
+    """Ad-hoc actions of one text that are, in the end, based on themselves; `local` has their short names."""
+    bases = {name: local.get(spec.base, spec.base) for name, spec in actions.items()}
+    found = []
+    for name, spec in actions.items():
+        chain = chain_of(name, bases)
+        if chain[-1] == name:
+            place = spec.positions.get(("base",), START)
+            found.append(
+                Problem(
+                    f"action '{spec.raw['name']}', base: {cycle_message(chain)}",
+                    place.line,
+                    place.column,
+                    spec.base,
+                    CYCLE_HINT,
+                    (*base, spec.raw["name"], "base"),
+                )
+            )
+    return found
+
+
+CYCLE_HINT: Final = "base one of them on an action that does something by itself"
+
+
+def cycle_message(chain: list[str]) -> str:
+    """What is wrong with ad-hoc actions that lead back to the first of them."""
+    return f"Found a cycle in an ad-hoc action chain: {' -> '.join(chain)}"
+
+
+def chain_of(name: str, bases: dict[str, str]) -> list[str]:
+    """An action and what it is based on, as far as `bases` knows, up to the first name that comes twice."""
+    chain = [name]
+    while chain[-1] in bases:
+        following = bases[chain[-1]]
+        chain.append(following)
+        if following in chain[:-1]:
+            break
+    return chain
