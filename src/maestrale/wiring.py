@@ -124,7 +124,7 @@ class Service:
             definitions=Definitions(self.database),
             workbooks=Workbooks(self.database, self.registry),
             environments=Environments(self.database),
-            executions=Executions(self.database, self.engine),
+            executions=Executions(self.database, self.engine, publishers=self.settings.notifier.publishers),
             tasks=Tasks(self.database, self.engine),
             action_executions=ActionExecutions(
                 self.database,

@@ -12,7 +12,7 @@ from maestrale.model.values import Json, Microseconds
 
 Cause = dict[str, Json]
 """Why something is RUNNING or WAITING: {"kind": ..., reference ...}. Kinds: action, sub-workflow, items,
-join, due, continue, pause, tasks, outside, executor."""
+join, due, continue, pause, pause-before, rerun, skip, tasks, outside, executor."""
 
 
 class WorkflowExecution(msgspec.Struct, kw_only=True):

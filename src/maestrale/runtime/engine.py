@@ -23,6 +23,7 @@ from maestrale.runtime.commands import Commands, no_execution, shutting_down
 from maestrale.runtime.deciding import Decider
 from maestrale.runtime.executor import ASYNCHRONOUS, THREADS, ActionRun, Executor
 from maestrale.runtime.loop import Loop
+from maestrale.runtime.notifier import Notifier
 from maestrale.runtime.programs import Programs
 from maestrale.runtime.requests import RanAction, RunAction, StartedExecution, StartWorkflow
 from maestrale.runtime.slots import Pending
@@ -83,7 +84,17 @@ class Engine:
         decider = Decider(
             self.programs, actions, self.executor, process_id, clock, entropy, settings, limits or Limits()
         )
-        self.loop = Loop(database, self.programs, actions, self.executor, decider, clock, self._commands)
+        self.notifier = Notifier(settings.http)
+        self.loop = Loop(
+            database,
+            self.programs,
+            actions,
+            self.executor,
+            decider,
+            clock,
+            self._commands,
+            self.notifier.publish,
+        )
 
     def start(self) -> None:
         """Begin to work."""
@@ -100,6 +111,7 @@ class Engine:
         if abandoned:
             log.warning("%d running actions were abandoned after %g s", abandoned, grace)
         self.loop.end()
+        self.notifier.stop(grace)
         self._commands.refuse_all()
         self.standalone.refuse_all()
 

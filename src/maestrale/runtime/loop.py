@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 
 from maestrale.engine.decision import ActionCatalogue, Decision, Limits, Need
 from maestrale.engine.draft import Draft
-from maestrale.engine.effects import CancelAction, Tell
+from maestrale.engine.effects import CancelAction, Notify, Tell
 from maestrale.engine.events import AlarmDue, Continue, Started
 from maestrale.engine.execution import Execution
 from maestrale.engine.needs import AnyQuestion
@@ -67,7 +67,9 @@ class Loop:
         decider: Decider,
         clock: Callable[[], Microseconds],
         commands: Commands,
+        notify: Callable[[Notify], None],
     ) -> None:
+        self._notify = notify
         self._commands = commands
         self._database = database
         self._programs = programs
@@ -468,6 +470,8 @@ class Loop:
                 self._executor.cancel(effect.action_id)
             elif isinstance(effect, Tell):
                 self._note_mail(effect.execution_id)
+            elif isinstance(effect, Notify):
+                self._notify(effect)
         for pending in member.pending:
             _answer(slot, pending)
         if draft.ready and draft.workflow.state == states.RUNNING and not self._stopping:
