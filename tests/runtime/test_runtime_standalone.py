@@ -246,7 +246,9 @@ def test_more_actions_than_places(path: Path) -> None:
             for n in range(10)
         ]
         block.wait(3)
-        queued = [row["queued"] for row in world.actions()]
+        rows = world.until(lambda: found if len(found := world.actions()) == 5 else None)
+        assert rows is not None
+        queued = [row["queued"] for row in rows]
         block.open()
         results = [future.result(PATIENCE).result for future in futures]
 

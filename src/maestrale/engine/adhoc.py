@@ -36,14 +36,15 @@ def find_action(decision: Decision, name: str) -> tuple[ActionFacts, tuple[AdHoc
     """
     workflow = decision.draft.workflow
     facts = decision.actions.find(name)
-    question = FindAction(name, workflow.namespace, workflow.project_id, workflow.workbook)
-    may_be_member = workflow.workbook != "" and _MEMBER_NAME.fullmatch(name) is not None
-    if (
+    is_clear = (
         facts is not None
-        and not may_be_member
         and not decision.actions.is_shadowed(name)
-        and question not in decision.answers
-    ):
+        and not (workflow.workbook and _MEMBER_NAME.fullmatch(name))
+    )
+    if facts is not None and is_clear and not decision.answers:
+        return facts, ()
+    question = FindAction(name, workflow.namespace, workflow.project_id, workflow.workbook)
+    if facts is not None and is_clear and question not in decision.answers:
         return facts, ()
     answer = decision.ask(question)
     if answer is None:
