@@ -33,13 +33,11 @@ def workflow_changed(decision: Decision, before: str | None) -> None:
     if not workflow.params.get("notify") or workflow.state == before:
         return
     if workflow.state != states.RUNNING:
-        event = _WORKFLOW_EVENTS.get(workflow.state)
+        event = _WORKFLOW_EVENTS[workflow.state]
     elif before == states.PAUSED:
         event = names.WORKFLOW_RESUMED
     else:
         event = names.WORKFLOW_RERUN if before == states.ERROR else names.WORKFLOW_LAUNCHED
-    if event is None:
-        return
     data: dict[str, Json] = {
         "id": workflow.id,
         "name": workflow.name,

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from harness import Run, World, run
+from harness import START, Run, World, run
 
+from maestrale.engine.adhoc import transformed
 from maestrale.engine.effects import RunAction
+from maestrale.engine.execution import Transformation
+from maestrale.engine.identity import Identity
+from maestrale.engine.lookups import Outside
 from maestrale.engine.needs import FindAction
 from maestrale.model import states
 
@@ -305,3 +309,32 @@ def test_an_unknown_name_is_still_unknown() -> None:
     found = one("nothing.here")
     assert "Failed to find action [action_name=nothing.here]" in found.info
     assert found.world.answered == [FindAction("nothing.here", "", "")]
+
+
+def test_an_action_without_a_dispatch_may_be_the_base() -> None:
+    found = one("a", "a: {base: std.async_noop, output: <% $ * 2 %>}")
+    assert found.world.effects == []
+    found.finish("t", 4, by_user=True)
+    assert found.output == {"r": 8}
+
+
+def test_an_output_may_ask_for_the_rest_of_the_world() -> None:
+    found = one("a", 'a: {base: remote, output: <% tasks("other").len() %>}')
+    found.finish("t", 1)
+    assert found.output == {"r": 0}
+
+
+def test_outside_of_workflows_functions_find_nothing() -> None:
+    outside = Outside(Identity("seed", 0, START), START)
+    output = """
+        [task(), task(x), tasks(), tasks(x), execution(), executions(), env(), global(x), $]
+    """.strip()
+    steps = [
+        Transformation("a", f"<% {output} %>"),
+        Transformation("b", {"got": "<% $ %>", "id": "<% uuid() %>"}),
+    ]
+    found = transformed(steps, 5, outside)
+    assert found["got"] == [None, None, [], [], None, [], {}, None, 5]
+    assert found["id"] == Identity("seed", 0, START).uuid()
+    assert 0 <= transformed([Transformation("a", "<% random() %>")], None, outside) < 1
+    assert transformed([Transformation("a", "<% now() %>")], None, outside)
