@@ -40,13 +40,14 @@ def kind_of(text: str) -> TextKind:
     data = load(text).data
     if not isinstance(data, dict):
         return "workflow"
+    members = [value for name, value in data.items() if name != "version"]
+    if any(_has(member, "tasks") for member in members):
+        return "workflow"
     if isinstance(data.get("name"), str) or any(
-        section in data and not _has(data[section], "tasks", "base") for section in ("workflows", "actions")
+        section in data and not _has(data[section], "base") for section in ("workflows", "actions")
     ):
         return "workbook"
-    members = [value for name, value in data.items() if name != "version"]
-    is_action = any(_has(member, "base", "base-input") for member in members)
-    return "action" if is_action and not any(_has(member, "tasks") for member in members) else "workflow"
+    return "action" if any(_has(member, "base", "base-input") for member in members) else "workflow"
 
 
 def _has(value: Json, *keys: str) -> bool:
