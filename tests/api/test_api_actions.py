@@ -49,6 +49,7 @@ def test_what_is_shown_of_an_ad_hoc_action(api: Api) -> None:
     created = upload(api, TEXT)["actions"]
     assert [row["name"] for row in created] == ["greet", "part"]
     assert "updated_at" not in created[0]
+    assert created[1]["description"] is None  # the official client needs it
     for row in (api.get("/v2/actions/greet"), api.get(f"/v2/actions/{created[0]['id']}")):
         assert row == created[0] | {"updated_at": None}
     assert row["input"] == 'name, mark="!", times=3, how=null'
