@@ -215,6 +215,16 @@ def test_a_cycle_over_stored_actions_is_refused(api: Api) -> None:
     upload(api, text_of("b", "c"), "PUT")
 
 
+def test_many_actions_on_top_of_stored_ones(api: Api) -> None:
+    """Each stored text is read once, not once for each action that leads to it."""
+    names = range(300)
+    text = "version: '2.0'\n"
+    upload(api, text + "".join(f"low{n}: {{base: {f'low{n - 1}' if n else 'std.noop'}}}\n" for n in names))
+    upload(api, text + "".join(f"high{n}: {{base: low{n}}}\n" for n in names))
+    answer = api("PUT", "/v2/actions/low0", content=text_of("low0", "high299"))
+    assert_fault(answer, 400, "low0 -> high299 -> low299", "low2 -> low1 -> low0")
+
+
 def test_validation_stores_nothing(api: Api) -> None:
     assert api("POST", "/v2/actions/validate", content=TEXT).json() == {"valid": True}
     assert api.names("actions", is_system="false") == []
