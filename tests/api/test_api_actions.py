@@ -49,6 +49,7 @@ def test_what_is_shown_of_an_ad_hoc_action(api: Api) -> None:
     created = upload(api, TEXT)["actions"]
     assert [row["name"] for row in created] == ["greet", "part"]
     assert "updated_at" not in created[0]
+    assert created[1]["description"] is None  # the official client needs it
     for row in (api.get("/v2/actions/greet"), api.get(f"/v2/actions/{created[0]['id']}")):
         assert row == created[0] | {"updated_at": None}
     assert row["input"] == 'name, mark="!", times=3, how=null'
@@ -212,6 +213,16 @@ def test_a_cycle_over_stored_actions_is_refused(api: Api) -> None:
     assert_fault(api("PUT", "/v2/actions", content=text_of("b", "c")), 400, "cycle")
     upload(api, text_of("a", "std.noop"), "PUT")
     upload(api, text_of("b", "c"), "PUT")
+
+
+def test_many_actions_on_top_of_stored_ones(api: Api) -> None:
+    """Each stored text is read once, not once for each action that leads to it."""
+    names = range(300)
+    text = "version: '2.0'\n"
+    upload(api, text + "".join(f"low{n}: {{base: {f'low{n - 1}' if n else 'std.noop'}}}\n" for n in names))
+    upload(api, text + "".join(f"high{n}: {{base: low{n}}}\n" for n in names))
+    answer = api("PUT", "/v2/actions/low0", content=text_of("low0", "high299"))
+    assert_fault(answer, 400, "low0 -> high299 -> low299", "low2 -> low1 -> low0")
 
 
 def test_validation_stores_nothing(api: Api) -> None:

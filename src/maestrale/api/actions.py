@@ -94,7 +94,9 @@ class ActionRoutes:
 
 
 def _uploaded(stored: Stored) -> Row:
-    return {"actions": [without_nulls(presented_action(row)) for row in stored.rows]}
+    """Clients do without the time of an update that there was not, but not without a description."""
+    shown = [presented_action(row) for row in stored.rows]
+    return {"actions": [{"description": None} | without_nulls(action) for action in shown]}
 
 
 def _namespace(request: Request) -> str:

@@ -7,15 +7,16 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy import Connection
 
 from maestrale.actions.registry import Registry
+from maestrale.lang.parse import parse_actions
 from maestrale.lang.spec import Problem
 from maestrale.model.errors import BadRequest, NotFound
 from maestrale.model.listing import Listing, Row
 from maestrale.services.access import Caller, authorise
 from maestrale.services.definitions import Stored, Uploads
 from maestrale.services.drafts import Base, Read, read_actions
-from maestrale.services.parsing import CYCLE_HINT, cycle_message, parse_supported_actions
+from maestrale.services.parsing import CYCLE_HINT, cycle_message, find_cycle, parse_supported_actions
 from maestrale.services.waiting import outcome
-from maestrale.store.actions import BuiltIn, action_resource, find_base, get_action, list_actions
+from maestrale.store.actions import BuiltIn, action_resource, find_text, get_action, list_actions
 from maestrale.store.database import Database
 
 
@@ -105,22 +106,30 @@ def shadow_warnings(registry: Registry, names: Iterable[str]) -> list[str]:
 
 def check_chains(connection: Connection, project_id: str, namespace: str, bases: Mapping[str, Base]) -> None:
     """BadRequest if one of these ad-hoc actions would lead back to itself over stored ones of the project."""
+    known: dict[str, Base | None] = dict(bases)
+    members: dict[str, dict[str, str]] = {}
 
-    def find(wanted: str) -> tuple[str, Base] | None:
-        if wanted in bases:
-            return wanted, bases[wanted]
-        stored = find_base(connection, project_id, namespace, wanted)
-        return None if stored is None else (wanted, Base(*stored))
+    def find(name: str) -> Base | None:
+        if name not in known:
+            known[name] = None
+            stored = find_text(connection, project_id, namespace, name)
+            if stored is not None:
+                text, workbook = stored
+                if text not in members:
+                    members[text] = {spec.name: spec.base for spec in parse_actions(text).specs}
+                base = members[text].get(name.removeprefix(f"{workbook}."))
+                known[name] = None if base is None else Base(base, workbook)
+        return known[name]
 
-    for name, base in bases.items():
-        chain = [name]
-        while True:
-            member = find(f"{base.workbook}.{base.name}") if base.workbook else None
-            following = member or find(base.name)
-            if following is None:
-                break
-            is_cycle = following[0] in chain
-            chain.append(following[0])
-            if is_cycle:
-                raise BadRequest(cycle_message(chain), CYCLE_HINT)
-            base = following[1]
+    def follow(name: str) -> str | None:
+        base = find(name)
+        if base is None:
+            return None
+        member = f"{base.workbook}.{base.name}"
+        return member if base.workbook and find(member) is not None else base.name
+
+    walked: set[str] = set()
+    for name in bases:
+        cycle = find_cycle(name, follow, walked)
+        if cycle is not None:
+            raise BadRequest(cycle_message(cycle), CYCLE_HINT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -14,6 +15,8 @@ from maestrale.model.values import Json
 
 TextKind = Literal["workflow", "action", "workbook"]
 START: Final = Position(1, 1)
+MOST_SHOWN: Final = 10
+CYCLE_HINT: Final = "base one of them on an action that does something by itself"
 
 
 class Checked(NamedTuple):
@@ -40,13 +43,14 @@ def kind_of(text: str) -> TextKind:
     data = load(text).data
     if not isinstance(data, dict):
         return "workflow"
+    members = [value for name, value in data.items() if name != "version"]
+    if any(_has(member, "tasks") for member in members):
+        return "workflow"
     if isinstance(data.get("name"), str) or any(
-        section in data and not _has(data[section], "tasks", "base") for section in ("workflows", "actions")
+        section in data and not _has(data[section], "base") for section in ("workflows", "actions")
     ):
         return "workbook"
-    members = [value for name, value in data.items() if name != "version"]
-    is_action = any(_has(member, "base", "base-input") for member in members)
-    return "action" if is_action and not any(_has(member, "tasks") for member in members) else "workflow"
+    return "action" if any(_has(member, "base", "base-input") for member in members) else "workflow"
 
 
 def _has(value: Json, *keys: str) -> bool:
@@ -103,16 +107,18 @@ def _without_effect(spec: WorkflowSpec, base: Path) -> list[Problem]:
 
 
 def _cycles(actions: dict[str, ActionSpec], local: dict[str, str], base: Path) -> list[Problem]:
-    """Ad-hoc actions of one text that are, in the end, based on themselves; `local` has their short names."""
+    """Ad-hoc actions of one text that are based on each other; `local` has their short names."""
     bases = {name: local.get(spec.base, spec.base) for name, spec in actions.items()}
     found = []
-    for name, spec in actions.items():
-        chain = chain_of(name, bases)
-        if chain[-1] == name:
+    walked: set[str] = set()
+    for name in actions:
+        cycle = find_cycle(name, bases.get, walked)
+        if cycle is not None:
+            spec = actions[cycle[0]]
             place = spec.positions.get(("base",), START)
             found.append(
                 Problem(
-                    f"action '{spec.raw['name']}', base: {cycle_message(chain)}",
+                    f"action '{spec.raw['name']}', base: {cycle_message(cycle)}",
                     place.line,
                     place.column,
                     spec.base,
@@ -123,20 +129,25 @@ def _cycles(actions: dict[str, ActionSpec], local: dict[str, str], base: Path) -
     return found
 
 
-CYCLE_HINT: Final = "base one of them on an action that does something by itself"
+def find_cycle(start: str, follow: Callable[[str], str | None], walked: set[str]) -> list[str] | None:
+    """The cycle of ad-hoc actions to which `start` leads, its first name once more at its end.
+
+    `follow` says what an action is based on. None if there is no cycle, or if the way leads into `walked`,
+    to which every name on it is added.
+    """
+    chain: dict[str, None] = {}
+    name: str | None = start
+    while name is not None and name not in walked:
+        chain[name] = None
+        walked.add(name)
+        name = follow(name)
+    if name is None or name not in chain:
+        return None
+    way = list(chain)
+    return [*way[way.index(name) :], name]
 
 
-def cycle_message(chain: list[str]) -> str:
+def cycle_message(cycle: list[str]) -> str:
     """What is wrong with ad-hoc actions that lead back to the first of them."""
-    return f"Found a cycle in an ad-hoc action chain: {' -> '.join(chain)}"
-
-
-def chain_of(name: str, bases: dict[str, str]) -> list[str]:
-    """An action and what it is based on, as far as `bases` knows, up to the first name that comes twice."""
-    chain = [name]
-    while chain[-1] in bases:
-        following = bases[chain[-1]]
-        chain.append(following)
-        if following in chain[:-1]:
-            break
-    return chain
+    shown = cycle if len(cycle) <= MOST_SHOWN else [*cycle[:4], "…", *cycle[-3:]]
+    return f"Found a cycle in an ad-hoc action chain: {' -> '.join(shown)}"

@@ -26,8 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql import Select
 
-from maestrale.lang.parse import load_action
-from maestrale.model.errors import InvalidDefinition, NotFound
+from maestrale.model.errors import NotFound
 from maestrale.model.listing import Listing, Row
 from maestrale.store.selection import Field, Resource, Viewer, is_uuid, read_page, select_fields, visible
 from maestrale.store.tables import definition_texts, definitions
@@ -147,8 +146,8 @@ def get_action(
     return dict(row)
 
 
-def find_base(connection: Connection, project_id: str, namespace: str, name: str) -> tuple[str, str] | None:
-    """What the ad-hoc action that the project has under this name is based on, and its workbook.
+def find_text(connection: Connection, project_id: str, namespace: str, name: str) -> tuple[str, str] | None:
+    """The text of the ad-hoc action that the project has under this name, and its workbook or an empty name.
 
     None if there is no such action.
     """
@@ -165,10 +164,4 @@ def find_base(connection: Connection, project_id: str, namespace: str, name: str
         .limit(1)
     )
     row = connection.execute(statement).first()
-    if row is None:
-        return None
-    text, workbook = row
-    try:
-        return load_action(text, name).base, workbook
-    except InvalidDefinition:  # nothing that an upload of another action could be blamed for
-        return None
+    return None if row is None else (row[0], row[1])
