@@ -11,7 +11,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -58,14 +58,23 @@ class ApiLimits(msgspec.Struct, frozen=True):
 
 class EngineSettings(msgspec.Struct, frozen=True):
     """`steps_per_decision`: tasks started in one decision, before others have their turn (at least 2).
-    `execution_field_size_limit_kb`: of input, params, results and published values, -1 for no limit."""
+    `execution_field_size_limit_kb`: of input, params, results and published values, -1 for no limit.
+    `merge_strategy`: what a published map does to one of the same name, "replace" it or "merge" with it."""
 
     steps_per_decision: int = 200
     execution_field_size_limit_kb: int = 1024
+    merge_strategy: Literal["replace", "merge"] = "replace"
 
     def __post_init__(self) -> None:
         if self.steps_per_decision < 2:
             raise ValueError("steps_per_decision must be at least 2")
+
+
+class ContextVersioningSettings(msgspec.Struct, frozen=True):
+    """`enabled`: where branches meet, the variable that was published more often along its branch wins, else
+    that of the branch that ended last. Change it (and `merge_strategy`) only while no workflow runs."""
+
+    enabled: bool = True
 
 
 class ExecutorSettings(msgspec.Struct, frozen=True):
@@ -113,6 +122,7 @@ class Settings(msgspec.Struct, frozen=True):
     database: DatabaseSettings = DatabaseSettings()
     api: ApiLimits = ApiLimits()
     engine: EngineSettings = EngineSettings()
+    context_versioning: ContextVersioningSettings = ContextVersioningSettings()
     executor: ExecutorSettings = ExecutorSettings()
     actions: ActionsSettings = ActionsSettings()
     std_http: HttpSettings = HttpSettings()

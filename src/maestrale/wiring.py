@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from maestrale.actions.base import ActionSettings
 from maestrale.actions.registry import Registry
 from maestrale.config import Settings, database_url
-from maestrale.engine.decision import Limits
+from maestrale.engine.decision import DataFlow, Limits
 from maestrale.expressions import template
-from maestrale.runtime.engine import Engine
+from maestrale.runtime.engine import Engine, system_clock
 from maestrale.runtime.recovery import recover
+from maestrale.runtime.upkeep import Upkeep
 from maestrale.services import Services
 from maestrale.services.action_executions import ActionExecutions
 from maestrale.services.actions import Actions
@@ -75,10 +76,15 @@ class Service:
             limits=Limits(
                 steps=settings.engine.steps_per_decision,
                 field_size_kb=settings.engine.execution_field_size_limit_kb,
+                data_flow=DataFlow(
+                    merges_maps=settings.engine.merge_strategy == "merge",
+                    versioning=settings.context_versioning.enabled,
+                ),
             ),
             asynchronous=settings.executor.asynchronous,
             threads=settings.executor.threads,
         )
+        self.upkeep = Upkeep(self.database, self.engine, system_clock)
 
     @property
     def path(self) -> Path:
@@ -104,6 +110,7 @@ class Service:
         ).result()
         self.engine.start()
         recover(self.database, self.engine)
+        self.upkeep.start()
 
     def warm_up(self) -> None:
         """Load soon, beside the work, what first uses would have to wait for."""
@@ -113,6 +120,7 @@ class Service:
 
     def stop(self, grace: float | None = None) -> None:
         """Give running actions their grace (seconds, by default as set), commit, and close."""
+        self.upkeep.stop()
         self.engine.stop(self.settings.server.grace if grace is None else grace)
         self.database.write(unregister, self.process_id).result()
         self.database.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import msgspec
 import sqlalchemy
 from sqlalchemy import Connection, Engine, Table, insert, select
 
@@ -117,7 +118,7 @@ def _apply(
         now=record.at,
         answers=record.answers,
         actions=actions,
-        limits=Limits(steps=0) if is_child_start else limits,
+        limits=msgspec.structs.replace(limits, steps=0) if is_child_start else limits,
     )
     rows = render(
         draft,

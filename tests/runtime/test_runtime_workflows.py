@@ -370,6 +370,24 @@ def test_held_timers_go_on_after_resume(path: Path) -> None:
         world.until(lambda: world.task(identifier, "slow")["state"] == "RUNNING")
 
 
+def test_what_stands_before_an_end_runs_on(path: Path) -> None:
+    with World(path, steps=2) as world:
+        row = world.run("""
+version: '2.0'
+wf:
+  tasks:
+    beside: {action: std.echo output=1 delay=0.05}
+    t1: {on-success: [before, 'fail msg="now"', after]}
+    before: {with-items: i in <% range(9).toList() %>, action: std.echo output=<% $.i %> delay=0.02}
+    after: {action: std.noop}
+""")
+        assert (row["state"], row["state_info"]) == ("ERROR", "now")
+        expected = {"beside": "SUCCESS", "t1": "SUCCESS", "before": "SUCCESS"}
+        world.until(lambda: world.task_states(row["id"]) == expected)
+        outputs = [a["output"] for a in world.actions(row["id"]) if a["item_index"] is not None]
+        assert sorted(outputs) == list(range(9))
+
+
 def test_tasks_and_executions_are_answered_from_committed_rows(world: World) -> None:
     first = world.run(HELLO)
     row = world.run(f"""

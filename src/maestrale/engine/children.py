@@ -248,15 +248,18 @@ def completion_of_single(decision: Decision, task: TaskExecution, info: str | No
 
 
 def cancel_children(decision: Decision, task: TaskExecution, info: str) -> None:
-    """Stop waiting for the open children of a task: actions end as CANCELLED, sub-workflows are told to."""
+    """End the open children of a task that is over: actions as CANCELLED at once, sub-workflows are told to.
+
+    A sub-workflow stays open until it reports its end, which is recorded and has no consequences.
+    """
     runs = decision.draft.runs(task.id)
     for child in [child for _, child in runs.open.items()]:
         if child.is_workflow:
             decision.draft.effects.append(Tell(child.id, StopRequested("CANCELLED", info)))
-        else:
-            edited = decision.draft.edit_child(child)
-            edited.state = states.CANCELLED
-            edited.state_info = info
-            edited.updated_at = decision.now
-            decision.draft.effects.append(CancelAction(child.id))
+            continue
+        edited = decision.draft.edit_child(child)
+        edited.state = states.CANCELLED
+        edited.state_info = info
+        edited.updated_at = decision.now
+        decision.draft.effects.append(CancelAction(child.id))
         decision.draft.close_child(child)

@@ -59,8 +59,6 @@ def _complete(decision: Decision, task: TaskExecution, completion: Completion) -
         if not completion.final and retry(decision, task, state):
             return
     clear_timer(decision, task)
-    if state in (states.ERROR, states.CANCELLED):
-        cancel_children(decision, task, info or state)
     follow(decision, task)
 
 

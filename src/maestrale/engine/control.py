@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from maestrale.engine.children import cancel_children
 from maestrale.engine.completion import follow
 from maestrale.engine.context import merge_maps
 from maestrale.engine.decision import Completion, Decision
@@ -17,6 +18,7 @@ from maestrale.engine.events import (
     StopRequested,
 )
 from maestrale.engine.execution import Child, TaskExecution
+from maestrale.engine.items import has_items_left, items_to_repeat
 from maestrale.engine.joins import forget, triggers
 from maestrale.engine.notifications import workflow_changed
 from maestrale.engine.outputs import end_workflow, success_output
@@ -86,17 +88,16 @@ def rerun_requested(decision: Decision, event: RerunRequested) -> None:
     _reopen(decision)
     failed = None
     if not event.reset and task.items_count is not None:
-        runs = decision.draft.runs(task.id)
-        done = {index for index, outcome in runs.outcomes.items() if outcome.state == states.SUCCESS}
-        done |= {child.item_index for _, child in runs.open.items() if child.item_index is not None}
-        failed = [index for index in range(task.items_next) if index not in done]
+        failed = items_to_repeat(decision, task)
     task = set_state(decision, task, states.IDLE, None, {"kind": "rerun"})
     kept: dict[str, Json] = {
-        key: task.runtime[key] for key in ("attempt", "firings", "round") if key in task.runtime
+        key: task.runtime[key] for key in ("attempt", "since", "firings", "round") if key in task.runtime
     }
-    if failed is not None and "with_items" in task.runtime:
-        kept["with_items"] = task.runtime["with_items"]
+    if failed is not None:
+        kept |= {k: task.runtime[k] for k in ("with_items", "concurrency", "redo") if k in task.runtime}
     task.runtime = kept
+    if failed is None:
+        cancel_children(decision, task, "The task was started again.")
     task = abandon_children(decision, task, failed)
     task.processed = False
     task.error_handled = False
@@ -270,6 +271,8 @@ def _take_up_the_rest(decision: Decision) -> None:
     for task in sorted((t for _, t in draft.tasks.items()), key=lambda t: t.sequence):
         if task.state == states.IDLE or (task.state == states.RUNNING and _has_work_left(task)):
             if task.id not in queued:
+                if task.state == states.IDLE:
+                    draft.edit_task(task).cause = {"kind": "continue"}
                 make_ready(decision, task)
         elif task.is_completed and not task.processed and not task.runtime.get("forced"):
             follow(decision, task, ignore_pause=True)
@@ -278,9 +281,7 @@ def _take_up_the_rest(decision: Decision) -> None:
 def _has_work_left(task: TaskExecution) -> bool:
     if (task.cause or {}).get("kind") == "continue":
         return True
-    return task.items_count is not None and (
-        task.items_next < task.items_count or bool(task.runtime.get("redo"))
-    )
+    return has_items_left(task)
 
 
 def _keep_contexts_of_followers(decision: Decision, task: TaskExecution) -> None:

@@ -40,7 +40,7 @@ from maestrale.engine.events import (
 )
 from maestrale.engine.execution import Child, TaskExecution
 from maestrale.engine.failures import force_failure
-from maestrale.engine.items import completion_of_items
+from maestrale.engine.items import ITEM_CANCELLED, completion_of_items
 from maestrale.engine.joins import fail_blocked
 from maestrale.engine.lifecycle import start_workflow
 from maestrale.engine.needs import Answers
@@ -137,7 +137,7 @@ def _next_ready(decision: Decision) -> str | None:
     draft = decision.draft
     if not draft.ready or decision.steps_left <= 0:
         return None
-    if draft.workflow.state == states.RUNNING:
+    if draft.has_work:
         return draft.ready.popleft()
     if draft.workflow.state == states.PAUSED:
         for task_id in draft.ready:
@@ -196,8 +196,8 @@ def _sub_workflow_finished(decision: Decision, event: SubWorkflowFinished) -> No
 def _after_child(decision: Decision, task: TaskExecution, state: str, info: str | None, child: Child) -> None:
     """Complete the task if that was the last child it waited for, or start further items."""
     task = decision.draft.task(task.id) or task
-    if task.is_completed:
-        return
+    if task.is_completed or task.state == states.DELAYED:
+        return  # how it ends is settled already
     if task.state == states.PAUSED:
         paused = [c.id for _, c in decision.draft.runs(task.id).open.items() if c.state == states.PAUSED]
         if paused:
@@ -207,7 +207,7 @@ def _after_child(decision: Decision, task: TaskExecution, state: str, info: str 
     if task.items_count is None:
         completion = completion_of_single(decision, task, info)
     elif state == states.CANCELLED:
-        completion = Completion(task.id, states.CANCELLED, "One or more actions was cancelled.")
+        completion = Completion(task.id, states.CANCELLED, ITEM_CANCELLED)
     else:
         finished = completion_of_items(decision, task)
         if finished is None:
@@ -258,8 +258,7 @@ def _alarm_due(decision: Decision) -> None:
     draft = decision.draft
     if draft.workflow.state != states.RUNNING:
         return
-    due = [(at, task_id) for task_id, at in draft.timers.items() if at <= decision.now]
-    for _, task_id in sorted(due):
+    for _, task_id in draft.timers.due(decision.now):
         task = draft.task(task_id)
         if task is None:
             raise NotFound(f"Task execution not found [id={task_id}]")

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from maestrale.engine.context import Context
+from maestrale.engine.context import Context, merge_maps
 from maestrale.engine.draft import Draft
 from maestrale.engine.execution import TaskExecution
 from maestrale.engine.identity import Identity
@@ -80,11 +80,24 @@ class Completion(msgspec.Struct, frozen=True):
     action_name: str | None = None
 
 
+class DataFlow(msgspec.Struct, frozen=True):
+    """How variables of the same name meet.
+
+    `merges_maps`: a published map is merged into the one that is there, and the maps of all places where an
+    expression looks for a variable are merged; else the nearest one replaces the others. `versioning`:
+    where branches meet, the value that was published more often wins; else that of the later branch.
+    """
+
+    merges_maps: bool = False
+    versioning: bool = True
+
+
 class Limits(msgspec.Struct, frozen=True):
-    """Bounds of one decision and of what it may store."""
+    """Bounds of one decision and of what it may store, and the rules of the data flow."""
 
     steps: int = STEPS_PER_DECISION
     field_size_kb: int = 1024
+    data_flow: DataFlow = DataFlow()
 
 
 class Decision:
@@ -164,7 +177,14 @@ class Decision:
         layers: list[Mapping[str, Json]] = [self.special(task)]
         if items:
             layers.append(items)
-        layers += (context, workflow.globals, workflow.variables, workflow.input)
+        places = (context, workflow.globals, workflow.variables, workflow.input)
+        if self.limits.data_flow.merges_maps:
+            merged: dict[str, Json] = {}
+            for place in reversed(places):
+                merged = merge_maps(merged, place)
+            layers.append(merged)
+        else:
+            layers += places
         return Scope(layers, surroundings)
 
     def evaluate(self, template: Template, scope: Scope, path: Path) -> Json:

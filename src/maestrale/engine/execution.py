@@ -7,6 +7,7 @@ from collections import deque
 import msgspec
 
 from maestrale.engine.context import Context
+from maestrale.engine.timers import Timers
 from maestrale.model import states
 from maestrale.model.values import Json, Microseconds
 
@@ -172,10 +173,14 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Runs(msgspec.Struct):
-    """What is in memory of the children of one task: open ones by id, accepted outcomes by item index."""
+    """What is in memory of the children of one task: open ones by id, accepted outcomes by item index.
+
+    `local`: how many of the open ones an executor of ours has to run.
+    """
 
     open: dict[str, Child] = msgspec.field(default_factory=dict)
     outcomes: dict[int, Outcome] = msgspec.field(default_factory=dict)
+    local: int = 0
 
 
 class JoinProgress(msgspec.Struct):
@@ -189,7 +194,7 @@ class JoinProgress(msgspec.Struct):
 
 
 class Execution:
-    """The committed state of one workflow execution. Only `Draft.apply` changes it."""
+    """The committed state of one workflow execution. Only loading and `Draft.apply` change it."""
 
     __slots__ = (
         "children",
@@ -227,6 +232,14 @@ class Execution:
         self.runs: dict[str, Runs] = {}
         self.children: dict[str, str] = {}
         self.joins: dict[str, JoinProgress] = {}
-        self.timers: dict[str, Microseconds] = {}
+        self.timers = Timers()
         self.ends: dict[str, bool] = {}
         self.ready: deque[str] = deque()
+
+    def add_open(self, child: Child) -> None:
+        """Put an open child in place that was read from its row."""
+        runs = self.runs.setdefault(child.task_id, Runs())
+        runs.open[child.id] = child
+        runs.local += child.needs_executor
+        self.children[child.id] = child.task_id
+        self.local_actions += child.needs_executor

@@ -86,10 +86,10 @@ def task_changed(decision: Decision, task: TaskExecution, before: str, why: Caus
 def _launched(task: TaskExecution, before: str, why: Cause | None) -> str | None:
     """What it means that a task is RUNNING now."""
     if before == states.IDLE:
-        kind = (why or {}).get("kind")
-        if kind == "rerun":
+        if (why or {}).get("kind") == "rerun":
             return names.TASK_RERUN
-        return names.TASK_RESUMED if task.is_join or kind == "pause-before" else names.TASK_LAUNCHED
+        goes_on = task.is_join or task.runtime.get("paused_before")
+        return names.TASK_RESUMED if goes_on else names.TASK_LAUNCHED
     if before in (states.PAUSED, states.WAITING):
         return names.TASK_RESUMED
     kind = (task.cause or {}).get("kind")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from maestrale.engine import messages
-from maestrale.engine.context import EMPTY, Context, merge
+from maestrale.engine.branches import meet, outbound
+from maestrale.engine.context import EMPTY, Context
 from maestrale.engine.decision import Decision
 from maestrale.engine.effects import Tell
 from maestrale.engine.events import SubWorkflowFinished
-from maestrale.engine.execution import TaskExecution
 from maestrale.engine.limits import cut
 from maestrale.engine.lookups import Lookups
 from maestrale.engine.notifications import workflow_changed
@@ -21,15 +21,9 @@ def final_context(decision: Decision) -> Context:
     draft = decision.draft
     if decision.program.spec.type == "reverse":
         target = draft.latest_task(str(draft.workflow.params.get("task_name")))
-        return draft.outbound(target) if target is not None and target.is_completed else EMPTY
+        return outbound(decision, target) if target is not None and target.is_completed else EMPTY
     ends = [task for task_id in draft.ends if (task := draft.task(task_id)) is not None]
-    return merge([draft.outbound(task) for task in in_order_of_end(decision, ends)])
-
-
-def in_order_of_end(decision: Decision, tasks: list[TaskExecution]) -> list[TaskExecution]:
-    """The order in which later branches win: by end, then by place in the definition."""
-    order = decision.program.order
-    return sorted(tasks, key=lambda task: (task.finished_at or 0, order[task.name], task.sequence))
+    return meet(decision, ends)
 
 
 def end_workflow(decision: Decision, state: str, info: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from maestrale.engine.branches import outbound
 from maestrale.engine.decision import Decision, ForcedFailure
 from maestrale.engine.execution import TaskExecution
 from maestrale.engine.lookups import Lookups
@@ -20,17 +21,16 @@ _CLASS_NAMES = {
 }
 
 
-def evaluate_policy(decision: Decision, task: TaskExecution, name: str, *, outbound: bool = False) -> Json:
+def evaluate_policy(decision: Decision, task: TaskExecution, name: str, *, afterwards: bool = False) -> Json:
     """The value of a policy now, None if the task has no such policy.
 
-    `outbound`: the expression sees what the task has just published (break-on, continue-on).
+    `afterwards`: the expression sees what the task has just published (break-on, continue-on).
     """
     program = decision.task_program(task)
     template = program.policies.get(name)
     if template is None:
         return None
-    draft = decision.draft
-    context = draft.outbound(task) if outbound else draft.context_of(task)
+    context = outbound(decision, task) if afterwards else decision.draft.context_of(task)
     scope = decision.scope(task, Lookups(decision, task), context)
     path: Path = (*program.path, *name.split("."))
     return decision.evaluate(template, scope, path)
@@ -134,9 +134,9 @@ def _wants_retry(decision: Decision, task: TaskExecution, state: str) -> bool:
     if (
         state == states.ERROR
         and "retry.break-on" in policies
-        and evaluate_policy(decision, task, "retry.break-on", outbound=True)
+        and evaluate_policy(decision, task, "retry.break-on", afterwards=True)
     ):
         return False
     if "retry.continue-on" in policies:
-        return bool(evaluate_policy(decision, task, "retry.continue-on", outbound=True))
+        return bool(evaluate_policy(decision, task, "retry.continue-on", afterwards=True))
     return state == states.ERROR

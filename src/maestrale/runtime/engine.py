@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import time
@@ -28,6 +29,7 @@ from maestrale.runtime.programs import Programs
 from maestrale.runtime.requests import RanAction, RunAction, StartedExecution, StartWorkflow
 from maestrale.runtime.slots import Pending
 from maestrale.runtime.standalone import FoundExecution, Standalone
+from maestrale.runtime.timers import Later, in_a_thread
 from maestrale.store import mail
 from maestrale.store.database import Database
 from maestrale.store.deletion import delete_tree
@@ -47,7 +49,10 @@ def system_entropy() -> int:
 
 
 class Engine:
-    """One engine with its executor. Implements `WorkflowEngine`; methods may be called from any thread."""
+    """One engine with its executor. Implements `WorkflowEngine`; methods may be called from any thread.
+
+    `later` and `event_loop` stand in for threads where time is not that of this machine.
+    """
 
     def __init__(
         self,
@@ -61,6 +66,8 @@ class Engine:
         entropy: Callable[[], int] = system_entropy,
         asynchronous: int = ASYNCHRONOUS,
         threads: int = THREADS,
+        later: Later = in_a_thread,
+        event_loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         settings = settings or ActionSettings()
         self.actions = actions = KnownActions(registry)
@@ -72,13 +79,14 @@ class Engine:
         self._entropy = entropy
         self._commands = Commands()
         self._accepting = True
-        self.standalone = Standalone(database, actions, process_id, settings, clock, entropy)
+        self.standalone = Standalone(database, actions, process_id, settings, clock, entropy, later)
         self.executor = Executor(
             registry,
             self._action_done,
             self.standalone.mark_started,
             asynchronous=asynchronous,
             threads=threads,
+            loop=event_loop,
         )
         self.standalone.executor = self.executor
         decider = Decider(
@@ -94,6 +102,7 @@ class Engine:
             clock,
             self._commands,
             self.notifier.publish,
+            later,
         )
 
     def start(self) -> None:
@@ -202,6 +211,10 @@ class Engine:
     def definitions_changed(self) -> Future[None]:
         """Take note of ad-hoc actions that were stored, renamed or deleted."""
         return self._database.read(self.actions.refresh)
+
+    def wait_for_replies(self) -> None:
+        """Look in the database for replies to commands that others may have decided."""
+        self.loop.look_for_replies(self._commands.waiting_for())
 
     def lost(self, execution_id: str, event: ActionFinished) -> None:
         """At start: an action of an earlier process counts as failed."""

@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
-from maestrale.engine.decision import ActionCatalogue, Decision, Limits, Need
+from maestrale.engine.decision import ActionCatalogue, Decision, Need
 from maestrale.engine.draft import Draft
 from maestrale.engine.effects import CancelAction, Notify, Tell
 from maestrale.engine.events import AlarmDue, Continue, Started
@@ -36,6 +36,7 @@ from maestrale.runtime.executor import Executor
 from maestrale.runtime.programs import Programs
 from maestrale.runtime.requests import StartedExecution
 from maestrale.runtime.slots import Group, Member, Pending, Slot
+from maestrale.runtime.timers import Later, in_a_thread
 from maestrale.store import mail
 from maestrale.store.database import Database, is_unusable
 from maestrale.store.executions import load_execution
@@ -68,9 +69,11 @@ class Loop:
         clock: Callable[[], Microseconds],
         commands: Commands,
         notify: Callable[[Notify], None],
+        later: Later = in_a_thread,
     ) -> None:
         self._notify = notify
         self._commands = commands
+        self._wait = later
         self._database = database
         self._programs = programs
         self._actions = actions
@@ -81,7 +84,7 @@ class Loop:
         self._slots: dict[str, Slot] = {}
         self._runnable: deque[Slot] = deque()
         self._alarms: list[tuple[Microseconds, str]] = []
-        self._committer = Committer(database, self.post, self._committed, self._failed)
+        self._committer = Committer(database, self.post, self._committed, self._failed, later)
         self._stopping = False
         self._settling: list[threading.Event] = []
         self.listeners: list[Callable[[list[str]], None]] = []
@@ -146,6 +149,13 @@ class Loop:
 
         self.post(take_up)
 
+    def look_for_replies(self, command_ids: list[str]) -> None:
+        """Commands whose letter is gone were answered by another process, or before an answer was lost."""
+        if command_ids:
+            self._database.read(mail.find_replies, command_ids).add_done_callback(
+                lambda found: None if found.exception() else self._commands.answer(found.result())
+            )
+
     def forget(self, execution_ids: Collection[str]) -> None:
         """These executions were deleted."""
 
@@ -168,18 +178,37 @@ class Loop:
     def _run(self) -> None:
         while not (self._stopping and not self._runnable and self._committer.is_idle):
             self._take(self._inbox_get())
-            while True:
-                try:
-                    self._take(self._inbox.get_nowait())
-                except queue.Empty:
-                    break
-            self._ring()
-            self._work()
-            if self._settling and self._committer.is_idle:
-                for settled in self._settling:
-                    settled.set()
-                self._settling.clear()
+            self.turn()
         self._refuse_rest()
+
+    def turn(self) -> None:
+        """Do what can be done now, without waiting. Called by the thread, or by whoever stands in for it."""
+        while True:
+            try:
+                self._take(self._inbox.get_nowait())
+            except queue.Empty:
+                break
+        self._ring()
+        self._work()
+        if self._settling and self._committer.is_idle:
+            for settled in self._settling:
+                settled.set()
+            self._settling.clear()
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a turn would find something to do at once."""
+        return not self._inbox.empty() or (bool(self._runnable) and self._committer.has_room)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is on its way: to a decision, to the database or back from there."""
+        return self._committer.is_idle and not any(s.busy or s.pending for s in self._slots.values())
+
+    @property
+    def next_alarm(self) -> Microseconds | None:
+        """When the next alarm goes off."""
+        return self._alarms[0][0] if self._alarms else None
 
     def _inbox_get(self) -> Job | None:
         if self._runnable and self._committer.has_room and not self._settling:
@@ -318,7 +347,8 @@ class Loop:
             workflow = loaded.execution.workflow
             program = self._programs.load(connection, workflow.definition_hash, workflow.name)
             draft = Draft(loaded.execution)
-            rebuild(Decision(draft, program, loaded.execution.last_time, {}, self._actions, Limits()))
+            at, limits = loaded.execution.last_time, self._decider.limits
+            rebuild(Decision(draft, program, at, {}, self._actions, limits))
             draft.apply()
             return loaded.execution, loaded.owner, program
 
@@ -375,6 +405,7 @@ class Loop:
         slot.has_mail = slot.has_mail or len(letters) == mail.LETTERS_PER_READ
         for letter in letters:
             slot.pending.append(Pending(letter.event, self._commands.take(letter.command_id), letter))
+        self.look_for_replies(self._commands.waiting_for(slot.id))
 
     def _ask(self, slot: Slot, question: AnyQuestion) -> None:
         def got(found: Json) -> None:
@@ -421,9 +452,7 @@ class Loop:
         read().add_done_callback(lambda finished: self.post(lambda: came_back(finished)))
 
     def _later(self, seconds: float, job: Job) -> None:
-        timer = threading.Timer(seconds, lambda: self.post(job))
-        timer.daemon = True
-        timer.start()
+        self._wait(seconds, lambda: self.post(job))
 
     def _fail_waiting(self, slot: Slot, error: BaseException) -> None:
         """What was to be decided for an execution that cannot be read fails with it."""
@@ -474,7 +503,7 @@ class Loop:
                 self._notify(effect)
         for pending in member.pending:
             _answer(slot, pending)
-        if draft.ready and draft.workflow.state == states.RUNNING and not self._stopping:
+        if draft.has_work and not self._stopping:
             slot.pending.append(Pending(Continue()))
         self._make_runnable(slot)
         self._rest(slot)

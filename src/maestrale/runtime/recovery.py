@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from maestrale.engine.events import ActionFinished
 from maestrale.model import states
@@ -12,6 +13,7 @@ from maestrale.runtime.engine import Engine
 from maestrale.runtime.executor import ActionRun
 from maestrale.store.database import Database
 from maestrale.store.processes import (
+    Left,
     LeftAction,
     alarms,
     left_actions,
@@ -22,12 +24,14 @@ from maestrale.store.processes import (
 log = logging.getLogger(__name__)
 
 
-def recover(database: Database, engine: Engine) -> None:
-    """Go on with everything. Call once the engine has started, before requests are let in."""
-    engine.loop.wake(
-        database.read(left_executions, engine.process_id).result(), database.read(alarms).result()
-    )
-    while found := database.read(left_actions, engine.process_id).result():
+def recover(database: Database, engine: Engine, gone: Sequence[str] | None = None) -> None:
+    """Go on with everything that the processes `gone` left (None: all but this one are gone).
+
+    Call once the engine has started, before requests are let in.
+    """
+    left = Left(engine.process_id, gone)
+    engine.loop.wake(database.read(left_executions, left).result(), database.read(alarms).result())
+    while found := database.read(left_actions, left).result():
         _take_up(database, engine, found)
 
 

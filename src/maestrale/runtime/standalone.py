@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import Final
 
 import msgspec
 from sqlalchemy import Connection, insert, select, update
@@ -23,11 +24,15 @@ from maestrale.runtime.commands import shutting_down
 from maestrale.runtime.deciding import action_context
 from maestrale.runtime.executor import ActionRun, Executor
 from maestrale.runtime.requests import RanAction, RunAction
-from maestrale.store.database import Database
+from maestrale.runtime.timers import Later, in_a_thread
+from maestrale.store.database import Database, is_unusable
 from maestrale.store.documents import Unstorable, Values, encode
 from maestrale.store.executions import fetcher
 from maestrale.store.rows import Row, decode_adhoc, encode_adhoc
 from maestrale.store.tables import action_executions, execution_values
+
+STORE_AGAIN_AFTER: Final = 1.0
+"""Seconds until a result is stored again that the database refused."""
 
 
 class FoundExecution(msgspec.Struct, frozen=True):
@@ -51,7 +56,9 @@ class Standalone:
         settings: ActionSettings,
         clock: Callable[[], Microseconds],
         entropy: Callable[[], int],
+        later: Later = in_a_thread,
     ) -> None:
+        self._later = later
         self._database = database
         self._actions = actions
         self._process_id = process_id
@@ -173,6 +180,8 @@ class Standalone:
                 self._resolve(run.action_id, RanAction(run.action_id, result.state, result.result))
             elif isinstance(error, Unstorable):
                 self.finished(run, ActionResult(states.ERROR, str(error)))
+            elif isinstance(error, Exception) and is_unusable(error):
+                self._later(STORE_AGAIN_AFTER, lambda: self.finished(run, result))
             else:
                 self._refuse(run.action_id, error)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
 
 from maestrale.engine.execution import AdHocRun
 from maestrale.model import states
@@ -23,6 +24,19 @@ from maestrale.store.tables import (
 )
 
 ACTIONS_PER_READ = 500
+
+
+class Left(msgspec.Struct, frozen=True):
+    """Whose work is left: that of the processes `gone`, or (None) of every process but `process_id`."""
+
+    process_id: str
+    gone: Sequence[str] | None = None
+
+    def by(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
+        """The condition that this column names one of them."""
+        if self.gone is None:
+            return and_(column.is_not(None), column != self.process_id)
+        return column.in_(self.gone)
 
 
 class LeftAction(msgspec.Struct, frozen=True):
@@ -55,8 +69,8 @@ def unregister(connection: Connection, process_id: str) -> None:
     connection.execute(delete(processes).where(processes.c.id == process_id))
 
 
-def left_actions(connection: Connection, process_id: str) -> list[LeftAction]:
-    """Unfinished actions of other processes, oldest first, a bounded number at a time."""
+def left_actions(connection: Connection, left: Left) -> list[LeftAction]:
+    """Unfinished actions of processes that are gone, oldest first, a bounded number at a time."""
     table = action_executions.c
     query = (
         select(
@@ -67,7 +81,7 @@ def left_actions(connection: Connection, process_id: str) -> list[LeftAction]:
         )
         .outerjoin(task_executions, task_executions.c.id == table.task_id)
         .outerjoin(workflow_executions, workflow_executions.c.id == table.execution_id)
-        .where(table.state == states.RUNNING, table.executor.is_not(None), table.executor != process_id)
+        .where(table.state == states.RUNNING, left.by(table.executor))
         .order_by(table.created_at, table.id)
         .limit(ACTIONS_PER_READ)
     )
@@ -93,18 +107,18 @@ def take_over(connection: Connection, action_ids: list[str], process_id: str, *,
     )
 
 
-def left_executions(connection: Connection, process_id: str) -> list[str]:
-    """Executions that somebody owned, and those that have mail."""
-    owned = select(execution_heads.c.id).where(
-        execution_heads.c.owner.is_not(None), execution_heads.c.owner != process_id
-    )
+def left_executions(connection: Connection, left: Left) -> list[str]:
+    """Executions that processes owned which are gone, and those that have mail."""
+    owned = select(execution_heads.c.id).where(left.by(execution_heads.c.owner))
     addressed = select(mail.c.execution_id).distinct()
     return list(connection.execute(owned.union(addressed)).scalars())
 
 
-def alarms(connection: Connection) -> list[tuple[Microseconds, str]]:
-    """Every execution that wants to be woken, and when."""
+def alarms(connection: Connection, before: Microseconds | None = None) -> list[tuple[Microseconds, str]]:
+    """Every execution that wants to be woken (before that time), and when."""
     query = select(execution_heads.c.alarm_at, execution_heads.c.id).where(
         execution_heads.c.alarm_at.is_not(None)
     )
+    if before is not None:
+        query = query.where(execution_heads.c.alarm_at < before)
     return [(row.alarm_at, row.id) for row in connection.execute(query)]

@@ -148,6 +148,7 @@ def render(
         {
             "execution_id": execution_id,
             "sequence": record.sequence,
+            "version": new_version,
             "at": record.at,
             "event": dump(record.event),
             "answers": dump([AnswerRecord(q, a) for q, a in record.answers.items()])

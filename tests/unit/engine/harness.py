@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import textwrap
 from collections import deque
-from collections.abc import Container
 from typing import Any
 
 import msgspec
+from harness_actions import Catalogue, adhoc_definitions, answer_about_action
 from harness_checks import check, check_completed_once
 from harness_states import (
     comparable_after_load,
     correct_by_news,
     difference,
     load_action,
-    load_sub_workflow,
+    load_sub_workflows,
     load_task,
     snapshot,
 )
 
-from maestrale.actions.std import basic
 from maestrale.engine.decide import decide
-from maestrale.engine.decision import Decision, Limits, Need
+from maestrale.engine.decision import DataFlow, Decision, Limits, Need
 from maestrale.engine.draft import Draft, Record
 from maestrale.engine.effects import AnyEffect, CancelAction, RunAction, StartSubWorkflow, Tell
 from maestrale.engine.events import (
@@ -52,65 +50,14 @@ from maestrale.engine.needs import (
 from maestrale.engine.program import Program
 from maestrale.engine.rebuild import rebuild
 from maestrale.engine.results import task_result
-from maestrale.lang.parse import load_workflow, parse_actions, parse_workflows
+from maestrale.lang.parse import load_workflow, parse_workflows
 from maestrale.model import states
-from maestrale.model.actions import ActionFacts, Parameter
 from maestrale.model.errors import MaestraleError
 from maestrale.model.values import Json
-from maestrale.runtime.actions import resolve
-from maestrale.store.lookups import FoundDefinition
 
 SECOND = 1_000_000
 START = 1_800_000_000 * SECOND
 MOST_STEPS = 20_000
-
-NOTHING = Limits(steps=0)
-"""A child is created in the commit of its parent and does nothing yet."""
-
-FACTS: dict[str, ActionFacts] = {
-    facts.name: facts
-    for facts in (
-        basic.noop.facts,
-        basic.echo.facts,
-        basic.fail.facts,
-        basic.async_noop.facts,
-        basic.make_dict.facts,
-        ActionFacts("remote", takes_any=True),
-        ActionFacts("remote.repeatable", takes_any=True, repeatable=True),
-        ActionFacts("remote.outside", takes_any=True, waits_outside=True),
-        ActionFacts("remote.strict", (Parameter("must"), Parameter("may", None)), class_name="x.Strict"),
-    )
-}
-
-
-class Catalogue:
-    """The actions that the engine of a world knows: a few real ones, and remote ones that tests complete."""
-
-    def __init__(self, adhoc: Container[str] = ()) -> None:
-        self.adhoc = adhoc
-
-    def is_shadowed(self, name: str) -> bool:
-        return name in self.adhoc
-
-    def find(self, name: str) -> ActionFacts | None:
-        return FACTS.get(name)
-
-    def suggestions(self, name: str) -> list[str]:
-        return difflib.get_close_matches(name, FACTS, n=3)
-
-
-def _adhoc_definitions(text: str) -> dict[str, FoundDefinition]:
-    if not text:
-        return {}
-    text = "version: '2.0'\n" + textwrap.dedent(text).lstrip("\n")
-    parsed = parse_actions(text)
-    assert not parsed.errors, parsed.errors
-    return {
-        spec.name: FoundDefinition(
-            f"id-{spec.name}", spec.name, text, spec.name.rpartition(".")[0], is_own=True
-        )
-        for spec in parsed.specs
-    }
 
 
 class World:
@@ -127,17 +74,19 @@ class World:
         *,
         steps: int = 200,
         field_size_kb: int = 1024,
+        data_flow: DataFlow = DataFlow(),  # noqa: B008 - immutable
         check_base: bool = True,
         actions: str = "",
     ) -> None:
         self.text = "version: '2.0'\n" + textwrap.dedent(text).lstrip("\n")
-        self.adhoc = _adhoc_definitions(actions)
-        self.catalogue = Catalogue(self.adhoc)
+        self.catalogue = Catalogue(adhoc_definitions(actions))
         parsed = parse_workflows(self.text)
         assert not parsed.errors, parsed.errors
         names = [spec.name for spec in parsed.specs]
         self.programs = {name: Program(load_workflow(self.text, name), f"hash-{name}") for name in names}
-        self.limits = Limits(steps=steps, field_size_kb=field_size_kb)
+        self.limits = Limits(steps, field_size_kb, data_flow)
+        self.nothing = msgspec.structs.replace(self.limits, steps=0)
+        """A child is created in the commit of its parent and does nothing yet."""
         self.check_base = check_base
         self.auto = True
         self.now = START
@@ -242,16 +191,15 @@ class World:
         draft.apply()
         self.records[execution_id] += draft.records
         check(execution)
-        over = draft.workflow.state in states.COMPLETED
         for effect in draft.effects:
             self.effects.append((execution_id, effect))
             if isinstance(effect, StartSubWorkflow):
                 self.accepted[effect.execution_id] = False
-                self.begin(effect.execution_id, effect.started, NOTHING)
+                self.begin(effect.execution_id, effect.started, self.nothing)
         for effect in draft.effects:
             match effect:
                 case RunAction(action_id):
-                    if not over and self.rows[action_id].state == states.RUNNING:
+                    if self.rows[action_id].state == states.RUNNING:
                         self.running[action_id] = execution_id
                 case CancelAction(action_id):
                     self.running.pop(action_id, None)
@@ -290,8 +238,7 @@ class World:
         for execution_id, event in self.mail:
             found.setdefault(execution_id, event)
         for execution_id, execution in self.executions.items():
-            workflow = execution.workflow
-            if execution.ready and workflow is not None and workflow.state == states.RUNNING:
+            if execution.workflow is not None and Draft(execution).has_work:
                 found.setdefault(execution_id, Continue())
         return list(found.items())
 
@@ -354,8 +301,7 @@ class World:
                         return msgspec.to_builtins(found)
                 return None
             case FindAction():
-                action = resolve(question, self.catalogue, self._find_adhoc)
-                return None if action is None else msgspec.to_builtins(action)
+                return answer_about_action(question, self.catalogue)
             case FindTasks():
                 wanted = [question.execution_id] if question.execution_id else list(self.executions)
                 return [
@@ -371,10 +317,6 @@ class World:
                     for key, other in self.executions.items()
                     if other.workflow is not None and question.state in (None, other.workflow.state)
                 ]
-
-    def _find_adhoc(self, name: str) -> list[FoundDefinition]:
-        found = self.adhoc.get(name)
-        return [found] if found is not None else []
 
     # -- looking
 
@@ -404,7 +346,7 @@ class World:
                 now=record.at,
                 answers=record.answers,
                 actions=self.catalogue,
-                limits=NOTHING if is_child else self.limits,
+                limits=self.nothing if is_child else self.limits,
             )
             draft.apply()
         return again
@@ -423,15 +365,18 @@ class World:
         loaded.ready.extend(known.ready)
         for row in self.rows.values():
             load_action(loaded, copy.deepcopy(row))
-        for other_id, other in self.executions.items():
-            workflow = other.workflow
-            if workflow is not None and workflow.parent_id == execution_id:
-                load_sub_workflow(loaded, other_id, workflow, self.accepted[other_id])
-                correct_by_news(known, loaded, other_id)
+        found = {
+            other_id: other.workflow
+            for other_id, other in self.executions.items()
+            if other.workflow is not None and other.workflow.parent_id == execution_id
+        }
+        load_sub_workflows(loaded, found, self.accepted)
+        for other_id in found:
+            correct_by_news(known, loaded, other_id)
         draft = Draft(loaded)
         program = self.programs[loaded.workflow.name] if loaded.workflow else None
         assert program is not None
-        rebuild(Decision(draft, program, loaded.last_time, {}, self.catalogue, Limits()))
+        rebuild(Decision(draft, program, loaded.last_time, {}, self.catalogue, self.limits))
         draft.apply()
         return loaded
 

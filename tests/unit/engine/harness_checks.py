@@ -14,6 +14,9 @@ def check(execution: Execution) -> None:
     workflow = execution.workflow
     assert workflow is not None
     if workflow.state in states.COMPLETED:
+        for task_id in execution.ready:
+            outlives = execution.tasks[task_id].runtime.get("outlives")
+            assert outlives == workflow.finished_at, "a task is queued in a workflow that is over"
         assert workflow.cause is None
         assert workflow.finished_at is not None
         assert workflow.backlog is None
@@ -59,6 +62,7 @@ def _check_counters(execution: Execution) -> None:
     for task in tasks:
         runs = execution.runs.get(task.id, Runs())
         outcomes = runs.outcomes
+        assert runs.local == sum(child.needs_executor for child in runs.open.values())
         indexes = [child.item_index for child in runs.open.values()]
         assert len(set(indexes)) == len(indexes), f"{task.name} runs twice at once: {indexes}"
         assert not {o.child_id for o in outcomes.values()} & open_children.keys()

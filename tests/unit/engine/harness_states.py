@@ -9,6 +9,7 @@ import msgspec
 
 from maestrale.engine.context import Context
 from maestrale.engine.execution import Child, Execution, Outcome, Runs, TaskExecution, WorkflowExecution
+from maestrale.engine.rebuild import waited_for
 from maestrale.model import states
 
 
@@ -137,25 +138,20 @@ def load_action(loaded: Execution, row: Child) -> None:
     task = loaded.tasks.get(row.task_id)
     if task is None or not (row.accepted or row.state in (states.RUNNING, states.PAUSED)):
         return
-    runs = loaded.runs.setdefault(task.id, Runs())
     if row.accepted:
+        runs = loaded.runs.setdefault(task.id, Runs())
         runs.outcomes[row.item_index or 0] = Outcome(row.state, row.output, row.id)
     elif row.attempt == task.attempt or task.items_count is not None:
-        runs.open[row.id] = row
-        loaded.children[row.id] = task.id
-        loaded.local_actions += row.needs_executor
+        loaded.add_open(row)
 
 
-def load_sub_workflow(
-    loaded: Execution, execution_id: str, workflow: WorkflowExecution, accepted: bool
+def load_sub_workflows(
+    loaded: Execution, found: dict[str, WorkflowExecution], accepted: dict[str, bool]
 ) -> None:
-    task = loaded.tasks[workflow.parent_task_id or ""]
-    runs = loaded.runs.setdefault(task.id, Runs())
-    if accepted:
-        outcome = Outcome(workflow.state, copy.deepcopy(workflow.output), execution_id)
-        runs.outcomes[workflow.item_index or 0] = outcome
-    elif workflow.attempt == task.attempt and not task.is_completed:
-        runs.open[execution_id] = Child(
+    children: dict[str, list[Child]] = {}
+    for execution_id, workflow in found.items():
+        task = loaded.tasks[workflow.parent_task_id or ""]
+        child = Child(
             id=execution_id,
             task_id=task.id,
             is_workflow=True,
@@ -163,9 +159,17 @@ def load_sub_workflow(
             attempt=workflow.attempt,
             name=workflow.name,
             state=states.PAUSED if workflow.state == states.PAUSED else states.RUNNING,
+            accepted=accepted[execution_id],
             created_at=workflow.created_at,
         )
-        loaded.children[execution_id] = task.id
+        children.setdefault(task.id, []).append(child)
+        if child.accepted:
+            runs = loaded.runs.setdefault(task.id, Runs())
+            outcome = Outcome(workflow.state, copy.deepcopy(workflow.output), execution_id)
+            runs.outcomes[workflow.item_index or 0] = outcome
+    for task_id, sub_workflows in children.items():
+        for child in waited_for(loaded.tasks[task_id], sub_workflows):
+            loaded.add_open(child)
 
 
 def correct_by_news(known: Execution, loaded: Execution, child_id: str) -> None:

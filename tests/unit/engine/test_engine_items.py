@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from harness import Run, World, run
 
+from maestrale.engine import items
 from maestrale.engine.effects import CancelAction
 
 REMOTE = """
@@ -160,10 +161,40 @@ def test_one_cancelled_item_cancels_task_and_workflow_at_once() -> None:
     found.finish("t", state="CANCELLED", item=2)
     assert (found.state, found.info) == ("CANCELLED", "Cancelled tasks: t")
     assert found.task("t").state_info == "One or more actions was cancelled."
-    assert open_items(found) == []
-    cancelled = [e.action_id for _, e in found.world.effects if isinstance(e, CancelAction)]
-    assert cancelled == [action.id for action in found.actions("t") if action.item_index in (1, 3)]
-    assert {action.state for action in found.actions("t")} == {"SUCCESS", "CANCELLED"}
+    assert open_items(found) == [1, 3]
+    assert not [e for _, e in found.world.effects if isinstance(e, CancelAction)]
+
+
+def test_items_beside_a_cancelled_one_run_on_and_their_results_are_kept() -> None:
+    found = remote("concurrency: 2")
+    found.finish("t", state="CANCELLED", item=0)
+    found.world.check_replay_and_reload()
+    found.world.restart()
+    found.finish("t", "late", item=1)
+    assert found.states == {"t": "CANCELLED"}
+    assert [(a.item_index, a.state, a.output) for a in found.actions("t")] == [
+        (0, "CANCELLED", None),
+        (1, "SUCCESS", "late"),
+    ]
+    assert not found.execution.children
+
+
+def test_sub_workflows_beside_a_cancelled_one_run_on_unobserved() -> None:
+    found = run("""
+        w:
+          tasks:
+            t: {with-items: "i in [0, 1]", workflow: inner}
+        inner:
+          tasks: {a: {action: remote}}
+    """)
+    first, second = found.children("t")
+    first.stop("CANCELLED")
+    assert (found.states, found.state) == ({"t": "CANCELLED"}, "CANCELLED")
+    assert second.state == "RUNNING"
+    found.world.check_replay_and_reload()
+    second.finish("a")
+    assert second.state == "SUCCESS"
+    found.world.check_replay_and_reload()
 
 
 # -- concurrency
@@ -374,6 +405,69 @@ def test_rerun_goes_on_behind_an_item_that_could_not_be_started() -> None:
     for item in (1, 2, 3):
         found.finish("t", item, item=item)
     assert (found.state, found.output) == ("SUCCESS", {"r": ["first", 1, 2, 3]})
+
+
+@pytest.mark.parametrize("child", ["workflow: inner", "action: remote"])
+@pytest.mark.parametrize("reset", [False, True])
+def test_items_that_run_beside_one_that_could_not_be_started(child: str, reset: bool) -> None:
+    found = run(f"""
+        w:
+          tasks:
+            t:
+              with-items: i in [0, 1, 2]
+              {child}
+              input: {{x: "<% switch($.i = 2 and not env().get(ok, false) => $.nope, true => $.i) %>"}}
+        inner:
+          input: [x]
+          tasks: {{a: {{action: remote}}}}
+    """)
+    world = found.world
+    assert (found.state, found.states) == ("ERROR", {"t": "ERROR"})
+    world.restart()
+    found.rerun("t", reset=reset, environment={"ok": True})
+    world.restart()
+    again = {0, 1, 2} if reset else {2}
+    if child == "action: remote":
+        runs = [(a.item_index, a.attempt, a.state) for a in found.actions("t")]
+        while found.open_actions("t"):
+            found.finish("t")
+            world.restart()
+    else:
+        sub_workflows = found.children("t")
+        runs = [(c.workflow.item_index, c.workflow.attempt, c.state) for c in sub_workflows]
+        for sub_workflow in sub_workflows:
+            if sub_workflow.state == "RUNNING":
+                sub_workflow.finish("a")
+                world.restart()
+    first = "CANCELLED" if reset else "RUNNING"
+    expected = [(0, 0, first), (1, 0, first), *((index, 1, "RUNNING") for index in sorted(again))]
+    assert runs == expected
+    assert (found.state, found.states) == ("SUCCESS", {"t": "SUCCESS"})
+
+
+def test_an_executor_gets_a_bounded_number_of_items_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(items, "LOCAL_ITEMS", 10)
+    found = run("w: {tasks: {t: {with-items: i in <% range(15).toList() %>, action: remote}}}")
+    assert open_items(found) == list(range(10))
+    found.finish("t", item=3)
+    assert open_items(found) == [0, 1, 2, *range(4, 11)]
+    found.world.restart()
+    for _ in range(5):
+        found.finish("t")
+    assert open_items(found) == list(range(6, 15))
+    while found.open_actions("t"):
+        found.finish("t")
+    assert found.state == "SUCCESS"
+
+
+@pytest.mark.parametrize("kind", ["action: remote.outside", "workflow: inner"])
+def test_items_that_wait_elsewhere_are_not_bounded(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(items, "LOCAL_ITEMS", 10)
+    found = run(f"""
+        w: {{tasks: {{t: {{with-items: i in <% range(15).toList() %>, {kind}}}}}}}
+        inner: {{tasks: {{a: {{action: remote.outside}}}}}}
+    """)
+    assert len(found.execution.children) == 15
 
 
 def test_rerun_after_a_broken_publish_only_publishes_again() -> None:

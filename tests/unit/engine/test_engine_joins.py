@@ -323,3 +323,48 @@ w:
     found = world.start()
     assert (found.state, found.output) == ("SUCCESS", {"n": 60})
     assert len(found.task("end").triggered_by) == 60
+
+
+LOOP_BEFORE_A_JOIN = """
+    w:
+      tasks:
+        s: {on-success: [a, k]}
+        a: {action: remote, on-success: b}
+        b:
+          action: remote
+          publish: {x: <% task().result %>}
+          on-success:
+            - a: <% $.x = again %>
+            - TARGET: <% $.x = done %>
+        EXIT
+        k: {on-success: z}
+        z: {join: all, on-error: too_early}
+        too_early: {action: std.noop}
+"""
+
+
+@pytest.mark.parametrize("exit_task", ["", "e: {on-success: z}"])
+@pytest.mark.parametrize("end", ["done", "neither", "a fails"])
+def test_a_join_behind_a_loop_waits_for_the_loop_to_end(exit_task: str, end: str) -> None:
+    target = "e" if exit_task else "z"
+    found = run(LOOP_BEFORE_A_JOIN.replace("EXIT", exit_task).replace("TARGET", target))
+    for _ in range(3):
+        assert found.states["z"] == "WAITING"
+        found.world.restart()
+        found.finish("a")
+        assert found.states["z"] == "WAITING"
+        found.finish("b", "again")
+    if end == "a fails":
+        found.fail("a")
+    else:
+        found.finish("a")
+        found.finish("b", end)
+    found.world.check_replay_and_reload()
+    if end == "done":
+        assert (found.state, found.states["z"]) == ("SUCCESS", "SUCCESS")
+        assert "too_early" not in found.names
+    else:
+        assert found.states["z"] == "ERROR"
+        missing = target if exit_task else "b"
+        assert found.task("z").state_info == f"Failed by tasks: ['{missing}']"
+        assert found.states["too_early"] == "SUCCESS"
