@@ -124,12 +124,11 @@ class Service:
             definitions=Definitions(self.database),
             workbooks=Workbooks(self.database, self.registry),
             environments=Environments(self.database),
-            executions=Executions(self.database, self.engine),
+            executions=Executions(self.database, self.engine, publishers=self.settings.notifier.publishers),
             tasks=Tasks(self.database, self.engine),
             action_executions=ActionExecutions(
                 self.database,
                 self.engine,
-                self.registry,
                 allow_deletion=self.settings.api.allow_action_execution_deletion,
             ),
             actions=Actions(self.database, self.registry),

@@ -190,7 +190,6 @@ def test_warnings(api: Api) -> None:
         ("", "version"),
         ("version: '2.0'\nworkflows: {}\n", "name"),
         (OTHER.replace("std.fail", "std.fail, on-success: ghost"), "ghost"),
-        (OTHER.replace("std.fail", "std.fail, target: x"), "not supported by this version yet"),
     ],
 )
 def test_what_is_wrong_is_said(api: Api, text: str, words: str) -> None:

@@ -127,3 +127,4 @@ def _configure_log(settings: Settings) -> None:
             f"Wrong value for log.level: {settings.log.level!r}", "debug, info, warning, error"
         )
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("maestrale.notifications").setLevel(logging.INFO)  # who asks for them wants to see them

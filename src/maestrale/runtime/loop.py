@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 
 from maestrale.engine.decision import ActionCatalogue, Decision, Limits, Need
 from maestrale.engine.draft import Draft
-from maestrale.engine.effects import CancelAction, Tell
+from maestrale.engine.effects import CancelAction, Notify, Tell
 from maestrale.engine.events import AlarmDue, Continue, Started
 from maestrale.engine.execution import Execution
 from maestrale.engine.needs import AnyQuestion
@@ -67,7 +67,9 @@ class Loop:
         decider: Decider,
         clock: Callable[[], Microseconds],
         commands: Commands,
+        notify: Callable[[Notify], None],
     ) -> None:
+        self._notify = notify
         self._commands = commands
         self._database = database
         self._programs = programs
@@ -380,7 +382,7 @@ class Loop:
 
         self._then(
             slot,
-            lambda: self._database.read(answer, self._programs, question),
+            lambda: self._database.read(answer, self._programs, self._actions, question),
             got,
             lambda error: self._decider.defuse(slot.pending[0], error),
         )
@@ -468,6 +470,8 @@ class Loop:
                 self._executor.cancel(effect.action_id)
             elif isinstance(effect, Tell):
                 self._note_mail(effect.execution_id)
+            elif isinstance(effect, Notify):
+                self._notify(effect)
         for pending in member.pending:
             _answer(slot, pending)
         if draft.ready and draft.workflow.state == states.RUNNING and not self._stopping:

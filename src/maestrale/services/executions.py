@@ -21,6 +21,7 @@ from maestrale.engine.events import (
 from maestrale.model import states
 from maestrale.model.errors import BadRequest, Conflict, NotFound
 from maestrale.model.listing import Listing, Row
+from maestrale.model.notifications import Publisher, checked_publishers
 from maestrale.model.values import Json
 from maestrale.runtime.requests import StartWorkflow, WorkflowEngine
 from maestrale.services.access import Caller, authorise
@@ -81,7 +82,10 @@ class Executions:
 
     shape = EXECUTIONS.shape()
 
-    def __init__(self, database: Database, engine: WorkflowEngine) -> None:
+    def __init__(
+        self, database: Database, engine: WorkflowEngine, *, publishers: Sequence[Publisher] = ()
+    ) -> None:
+        self._publishers = publishers
         self._database = database
         self._engine = engine
 
@@ -113,7 +117,7 @@ class Executions:
                 "Workflow ID or workflow name must be provided",
                 "send workflow_name or workflow_id, or source_execution_id to repeat an execution",
             )
-        started = await outcome(self._database.read(_prepared, caller.viewer, new))
+        started = await outcome(self._database.read(_prepared, caller.viewer, new, self._publishers))
         answer = await outcome(self._engine.start_workflow(StartWorkflow(started, new.id)))
         try:
             row = await self._read(caller, answer.execution_id, _ANSWER)
@@ -203,8 +207,10 @@ def _check_id(identifier: str) -> None:
         )
 
 
-def _prepared(connection: Connection, viewer: Viewer, new: NewExecution) -> Started:
-    """The event that starts what was wished for."""
+def _prepared(
+    connection: Connection, viewer: Viewer, new: NewExecution, everybody: Sequence[Publisher]
+) -> Started:
+    """The event that starts what was wished for. `everybody`: publishers that are told of every execution."""
     workflow, namespace = new.workflow, new.namespace
     given, params, description = new.input, new.params, new.description
     if new.source_id is not None:
@@ -217,8 +223,10 @@ def _prepared(connection: Connection, viewer: Viewer, new: NewExecution) -> Star
         description = f"{description or ''} Based on the execution '{new.source_id}'".strip()
     if params.get("env") is not None:
         params = {**params, "env": environment_of(connection, viewer.project_id, params["env"])}
-    if params.get("notify"):
-        raise BadRequest("params.notify is not supported by this version yet", "leave it out")
+    publishers = checked_publishers(params.get("notify"), "params.notify")
+    publishers += [publisher for publisher in everybody if publisher not in publishers]
+    if publishers:
+        params = {**params, "notify": publishers}
     definition = definition_to_start(connection, viewer, workflow or "", namespace or "")
     return Started(
         workflow_name=definition.name,

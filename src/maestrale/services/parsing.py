@@ -1,4 +1,4 @@
-"""Reading definition texts as this version supports them."""
+"""Reading definition texts for this service."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def _has(value: Json, *keys: str) -> bool:
 
 
 def parse_supported(text: str) -> Parsed[WorkflowSpec]:
-    """Every problem of a text, also the keys of the language that have no effect yet: those are refused."""
+    """Every problem of a text; also warnings of what has no effect in this service."""
     parsed = parse_workflows(text, check_syntax)
-    found = [problem for spec in parsed.specs for problem in _not_yet(spec, ())]
+    found = [problem for spec in parsed.specs for problem in _without_effect(spec, ())]
     return msgspec.structs.replace(parsed, problems=_in_order([*parsed.problems, *found]))
 
 
@@ -76,7 +76,7 @@ def parse_supported_workbook(text: str) -> ParsedWorkbook:
     parsed = parse_workbook(text, check_syntax)
     if parsed.spec is None:
         return parsed
-    found = [problem for spec in parsed.spec.workflows for problem in _not_yet(spec, ("workflows",))]
+    found = [problem for spec in parsed.spec.workflows for problem in _without_effect(spec, ("workflows",))]
     actions = {spec.name: spec for spec in parsed.spec.actions}
     local = {spec.raw["name"]: spec.name for spec in parsed.spec.actions}
     found += _cycles(actions, local, ("actions",))
@@ -87,7 +87,7 @@ def _in_order(problems: list[Problem]) -> list[Problem]:
     return sorted(problems, key=lambda problem: (problem.line, problem.column))
 
 
-def _not_yet(spec: WorkflowSpec, base: Path) -> list[Problem]:
+def _without_effect(spec: WorkflowSpec, base: Path) -> list[Problem]:
     found = []
     for name, task in spec.tasks.items():
         if task.target is not None:
@@ -95,12 +95,12 @@ def _not_yet(spec: WorkflowSpec, base: Path) -> list[Problem]:
             place = spec.positions.get(path, START)
             found.append(
                 Problem(
-                    f"task '{name}': 'target' is not supported by this version yet: there is one executor",
+                    f"task '{name}': 'target' has no effect: there is one executor, which takes every action",
                     place.line,
                     place.column,
                     str(task.target),
-                    "leave it out",
-                    (*base, spec.raw["name"], *path),
+                    path=(*base, spec.raw["name"], *path),
+                    is_error=False,
                 )
             )
     return found

@@ -6,6 +6,7 @@ import copy
 import difflib
 import textwrap
 from collections import deque
+from collections.abc import Container
 from typing import Any
 
 import msgspec
@@ -42,6 +43,7 @@ from maestrale.engine.execution import Child, Execution, Runs, TaskExecution, Wo
 from maestrale.engine.needs import (
     Answers,
     AnyQuestion,
+    FindAction,
     FindExecutions,
     FindTasks,
     FindWorkflow,
@@ -50,11 +52,13 @@ from maestrale.engine.needs import (
 from maestrale.engine.program import Program
 from maestrale.engine.rebuild import rebuild
 from maestrale.engine.results import task_result
-from maestrale.lang.parse import load_workflow, parse_workflows
+from maestrale.lang.parse import load_workflow, parse_actions, parse_workflows
 from maestrale.model import states
 from maestrale.model.actions import ActionFacts, Parameter
 from maestrale.model.errors import MaestraleError
 from maestrale.model.values import Json
+from maestrale.runtime.actions import resolve
+from maestrale.store.lookups import FoundDefinition
 
 SECOND = 1_000_000
 START = 1_800_000_000 * SECOND
@@ -82,6 +86,12 @@ FACTS: dict[str, ActionFacts] = {
 class Catalogue:
     """The actions that the engine of a world knows: a few real ones, and remote ones that tests complete."""
 
+    def __init__(self, adhoc: Container[str] = ()) -> None:
+        self.adhoc = adhoc
+
+    def is_shadowed(self, name: str) -> bool:
+        return name in self.adhoc
+
     def find(self, name: str) -> ActionFacts | None:
         return FACTS.get(name)
 
@@ -89,17 +99,40 @@ class Catalogue:
         return difflib.get_close_matches(name, FACTS, n=3)
 
 
+def _adhoc_definitions(text: str) -> dict[str, FoundDefinition]:
+    if not text:
+        return {}
+    text = "version: '2.0'\n" + textwrap.dedent(text).lstrip("\n")
+    parsed = parse_actions(text)
+    assert not parsed.errors, parsed.errors
+    return {
+        spec.name: FoundDefinition(
+            f"id-{spec.name}", spec.name, text, spec.name.rpartition(".")[0], is_own=True
+        )
+        for spec in parsed.specs
+    }
+
+
 class World:
     """All executions of the workflows in one text. `steps` bounds every decision but the first of a child.
 
     `line()` tells where a piece of the text stands. What is told to an execution waits in `mail` until
     `settle()` (or `step()`) delivers it; `start()` and the methods of `Run` settle by themselves.
+    `actions` is a text of ad-hoc actions; one named `book.x` is a member of the workbook `book`.
     """
 
     def __init__(
-        self, text: str, *, steps: int = 200, field_size_kb: int = 1024, check_base: bool = True
+        self,
+        text: str,
+        *,
+        steps: int = 200,
+        field_size_kb: int = 1024,
+        check_base: bool = True,
+        actions: str = "",
     ) -> None:
         self.text = "version: '2.0'\n" + textwrap.dedent(text).lstrip("\n")
+        self.adhoc = _adhoc_definitions(actions)
+        self.catalogue = Catalogue(self.adhoc)
         parsed = parse_workflows(self.text)
         assert not parsed.errors, parsed.errors
         names = [spec.name for spec in parsed.specs]
@@ -193,7 +226,7 @@ class World:
             program=self._program(draft, event),
             now=self.now,
             answers=answers,
-            actions=Catalogue(),
+            actions=self.catalogue,
             limits=limits,
         )
 
@@ -320,6 +353,9 @@ class World:
                         )
                         return msgspec.to_builtins(found)
                 return None
+            case FindAction():
+                action = resolve(question, self.catalogue, self._find_adhoc)
+                return None if action is None else msgspec.to_builtins(action)
             case FindTasks():
                 wanted = [question.execution_id] if question.execution_id else list(self.executions)
                 return [
@@ -336,6 +372,10 @@ class World:
                     if other.workflow is not None and question.state in (None, other.workflow.state)
                 ]
 
+    def _find_adhoc(self, name: str) -> list[FoundDefinition]:
+        found = self.adhoc.get(name)
+        return [found] if found is not None else []
+
     # -- looking
 
     def line(self, piece: str) -> tuple[int, int]:
@@ -348,7 +388,7 @@ class World:
         execution = self.executions[execution_id]
         assert execution.workflow is not None
         program = self.programs[execution.workflow.name]
-        return Decision(draft or Draft(execution), program, self.now, {}, Catalogue(), self.limits)
+        return Decision(draft or Draft(execution), program, self.now, {}, self.catalogue, self.limits)
 
     def replay(self, execution_id: str) -> Execution:
         """The execution folded again from its records."""
@@ -363,7 +403,7 @@ class World:
                 program=self._program(draft, record.event),
                 now=record.at,
                 answers=record.answers,
-                actions=Catalogue(),
+                actions=self.catalogue,
                 limits=NOTHING if is_child else self.limits,
             )
             draft.apply()
@@ -391,7 +431,7 @@ class World:
         draft = Draft(loaded)
         program = self.programs[loaded.workflow.name] if loaded.workflow else None
         assert program is not None
-        rebuild(Decision(draft, program, loaded.last_time, {}, Catalogue(), Limits()))
+        rebuild(Decision(draft, program, loaded.last_time, {}, self.catalogue, Limits()))
         draft.apply()
         return loaded
 
@@ -555,6 +595,6 @@ class Run:
         self.send(SkipRequested(self.tasks(name)[-1].id))
 
 
-def run(text: str, *, steps: int = 200, **start: Any) -> Run:
+def run(text: str, *, steps: int = 200, actions: str = "", **start: Any) -> Run:
     """Start the first workflow of a text in a world of its own."""
-    return World(text, steps=steps).start(**start)
+    return World(text, steps=steps, actions=actions).start(**start)
