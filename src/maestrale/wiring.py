@@ -130,7 +130,7 @@ class Service:
         """The use cases."""
         return Services(
             definitions=Definitions(self.database),
-            workbooks=Workbooks(self.database, self.registry),
+            workbooks=Workbooks(self.database, self.registry, self.engine),
             environments=Environments(self.database),
             executions=Executions(self.database, self.engine, publishers=self.settings.notifier.publishers),
             tasks=Tasks(self.database, self.engine),
@@ -139,7 +139,7 @@ class Service:
                 self.engine,
                 allow_deletion=self.settings.api.allow_action_execution_deletion,
             ),
-            actions=Actions(self.database, self.registry),
+            actions=Actions(self.database, self.registry, self.engine),
             operations=Operations(self.database),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,35 @@ def test_a_built_in_action_can_be_replaced_for_the_project(api: Api) -> None:
     assert api("DELETE", "/v2/actions/std.echo").status_code == 204
     assert api.get("/v2/actions/std.echo")["is_system"] is True
     assert "warnings" not in upload(api, text_of("mine", "std.echo"))
+
+
+def test_executions_find_what_is_stored_at_once(api: Api) -> None:
+    """Also where it takes the place of a built-in action, or gives it back."""
+    workflow = (
+        "version: '2.0'\nw:\n  output: {r: <% task(t).result %>}\n  tasks: {t: {action: NAME output=1}}\n"
+    )
+    wrapped = "version: '2.0'\nNAME:\n  input: [output]\n  base: std.test_dict size=1\n  output: KIND\n"
+
+    def result() -> Any:
+        return json.loads(api.run("w")["output"])["r"]
+
+    api.define(workflow.replace("NAME", "std.echo"))
+    assert result() == 1
+    stored = upload(api, wrapped.replace("NAME", "std.echo").replace("KIND", "first"))["actions"][0]
+    assert result() == "first"
+    upload(api, wrapped.replace("NAME", "std.echo").replace("KIND", "second"), "PUT")
+    assert result() == "second"
+    upload(api, wrapped.replace("NAME", "other").replace("KIND", "third"), "PUT", f"/{stored['id']}")
+    assert result() == 1
+    upload(api, wrapped.replace("NAME", "std.echo").replace("KIND", "fourth"), "PUT", f"/{stored['id']}")
+    assert result() == "fourth"
+    assert api("DELETE", "/v2/actions/std.echo").status_code == 204
+    assert result() == 1
+    member = "version: '2.0'\nname: std\nactions:\n  echo: {input: [output], base: std.noop, output: fifth}\n"
+    assert api("POST", "/v2/workbooks", content=member).status_code == 201
+    assert result() == "fifth"
+    assert api("PUT", "/v2/workbooks", content=member.replace("fifth", "sixth")).status_code == 200
+    assert result() == "sixth"
 
 
 def test_what_others_publish_comes_after_the_built_in_ones(api: Api) -> None:

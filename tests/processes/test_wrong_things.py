@@ -79,17 +79,6 @@ def test_bad_definition(tmp_path: Path, text: str, parts: list[str]) -> None:
             assert part.replace("`", "'") in (ran.out + ran.err).replace("`", "'"), (command, part, ran)
 
 
-def test_a_key_without_effect(tmp_path: Path) -> None:
-    """It is pointed out, and the workflow runs."""
-    path = tmp_path / "targeted.yaml"
-    path.write_text(HELLO + "      target: elsewhere\n")
-    for command in (("validate", str(path)), ("run", str(path), "-i", "name=x")):
-        ran = maestrale(tmp_path, *command)
-        assert ran.code == 0, ran
-        assert "line 9" in ran.out + ran.err
-        assert "'target' has no effect: there is one executor" in ran.out + ran.err
-
-
 BOOK = """version: '2.0'
 name: book
 workflows:
@@ -156,6 +145,17 @@ def test_every_kind_of_text_is_validated(tmp_path: Path, hello: Path) -> None:
     assert ran.code == 1
     assert "'name' is a required property" in ran.out
     assert "'base' is a required property" in ran.out
+
+
+def test_a_key_without_effect(tmp_path: Path) -> None:
+    """It is pointed out, and the workflow runs."""
+    path = tmp_path / "targeted.yaml"
+    path.write_text(HELLO + "      target: elsewhere\n")
+    for command in (("validate", str(path)), ("run", str(path), "-i", "name=x")):
+        ran = maestrale(tmp_path, *command)
+        assert ran.code == 0, ran
+        assert "line 9" in ran.out + ran.err
+        assert "'target' has no effect: there is one executor" in ran.out + ran.err
 
 
 def test_input_problems(tmp_path: Path, hello: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from sqlalchemy import Connection
@@ -27,6 +28,7 @@ class KnownActions:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._shadowed: frozenset[str] = frozenset()
+        self._reading = threading.Lock()
 
     def find(self, name: str) -> ActionFacts | None:
         """The facts about an action of the registry."""
@@ -43,7 +45,8 @@ class KnownActions:
 
     def refresh(self, connection: Connection) -> None:
         """Read which names are shadowed now."""
-        self._shadowed = action_names_among(connection, [action.name for action in self._registry])
+        with self._reading:  # or an older reading could replace a newer one
+            self._shadowed = action_names_among(connection, [action.name for action in self._registry])
 
 
 def resolve_action(

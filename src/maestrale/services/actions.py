@@ -11,6 +11,7 @@ from maestrale.lang.parse import parse_actions
 from maestrale.lang.spec import Problem
 from maestrale.model.errors import BadRequest, NotFound
 from maestrale.model.listing import Listing, Row
+from maestrale.runtime.requests import WorkflowEngine
 from maestrale.services.access import Caller, authorise
 from maestrale.services.definitions import Stored, Uploads
 from maestrale.services.drafts import Base, Read, read_actions
@@ -26,9 +27,10 @@ class Actions(Uploads):
     kind = "action"
     collection = "actions"
 
-    def __init__(self, database: Database, registry: Registry) -> None:
+    def __init__(self, database: Database, registry: Registry, engine: WorkflowEngine) -> None:
         super().__init__(database)
         self._registry = registry
+        self._engine = engine
         built_in = [BuiltIn(action.name, action.input_text, action.description) for action in registry]
         self._resource = action_resource(built_in)
         self.shape = self._resource.shape()
@@ -49,6 +51,14 @@ class Actions(Uploads):
             near = self._registry.suggestions(identifier)
             raise NotFound(error.message, f"did you mean {' or '.join(near)}?" if near else "") from None
 
+    async def create(
+        self, caller: Caller, text: str, *, namespace: str = "", scope: str | None = None
+    ) -> Stored:
+        """Store every ad-hoc action of a text, all or none; tasks that start from now on find them."""
+        stored = await super().create(caller, text, namespace=namespace, scope=scope)
+        await outcome(self._engine.definitions_changed())
+        return stored
+
     async def update(
         self,
         caller: Caller,
@@ -60,11 +70,15 @@ class Actions(Uploads):
     ) -> Stored:
         """Replace every ad-hoc action of a text, all or none, or the one with `identifier`."""
         try:
-            return await super().update(caller, text, namespace=namespace, scope=scope, identifier=identifier)
+            stored = await super().update(
+                caller, text, namespace=namespace, scope=scope, identifier=identifier
+            )
         except NotFound:
             names = [draft.name for draft in self._read(text).drafts] if identifier is None else [identifier]
             await self._refuse_built_in(caller, names, namespace)
             raise
+        await outcome(self._engine.definitions_changed())
+        return stored
 
     async def delete(self, caller: Caller, identifier: str, namespace: str) -> None:
         """Remove an ad-hoc action."""
@@ -73,6 +87,7 @@ class Actions(Uploads):
         except NotFound:
             await self._refuse_built_in(caller, [identifier], namespace)
             raise
+        await outcome(self._engine.definitions_changed())
 
     async def _refuse_built_in(self, caller: Caller, names: Iterable[str], namespace: str) -> None:
         """BadRequest if one of these names means a built-in action."""

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from maestrale.actions.registry import Registry
 from maestrale.model.listing import Listing, Row
+from maestrale.runtime.requests import WorkflowEngine
 from maestrale.services.access import Caller, authorise
 from maestrale.services.actions import check_chains, shadow_warnings
 from maestrale.services.definitions import Verdict, checked_scope, verdict
@@ -41,9 +42,10 @@ class Workbooks:
 
     shape = WORKBOOKS.shape()
 
-    def __init__(self, database: Database, registry: Registry) -> None:
+    def __init__(self, database: Database, registry: Registry, engine: WorkflowEngine) -> None:
         self._database = database
         self._registry = registry
+        self._engine = engine
 
     async def page(self, caller: Caller, listing: Listing) -> list[Row]:
         """One page of workbooks."""
@@ -84,6 +86,7 @@ class Workbooks:
             )
         except IntegrityError:  # somebody else was quicker
             raise duplicate("workbook", name, namespace, project_id) from None
+        await outcome(self._engine.definitions_changed())
         return StoredBook(row, warnings)
 
     async def update(
@@ -105,6 +108,7 @@ class Workbooks:
                 now=now(),
             )
         )
+        await outcome(self._engine.definitions_changed())
         return StoredBook(row, warnings)
 
     async def delete(self, caller: Caller, name: str, namespace: str) -> None:

@@ -79,8 +79,9 @@ def test_short_names_in_a_workbook_mean_its_members(base: str, is_cycle: bool) -
     assert all("cycle" in error.message for error in errors)
 
 
-def test_what_is_not_supported_yet_is_refused_in_members_too() -> None:
+def test_what_has_no_effect_is_pointed_out_in_members_too() -> None:
     text = "version: '2.0'\nname: b\nworkflows:\n  w:\n    tasks:\n      t: {target: x}\n"
-    (problem,) = parse_supported_workbook(text).errors
+    (problem,) = parse_supported_workbook(text).problems
     assert (problem.line, problem.path) == (6, ("workflows", "w", "tasks", "t", "target"))
-    assert "not supported by this version yet" in problem.message
+    assert not problem.is_error
+    assert "has no effect" in problem.message
