@@ -17,7 +17,8 @@ import msgspec
 
 from maestrale.actions.egress import HttpSettings
 from maestrale.expressions.options import Options
-from maestrale.model.errors import MaestraleError
+from maestrale.model.errors import BadRequest, MaestraleError
+from maestrale.model.notifications import Publisher, checked_publishers
 
 PREFIX: Final = "MAESTRALE_"
 FILE_VARIABLE: Final = "MAESTRALE_CONFIG"
@@ -90,6 +91,24 @@ class ActionsSettings(msgspec.Struct, frozen=True):
     deny: tuple[str, ...] = ()
 
 
+class NotifierSettings(msgspec.Struct, frozen=True):
+    """`notify`: publishers for every execution, besides those of its own `params.notify`; each a map, or
+    just the name of a type (`log`)."""
+
+    notify: tuple[dict[str, Any] | str, ...] = ()
+
+    def __post_init__(self) -> None:
+        try:
+            checked_publishers(self.publishers, "notify")
+        except BadRequest as error:
+            raise ValueError(str(error)) from None
+
+    @property
+    def publishers(self) -> list[Publisher]:
+        """The same, every one as a map."""
+        return [{"type": entry} if isinstance(entry, str) else entry for entry in self.notify]
+
+
 class LogSettings(msgspec.Struct, frozen=True):
     """`level`: debug, info, warning or error."""
 
@@ -108,6 +127,7 @@ class Settings(msgspec.Struct, frozen=True):
     actions: ActionsSettings = ActionsSettings()
     std_http: HttpSettings = HttpSettings()
     expressions: Options = Options()
+    notifier: NotifierSettings = NotifierSettings()
     log: LogSettings = LogSettings()
 
 

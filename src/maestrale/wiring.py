@@ -25,9 +25,11 @@ from maestrale.services import Services
 from maestrale.services.action_executions import ActionExecutions
 from maestrale.services.actions import Actions
 from maestrale.services.definitions import Definitions
+from maestrale.services.environments import Environments
 from maestrale.services.executions import Executions
 from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
+from maestrale.services.workbooks import Workbooks
 from maestrale.store.database import Database
 from maestrale.store.lock import DatabaseLock
 from maestrale.store.processes import register, unregister
@@ -128,15 +130,16 @@ class Service:
         """The use cases."""
         return Services(
             definitions=Definitions(self.database),
-            executions=Executions(self.database, self.engine),
+            workbooks=Workbooks(self.database, self.registry, self.engine),
+            environments=Environments(self.database),
+            executions=Executions(self.database, self.engine, publishers=self.settings.notifier.publishers),
             tasks=Tasks(self.database, self.engine),
             action_executions=ActionExecutions(
                 self.database,
                 self.engine,
-                self.registry,
                 allow_deletion=self.settings.api.allow_action_execution_deletion,
             ),
-            actions=Actions(self.registry),
+            actions=Actions(self.database, self.registry, self.engine),
             operations=Operations(self.database),
         )
 

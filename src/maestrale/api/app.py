@@ -9,12 +9,15 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import Router
 from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 
+from maestrale.api.actions import ActionRoutes
 from maestrale.api.answers import explain, explain_http
 from maestrale.api.definitions import DefinitionRoutes
+from maestrale.api.environments import EnvironmentRoutes
 from maestrale.api.executions import ExecutionRoutes
 from maestrale.api.guard import Guard
 from maestrale.api.operations import OperationRoutes
 from maestrale.api.settings import ApiSettings
+from maestrale.api.workbooks import WorkbookRoutes
 from maestrale.model.errors import MaestraleError
 from maestrale.services import Services
 
@@ -23,7 +26,10 @@ def create_app(services: Services, settings: ApiSettings, welcome: Callable[[str
     """The REST API v2 over these use cases; `welcome` makes the page at `/` from the server's address."""
     routes = [
         *OperationRoutes(services, welcome).routes(),
+        *WorkbookRoutes(services, settings).routes(),
         *DefinitionRoutes(services, settings).routes(),
+        *ActionRoutes(services, settings).routes(),
+        *EnvironmentRoutes(services, settings).routes(),
         *ExecutionRoutes(services, settings).routes(),
     ]
     handlers: dict[object, ExceptionHandler] = {MaestraleError: explain, HTTPException: explain_http}

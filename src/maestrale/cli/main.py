@@ -12,7 +12,14 @@ from typing import Final
 import click
 
 from maestrale import __version__
-from maestrale.cli import commands_actions, commands_executions, commands_tasks, commands_workflows
+from maestrale.cli import (
+    commands_actions,
+    commands_environments,
+    commands_executions,
+    commands_tasks,
+    commands_workbooks,
+    commands_workflows,
+)
 from maestrale.cli.client import ClientError
 from maestrale.cli.commands import Row, RowCommand
 from maestrale.cli.connection import Settings, global_options
@@ -20,10 +27,12 @@ from maestrale.model.errors import MaestraleError
 
 SECTIONS: Final = (
     commands_workflows.SECTION,
+    commands_workbooks.SECTION,
     commands_executions.SECTION,
     commands_tasks.SECTION,
     commands_actions.ACTIONS,
     commands_actions.EXECUTIONS,
+    commands_environments.SECTION,
 )
 """The commands that ask a server, as the help shows them."""
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import msgspec
 
 from maestrale.engine import messages
+from maestrale.engine.adhoc import complete_input, delivered, find_action, prepare, undeliverable
 from maestrale.engine.context import merge_maps
-from maestrale.engine.decision import Completion, Decision, ForcedFailure, TaskFailure
+from maestrale.engine.decision import Completion, Decision, ForcedFailure, ResultRefused, TaskFailure
 from maestrale.engine.effects import CancelAction, RunAction, StartSubWorkflow, Tell
 from maestrale.engine.events import Started, StopRequested
 from maestrale.engine.execution import Child, Outcome, TaskExecution
@@ -17,7 +18,7 @@ from maestrale.engine.needs import FindWorkflow, FoundWorkflow
 from maestrale.expressions.surroundings import Scope
 from maestrale.model import states
 from maestrale.model.actions import ActionFacts, invalid_input, result_of_error
-from maestrale.model.errors import InvalidAction
+from maestrale.model.errors import MaestraleError
 from maestrale.model.values import Json
 
 
@@ -68,15 +69,17 @@ def _start_action(
     index: int | None,
     scope: Scope,
 ) -> bool:
-    facts = decision.actions.find(name)
-    if facts is None:
-        near = decision.actions.suggestions(name)
-        hint = f"did you mean '{near[0]}'?" if near else ""
-        raise InvalidAction(f"Failed to find action [action_name={name}]", hint)
+    facts, layers = find_action(decision, name)
     defaults = decision.environment().get("__actions")
     if isinstance(defaults, dict) and isinstance(defaults.get(name), dict):
         given = {**defaults[name], **given}
-    facts.check_input(given)
+    adhoc = None
+    if layers:
+        given = complete_input(layers[0], given)
+        seen = scope.layers[:-1]  # all but the last layer, which is the input of the workflow
+        adhoc = prepare(facts, layers, given, seen, Lookups(decision, task))
+    else:
+        facts.check_input(given)
     child = Child(
         id=decision.identity.next_id(),
         task_id=task.id,
@@ -89,6 +92,7 @@ def _start_action(
         timeout=task.runtime.get("timeout"),
         input=given,
         created_at=decision.now,
+        adhoc=adhoc,
     )
     outcome = _run_if_pure(facts, child)
     if outcome is None:
@@ -97,13 +101,30 @@ def _start_action(
         if not (facts.waits_outside and facts.pure is not None):
             decision.draft.effects.append(RunAction(child.id))
         return False
+    refusal = None
+    if adhoc is not None:
+        outcome, refusal = _delivered(decision, task, child, outcome)
     child.state = outcome.state
     child.output = outcome.result
     child.accepted = True
     child.updated_at = decision.now
     decision.draft.new_children[child.id] = child
     _note(decision, task, child.item_index, outcome)
+    if refusal is not None:
+        raise refusal
     return True
+
+
+def _delivered(
+    decision: Decision, task: TaskExecution, child: Child, outcome: Outcome
+) -> tuple[Outcome, ResultRefused | None]:
+    """The outcome of an ad-hoc action, out of that of the real one."""
+    try:
+        result = delivered(decision, task, child, outcome.state, outcome.result)
+    except MaestraleError as error:
+        failed = Outcome(states.ERROR, undeliverable(error, child.name, task.name), child.id)
+        return failed, ResultRefused(error, child.name)
+    return Outcome(outcome.state, result, child.id), None
 
 
 def _set_repeatable(decision: Decision, task: TaskExecution, child: Child) -> None:
@@ -124,12 +145,13 @@ def _target(decision: Decision, task: TaskExecution, given: dict[str, Json], sco
 
 
 def _run_if_pure(facts: ActionFacts, child: Child) -> Outcome | None:
-    if facts.pure is None or facts.waits_outside or not facts.is_pure(child.input):
+    given = child.real_input
+    if facts.pure is None or facts.waits_outside or not facts.is_pure(given):
         return None
     try:
-        return Outcome(states.SUCCESS, facts.pure(**child.input), child.id)
+        return Outcome(states.SUCCESS, facts.pure(**given), child.id)
     except Exception as error:  # noqa: BLE001 - whatever an action raises is the task's error
-        failed = result_of_error(error, facts.title or child.name, child.id)
+        failed = result_of_error(error, facts.title or child.real_name, child.id)
         return Outcome(failed.state, failed.result, child.id)
 
 

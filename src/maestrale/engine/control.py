@@ -20,6 +20,7 @@ from maestrale.engine.events import (
 from maestrale.engine.execution import Child, TaskExecution
 from maestrale.engine.items import has_items_left, items_to_repeat
 from maestrale.engine.joins import forget, triggers
+from maestrale.engine.notifications import workflow_changed
 from maestrale.engine.outputs import end_workflow, success_output
 from maestrale.engine.pausing import pause_workflow, tell_children, tell_parent
 from maestrale.engine.tasks import abandon_children, clear_timer, make_ready, set_state, update_timer
@@ -88,7 +89,7 @@ def rerun_requested(decision: Decision, event: RerunRequested) -> None:
     failed = None
     if not event.reset and task.items_count is not None:
         failed = items_to_repeat(decision, task)
-    task = set_state(decision, task, states.IDLE, None, {"kind": "continue"})
+    task = set_state(decision, task, states.IDLE, None, {"kind": "rerun"})
     kept: dict[str, Json] = {
         key: task.runtime[key] for key in ("attempt", "since", "firings", "round") if key in task.runtime
     }
@@ -255,10 +256,12 @@ def _reopen(decision: Decision) -> None:
 
 def _set_running(decision: Decision) -> None:
     workflow = decision.draft.edit_workflow()
+    before = workflow.state
     workflow.state = states.RUNNING
     workflow.state_info = None
     workflow.cause = {"kind": "tasks"}
     workflow.updated_at = decision.now
+    workflow_changed(decision, before)
 
 
 def _take_up_the_rest(decision: Decision) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from maestrale.engine import messages
+from maestrale.engine.adhoc import delivered, undeliverable
 from maestrale.engine.children import child_ended, completion_of_single
 from maestrale.engine.completion import complete_task
 from maestrale.engine.control import (
@@ -42,14 +43,13 @@ from maestrale.engine.failures import force_failure
 from maestrale.engine.items import ITEM_CANCELLED, completion_of_items
 from maestrale.engine.joins import fail_blocked
 from maestrale.engine.lifecycle import start_workflow
-from maestrale.engine.limits import FieldTooLarge, check_size
 from maestrale.engine.needs import Answers
 from maestrale.engine.outputs import end_workflow, fail_unhandled
 from maestrale.engine.program import Program
 from maestrale.engine.starting import start_task
 from maestrale.engine.tasks import make_ready, set_state, update_timer
 from maestrale.model import states
-from maestrale.model.errors import InvalidState, NotFound
+from maestrale.model.errors import InvalidState, MaestraleError, NotFound
 from maestrale.model.values import Microseconds
 
 
@@ -171,15 +171,14 @@ def _action_finished(decision: Decision, event: ActionFinished) -> None:
     if event.by_user and not child.waits_outside:
         decision.draft.effects.append(CancelAction(child.id))
     try:
-        check_size(decision, event.result, "ActionExecution", "output")
-    except FieldTooLarge as error:
+        result = delivered(decision, task, child, event.state, event.result)
+    except MaestraleError as error:
         name = decision.draft.workflow.name
-        text = f"Failed to complete action [error={error}, action={child.name}, task={task.name}]"
-        child_ended(decision, task, child, states.ERROR, text)
+        child_ended(decision, task, child, states.ERROR, undeliverable(error, child.name, task.name))
         message = messages.failed_to_complete(error, name, task.name, child.name)
         force_failure(decision, task, message)
         return
-    child_ended(decision, task, child, event.state, event.result)
+    child_ended(decision, task, child, event.state, result)
     _after_child(decision, task, event.state, None, child)
 
 

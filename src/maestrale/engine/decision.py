@@ -32,6 +32,10 @@ class ActionCatalogue(Protocol):
 
     def suggestions(self, name: str) -> list[str]: ...
 
+    def is_shadowed(self, name: str) -> bool:
+        """Whether an ad-hoc action has the name of this action, so that it is not clear which is meant."""
+        ...
+
 
 class Need(Passthrough):
     """The decision cannot be taken without an answer to this question."""
@@ -51,6 +55,15 @@ class TaskFailure(MaestraleError):
     """A child could not be started for a reason that counts as the task's own error: on-error applies."""
 
     status = 400
+
+
+class ResultRefused(ForcedFailure):
+    """An action has ended, but its result cannot be taken: it is too large or cannot be transformed."""
+
+    def __init__(self, error: MaestraleError, action: str) -> None:
+        super().__init__(error.message, error.hint)
+        self.error = error
+        self.action = action
 
 
 class Completion(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from maestrale.model.values import Json, Microseconds
 
 Cause = dict[str, Json]
 """Why something is RUNNING or WAITING: {"kind": ..., reference ...}. Kinds: action, sub-workflow, items,
-join, due, continue, pause, tasks, outside, executor."""
+join, due, continue, pause, pause-before, rerun, skip, tasks, outside, executor."""
 
 
 class WorkflowExecution(msgspec.Struct, kw_only=True):
@@ -101,10 +101,32 @@ class TaskExecution(msgspec.Struct, kw_only=True):
         return attempt
 
 
+Places = dict[str, tuple[int, int]]
+"""Where in the stored text of an ad-hoc action a section or an entry of it stands (line, column), by a path
+such as "base-input.x"."""
+
+
+class Transformation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The `output` section of an ad-hoc action, to be applied to the result of what is below it."""
+
+    action: str
+    output: Json
+    places: Places = {}
+
+
+class AdHocRun(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an ad-hoc action really runs, and how its result is transformed, innermost first."""
+
+    name: str
+    input: dict[str, Json] = {}
+    outputs: tuple[Transformation, ...] = ()
+
+
 class Child(msgspec.Struct, kw_only=True):
     """A child of a task: an action execution (a row that this execution owns) or a sub-workflow.
 
     For sub-workflows only id, task_id, item_index, attempt, state and accepted mean something.
+    `name` and `input` are those of the task; `adhoc` says what is really run if that is something else.
     """
 
     id: str
@@ -124,6 +146,17 @@ class Child(msgspec.Struct, kw_only=True):
     output: Json = None
     created_at: Microseconds = 0
     updated_at: Microseconds | None = None
+    adhoc: AdHocRun | None = None
+
+    @property
+    def real_name(self) -> str:
+        """The name of the action that is really run."""
+        return self.name if self.adhoc is None else self.adhoc.name
+
+    @property
+    def real_input(self) -> dict[str, Json]:
+        """The input of the action that is really run."""
+        return self.input if self.adhoc is None else self.adhoc.input
 
     @property
     def needs_executor(self) -> bool:

@@ -10,6 +10,7 @@ from maestrale.engine.effects import Tell
 from maestrale.engine.events import SubWorkflowFinished
 from maestrale.engine.limits import cut
 from maestrale.engine.lookups import Lookups
+from maestrale.engine.notifications import workflow_changed
 from maestrale.model import states
 from maestrale.model.errors import MaestraleError
 from maestrale.model.values import Json
@@ -104,6 +105,7 @@ def _error_output(decision: Decision, info: str | None) -> tuple[dict[str, Json]
 def _end(decision: Decision, state: str, info: str | None, output: Json) -> None:
     draft = decision.draft
     workflow = draft.edit_workflow()
+    before = workflow.state
     workflow.state = state
     workflow.state_info = cut(info)
     workflow.cause = None
@@ -111,6 +113,7 @@ def _end(decision: Decision, state: str, info: str | None, output: Json) -> None
     workflow.backlog = None
     workflow.updated_at = workflow.finished_at = decision.now
     draft.ready.clear()
+    workflow_changed(decision, before)
     if workflow.parent_id is not None and workflow.parent_task_id is not None:
         draft.effects.append(
             Tell(

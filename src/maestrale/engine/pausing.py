@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from maestrale.engine.decision import Decision
 from maestrale.engine.effects import Tell
 from maestrale.engine.events import AnyEvent, PauseRequested, SubWorkflowUpdated
+from maestrale.engine.notifications import workflow_changed
 from maestrale.model import states
 
 
@@ -19,6 +20,7 @@ def pause_workflow(decision: Decision, info: str | None, *, cascaded: bool = Fal
     workflow.state_info = info
     workflow.cause = {"kind": "pause"}
     workflow.updated_at = decision.now
+    workflow_changed(decision, states.RUNNING)
     tell_children(decision, PauseRequested(cascaded=True))
     tell_parent(decision, states.PAUSED, cascaded)
 

@@ -6,6 +6,7 @@ from maestrale.engine.context import EMPTY, Context
 from maestrale.engine.decision import Decision
 from maestrale.engine.execution import Cause, TaskExecution
 from maestrale.engine.limits import cut
+from maestrale.engine.notifications import task_changed
 from maestrale.model import states
 from maestrale.model.values import Json, Microseconds
 
@@ -85,11 +86,13 @@ def set_state(
 ) -> TaskExecution:
     """Move a task to another state and remember why; returns the editable task."""
     task = decision.draft.edit_task(task)
-    _count(decision, task.state, state)
+    before, why = task.state, task.cause
+    _count(decision, before, state)
     task.state = state
     task.state_info = cut(info)
     task.cause = cause
     task.updated_at = decision.now
+    task_changed(decision, task, before, why)
     return task
 
 

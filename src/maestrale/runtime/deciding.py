@@ -219,7 +219,7 @@ class Decider:
             child = draft.new_children.get(row["id"])
             if child is None or child.id not in wanted or child.state != states.RUNNING:
                 continue
-            reserved = self._executor.reserve(child.name)
+            reserved = self._executor.reserve(child.real_name)
             row["executor"] = self._process_id
             row["queued"] = not reserved
             member.runs.append((self._action_run(draft, child), reserved))
@@ -238,7 +238,13 @@ class Decider:
             item_index=child.item_index,
         )
         return ActionRun(
-            child.id, child.name, child.input, context, child.timeout, workflow.id, child.waits_outside
+            child.id,
+            child.real_name,
+            child.real_input,
+            context,
+            child.timeout,
+            workflow.id,
+            child.waits_outside,
         )
 
 

@@ -16,17 +16,19 @@ from maestrale.engine.decision import Limits
 from maestrale.engine.events import ActionFinished, ActionUpdated, AnyEvent
 from maestrale.engine.identity import Identity
 from maestrale.model import states
-from maestrale.model.actions import ActionFacts, ActionResult
+from maestrale.model.actions import ActionResult
 from maestrale.model.errors import InvalidState, MaestraleError
 from maestrale.model.values import Json, Microseconds
+from maestrale.runtime.actions import KnownActions
 from maestrale.runtime.commands import Commands, no_execution, shutting_down
 from maestrale.runtime.deciding import Decider
 from maestrale.runtime.executor import ASYNCHRONOUS, THREADS, ActionRun, Executor
 from maestrale.runtime.loop import Loop
+from maestrale.runtime.notifier import Notifier
 from maestrale.runtime.programs import Programs
 from maestrale.runtime.requests import RanAction, RunAction, StartedExecution, StartWorkflow
 from maestrale.runtime.slots import Pending
-from maestrale.runtime.standalone import Standalone
+from maestrale.runtime.standalone import FoundExecution, Standalone
 from maestrale.runtime.timers import Later, in_a_thread
 from maestrale.store import mail
 from maestrale.store.database import Database
@@ -68,7 +70,7 @@ class Engine:
         event_loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         settings = settings or ActionSettings()
-        actions = _Facts(registry)
+        self.actions = actions = KnownActions(registry)
         self.process_id = process_id
         self.settings = settings
         self.programs = Programs(database)
@@ -77,7 +79,7 @@ class Engine:
         self._entropy = entropy
         self._commands = Commands()
         self._accepting = True
-        self.standalone = Standalone(database, registry, process_id, settings, clock, entropy, later)
+        self.standalone = Standalone(database, actions, process_id, settings, clock, entropy, later)
         self.executor = Executor(
             registry,
             self._action_done,
@@ -90,12 +92,22 @@ class Engine:
         decider = Decider(
             self.programs, actions, self.executor, process_id, clock, entropy, settings, limits or Limits()
         )
+        self.notifier = Notifier(settings.http)
         self.loop = Loop(
-            database, self.programs, actions, self.executor, decider, clock, self._commands, later
+            database,
+            self.programs,
+            actions,
+            self.executor,
+            decider,
+            clock,
+            self._commands,
+            self.notifier.publish,
+            later,
         )
 
     def start(self) -> None:
         """Begin to work."""
+        self.definitions_changed().result()
         self.executor.start()
         self.loop.begin()
 
@@ -108,6 +120,7 @@ class Engine:
         if abandoned:
             log.warning("%d running actions were abandoned after %g s", abandoned, grace)
         self.loop.end()
+        self.notifier.stop(grace)
         self._commands.refuse_all()
         self.standalone.refuse_all()
 
@@ -158,18 +171,19 @@ class Engine:
         if future.done():
             return future
 
-        def found(done: Future[tuple[str | None, str]]) -> None:
+        def found(done: Future[FoundExecution]) -> None:
             error = done.exception()
             if error is not None:
                 future.set_exception(error)
                 return
-            execution_id, current = done.result()
-            if current in states.COMPLETED:
+            action = done.result()
+            if action.state in states.COMPLETED:
                 future.set_exception(InvalidState(f"Action {action_id} is already completed"))
-            elif execution_id is None:
-                _chain(self.standalone.complete(action_id, state, result), future)
+            elif action.execution_id is None:
+                told = ActionResult(state, result)
+                _chain(self.standalone.complete(action_id, told, action.adhoc), future)
             else:
-                _chain(self.send(execution_id, _told(action_id, state, result)), future)
+                _chain(self.send(action.execution_id, _told(action_id, state, result)), future)
 
         self._database.read(self.standalone.find, action_id).add_done_callback(found)
         return future
@@ -193,6 +207,10 @@ class Engine:
 
         self._database.write(delete_tree, execution_id, force).add_done_callback(deleted)
         return future
+
+    def definitions_changed(self) -> Future[None]:
+        """Take note of ad-hoc actions that were stored, renamed or deleted."""
+        return self._database.read(self.actions.refresh)
 
     def wait_for_replies(self) -> None:
         """Look in the database for replies to commands that others may have decided."""
@@ -218,20 +236,6 @@ class Engine:
         else:
             event = ActionFinished(run.action_id, result.state, result.result)  # type: ignore[arg-type]
             self.loop.deliver(run.execution_id, Pending(event))
-
-
-class _Facts:
-    """The registry as decisions see it."""
-
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-
-    def find(self, name: str) -> ActionFacts | None:
-        action = self._registry.find(name)
-        return None if action is None else action.facts
-
-    def suggestions(self, name: str) -> list[str]:
-        return list(self._registry.suggestions(name))
 
 
 def _told(action_id: str, state: str, result: Json) -> AnyEvent:

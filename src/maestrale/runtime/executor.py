@@ -25,6 +25,7 @@ from maestrale.actions.base import (
     result_of_timeout,
     result_of_value,
 )
+from maestrale.engine.execution import AdHocRun
 from maestrale.model.actions import ActionResult
 from maestrale.model.values import Json, reveal
 
@@ -41,7 +42,11 @@ LAST_WORDS: Final = 1.0
 
 
 class ActionRun(msgspec.Struct, frozen=True):
-    """One action execution to be run. `timeout` in seconds."""
+    """One action execution to be run. `timeout` in seconds.
+
+    `name` and `input` are what is really run; `adhoc`, for an ad-hoc action outside of workflows, says how
+    its result is transformed.
+    """
 
     action_id: str
     name: str
@@ -50,6 +55,7 @@ class ActionRun(msgspec.Struct, frozen=True):
     timeout: float | None = None
     execution_id: str | None = None
     waits_outside: bool = False
+    adhoc: AdHocRun | None = None
 
 
 class ActionLookup(Protocol):

@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 
 from maestrale.engine.decision import ActionCatalogue, Decision, Need
 from maestrale.engine.draft import Draft
-from maestrale.engine.effects import CancelAction, Tell
+from maestrale.engine.effects import CancelAction, Notify, Tell
 from maestrale.engine.events import AlarmDue, Continue, Started
 from maestrale.engine.execution import Execution
 from maestrale.engine.needs import AnyQuestion
@@ -68,8 +68,10 @@ class Loop:
         decider: Decider,
         clock: Callable[[], Microseconds],
         commands: Commands,
+        notify: Callable[[Notify], None],
         later: Later = in_a_thread,
     ) -> None:
+        self._notify = notify
         self._commands = commands
         self._wait = later
         self._database = database
@@ -411,7 +413,7 @@ class Loop:
 
         self._then(
             slot,
-            lambda: self._database.read(answer, self._programs, question),
+            lambda: self._database.read(answer, self._programs, self._actions, question),
             got,
             lambda error: self._decider.defuse(slot.pending[0], error),
         )
@@ -497,6 +499,8 @@ class Loop:
                 self._executor.cancel(effect.action_id)
             elif isinstance(effect, Tell):
                 self._note_mail(effect.execution_id)
+            elif isinstance(effect, Notify):
+                self._notify(effect)
         for pending in member.pending:
             _answer(slot, pending)
         if draft.has_work and not self._stopping:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from maestrale.engine.events import ActionFinished
 from maestrale.model import states
+from maestrale.model.actions import ActionResult
 from maestrale.runtime.deciding import action_context
 from maestrale.runtime.engine import Engine
 from maestrale.runtime.executor import ActionRun
@@ -58,7 +59,7 @@ def _fail(engine: Engine, action: LeftAction) -> None:
         f" Set 'safe-rerun: true' on the task if repeating it does no harm."
     )
     if action.execution_id is None:
-        engine.standalone.complete(action.id, states.ERROR, text)
+        engine.standalone.complete(action.id, ActionResult(states.ERROR, text), None)
     else:
         engine.lost(action.execution_id, ActionFinished(action.id, "ERROR", text))
 
@@ -74,12 +75,14 @@ def _run(engine: Engine, action: LeftAction) -> ActionRun:
         attempt=action.attempt + 1,
         item_index=action.item_index,
     )
+    adhoc = action.adhoc
     return ActionRun(
         action.id,
-        action.name,
-        action.input,
+        action.name if adhoc is None else adhoc.name,
+        action.input if adhoc is None else adhoc.input,
         context,
         action.timeout,
         action.execution_id,
         action.waits_outside,
+        adhoc,
     )

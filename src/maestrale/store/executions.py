@@ -16,7 +16,7 @@ from maestrale.engine.rebuild import waited_for
 from maestrale.model import states
 from maestrale.model.values import Json
 from maestrale.store.documents import decode
-from maestrale.store.rows import ExecutionRows, Row, load_answers, load_event
+from maestrale.store.rows import ExecutionRows, Row, decode_adhoc, load_answers, load_event
 from maestrale.store.tables import (
     action_executions,
     command_replies,
@@ -309,12 +309,13 @@ def _load_actions(
         table.c.accepted | table.c.state.in_([states.RUNNING, states.PAUSED]),
     )
     documents = ("input", "output")
-    names = [n for n in Child.__struct_fields__ if n != "is_workflow"]
+    names = [n for n in Child.__struct_fields__ if n not in ("is_workflow", "adhoc")]
     for row in connection.execute(query).mappings():
         task = execution.tasks.get(row["task_id"])
         if task is None:
             continue
         child = Child(**{n: decode(row[n], fetch) if n in documents else row[n] for n in names})
+        child.adhoc = decode_adhoc(row["adhoc"], fetch)
         if child.accepted:
             runs = execution.runs.setdefault(task.id, Runs())
             runs.outcomes[child.item_index or 0] = Outcome(child.state, child.output, child.id)

@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
 
+from maestrale.engine.execution import AdHocRun
 from maestrale.model import states
 from maestrale.model.values import Json, Microseconds
 from maestrale.store.documents import decode
 from maestrale.store.executions import fetcher
-from maestrale.store.rows import Row
+from maestrale.store.rows import Row, decode_adhoc
 from maestrale.store.tables import (
     action_executions,
     execution_heads,
@@ -54,6 +55,7 @@ class LeftAction(msgspec.Struct, frozen=True):
     waits_outside: bool
     timeout: float | None
     input: dict[str, Json]
+    adhoc: AdHocRun | None = None
 
 
 def register(connection: Connection, row: Row) -> None:
@@ -87,9 +89,13 @@ def left_actions(connection: Connection, left: Left) -> list[LeftAction]:
 
 
 def _left(connection: Connection, row: Any) -> LeftAction:
-    given = decode(row["input"], fetcher(connection, row["root_id"] or row["id"]))
-    names = [name for name in LeftAction.__struct_fields__ if name != "input"]
-    return LeftAction(**{name: row[name] for name in names}, input=given)
+    fetch = fetcher(connection, row["root_id"] or row["id"])
+    names = [name for name in LeftAction.__struct_fields__ if name not in ("input", "adhoc")]
+    return LeftAction(
+        **{name: row[name] for name in names},
+        input=decode(row["input"], fetch),
+        adhoc=decode_adhoc(row["adhoc"], fetch),
+    )
 
 
 def take_over(connection: Connection, action_ids: list[str], process_id: str, *, queued: bool) -> None:

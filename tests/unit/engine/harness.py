@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import textwrap
 from collections import deque
 from typing import Any
 
 import msgspec
+from harness_actions import Catalogue, adhoc_definitions, answer_about_action
 from harness_checks import check, check_completed_once
 from harness_states import (
     comparable_after_load,
@@ -20,7 +20,6 @@ from harness_states import (
     snapshot,
 )
 
-from maestrale.actions.std import basic
 from maestrale.engine.decide import decide
 from maestrale.engine.decision import DataFlow, Decision, Limits, Need
 from maestrale.engine.draft import Draft, Record
@@ -42,6 +41,7 @@ from maestrale.engine.execution import Child, Execution, Runs, TaskExecution, Wo
 from maestrale.engine.needs import (
     Answers,
     AnyQuestion,
+    FindAction,
     FindExecutions,
     FindTasks,
     FindWorkflow,
@@ -52,7 +52,6 @@ from maestrale.engine.rebuild import rebuild
 from maestrale.engine.results import task_result
 from maestrale.lang.parse import load_workflow, parse_workflows
 from maestrale.model import states
-from maestrale.model.actions import ActionFacts, Parameter
 from maestrale.model.errors import MaestraleError
 from maestrale.model.values import Json
 
@@ -60,37 +59,13 @@ SECOND = 1_000_000
 START = 1_800_000_000 * SECOND
 MOST_STEPS = 20_000
 
-FACTS: dict[str, ActionFacts] = {
-    facts.name: facts
-    for facts in (
-        basic.noop.facts,
-        basic.echo.facts,
-        basic.fail.facts,
-        basic.async_noop.facts,
-        basic.make_dict.facts,
-        ActionFacts("remote", takes_any=True),
-        ActionFacts("remote.repeatable", takes_any=True, repeatable=True),
-        ActionFacts("remote.outside", takes_any=True, waits_outside=True),
-        ActionFacts("remote.strict", (Parameter("must"), Parameter("may", None)), class_name="x.Strict"),
-    )
-}
-
-
-class Catalogue:
-    """The actions that the engine of a world knows: a few real ones, and remote ones that tests complete."""
-
-    def find(self, name: str) -> ActionFacts | None:
-        return FACTS.get(name)
-
-    def suggestions(self, name: str) -> list[str]:
-        return difflib.get_close_matches(name, FACTS, n=3)
-
 
 class World:
     """All executions of the workflows in one text. `steps` bounds every decision but the first of a child.
 
     `line()` tells where a piece of the text stands. What is told to an execution waits in `mail` until
     `settle()` (or `step()`) delivers it; `start()` and the methods of `Run` settle by themselves.
+    `actions` is a text of ad-hoc actions; one named `book.x` is a member of the workbook `book`.
     """
 
     def __init__(
@@ -101,8 +76,10 @@ class World:
         field_size_kb: int = 1024,
         data_flow: DataFlow = DataFlow(),  # noqa: B008 - immutable
         check_base: bool = True,
+        actions: str = "",
     ) -> None:
         self.text = "version: '2.0'\n" + textwrap.dedent(text).lstrip("\n")
+        self.catalogue = Catalogue(adhoc_definitions(actions))
         parsed = parse_workflows(self.text)
         assert not parsed.errors, parsed.errors
         names = [spec.name for spec in parsed.specs]
@@ -198,7 +175,7 @@ class World:
             program=self._program(draft, event),
             now=self.now,
             answers=answers,
-            actions=Catalogue(),
+            actions=self.catalogue,
             limits=limits,
         )
 
@@ -323,6 +300,8 @@ class World:
                         )
                         return msgspec.to_builtins(found)
                 return None
+            case FindAction():
+                return answer_about_action(question, self.catalogue)
             case FindTasks():
                 wanted = [question.execution_id] if question.execution_id else list(self.executions)
                 return [
@@ -351,7 +330,7 @@ class World:
         execution = self.executions[execution_id]
         assert execution.workflow is not None
         program = self.programs[execution.workflow.name]
-        return Decision(draft or Draft(execution), program, self.now, {}, Catalogue(), self.limits)
+        return Decision(draft or Draft(execution), program, self.now, {}, self.catalogue, self.limits)
 
     def replay(self, execution_id: str) -> Execution:
         """The execution folded again from its records."""
@@ -366,7 +345,7 @@ class World:
                 program=self._program(draft, record.event),
                 now=record.at,
                 answers=record.answers,
-                actions=Catalogue(),
+                actions=self.catalogue,
                 limits=self.nothing if is_child else self.limits,
             )
             draft.apply()
@@ -397,7 +376,7 @@ class World:
         draft = Draft(loaded)
         program = self.programs[loaded.workflow.name] if loaded.workflow else None
         assert program is not None
-        rebuild(Decision(draft, program, loaded.last_time, {}, Catalogue(), self.limits))
+        rebuild(Decision(draft, program, loaded.last_time, {}, self.catalogue, self.limits))
         draft.apply()
         return loaded
 
@@ -561,6 +540,6 @@ class Run:
         self.send(SkipRequested(self.tasks(name)[-1].id))
 
 
-def run(text: str, *, steps: int = 200, **start: Any) -> Run:
+def run(text: str, *, steps: int = 200, actions: str = "", **start: Any) -> Run:
     """Start the first workflow of a text in a world of its own."""
-    return World(text, steps=steps).start(**start)
+    return World(text, steps=steps, actions=actions).start(**start)

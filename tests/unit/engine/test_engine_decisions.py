@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from harness import SECOND, START, Catalogue, World
+from harness import SECOND, START, World
+from harness_actions import Catalogue
 from harness_states import snapshot
 
 from maestrale.engine.decide import decide
