@@ -8,7 +8,7 @@ from maestrale.engine.decision import Completion, Decision
 from maestrale.engine.direct import Command, dispatch, next_commands
 from maestrale.engine.execution import TaskExecution
 from maestrale.engine.failures import force_failure
-from maestrale.engine.joins import add_late_branches, note_missed
+from maestrale.engine.joins import add_late_branches, failed_by_branches, note_missed
 from maestrale.engine.lookups import Lookups
 from maestrale.engine.policies import fail_on, retry, wait_after
 from maestrale.engine.publishing import evaluate_publish, publish_globals
@@ -38,10 +38,10 @@ def complete_task(decision: Decision, completion: Completion) -> None:
 
 def _complete(decision: Decision, task: TaskExecution, completion: Completion) -> None:
     state, info = completion.state, completion.info
-    has_started = task.state != states.WAITING
+    has_run = not (task.is_join and failed_by_branches(task))
     task = set_state(decision, task, state, info, None)
     task.finished_at = decision.now
-    if task.is_join and has_started:
+    if task.is_join and has_run:
         add_late_branches(decision, task)
     if completion.final:
         task.timeout_at = None
@@ -56,7 +56,7 @@ def _complete(decision: Decision, task: TaskExecution, completion: Completion) -
         if state == states.SUCCESS and fail_on(decision, task):
             state = states.ERROR
             task = set_state(decision, task, state, TASK_FAILED_BY_FAIL_ON, None)
-        if not completion.final and retry(decision, task, state):
+        if not completion.final and has_run and retry(decision, task, state):
             return
     clear_timer(decision, task)
     if state == states.CANCELLED:

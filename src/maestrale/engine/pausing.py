@@ -38,7 +38,7 @@ def tell_parent(decision: Decision, state: str, cascaded: bool) -> None:
 
 def _open_sub_workflows(decision: Decision) -> Iterator[str]:
     for task_id, task in decision.draft.tasks.items():
-        if task.type == "WORKFLOW" and not task.is_completed:
+        if task.type == "WORKFLOW":
             for child_id, child in decision.draft.runs(task_id).open.items():
                 if child.is_workflow:
                     yield child_id

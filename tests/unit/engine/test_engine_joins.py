@@ -94,7 +94,7 @@ def test_a_failed_join_says_who_failed_it() -> None:
     found.finish("a")
     found.finish("b")
     found.fail("c")
-    assert events(found, "j") == [(None, "not triggered")]
+    assert events(found, "j") == [("c", "not triggered")]
 
 
 def test_a_failed_join_is_an_unhandled_error_like_any_other() -> None:
@@ -368,3 +368,32 @@ def test_a_join_behind_a_loop_waits_for_the_loop_to_end(exit_task: str, end: str
         missing = target if exit_task else "b"
         assert found.task("z").state_info == f"Failed by tasks: ['{missing}']"
         assert found.states["too_early"] == "SUCCESS"
+
+
+@pytest.mark.parametrize(
+    "more", ["retry: {count: 2, delay: 1}", "wait-after: 1, retry: {count: 2, delay: 0}"]
+)
+def test_a_join_whose_branches_did_not_come_is_not_retried(more: str) -> None:
+    found = run(f"""
+        w:
+          tasks:
+            a: {{action: std.noop}}
+            b: {{action: std.fail, on-success: j, on-error: noop}}
+            c: {{on-success: j}}
+            j: {{join: all, action: remote, {more}}}
+    """)
+    found.world.advance(10)
+    assert (found.state, found.states["j"]) == ("ERROR", "ERROR")
+    assert found.task("j").state_info == "Failed by tasks: ['b']"
+    assert found.actions("j") == []
+
+
+def test_a_join_that_ran_and_failed_is_retried() -> None:
+    found = run(
+        "w: {tasks: {a: {on-success: j}, j: {join: all, action: remote, retry: {count: 1, delay: 3}}}}"
+    )
+    found.fail("j")
+    assert found.task("j").state == "DELAYED"
+    found.world.advance(3)
+    found.finish("j")
+    assert found.state == "SUCCESS"
