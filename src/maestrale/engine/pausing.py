@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from maestrale.engine.decision import Decision
 from maestrale.engine.effects import Tell
 from maestrale.engine.events import AnyEvent, PauseRequested, SubWorkflowUpdated
+from maestrale.engine.limits import cut
 from maestrale.model import states
 
 
@@ -16,7 +17,7 @@ def pause_workflow(decision: Decision, info: str | None, *, cascaded: bool = Fal
         return
     workflow = decision.draft.edit_workflow()
     workflow.state = states.PAUSED
-    workflow.state_info = info
+    workflow.state_info = cut(info)
     workflow.cause = {"kind": "pause"}
     workflow.updated_at = decision.now
     tell_children(decision, PauseRequested(cascaded=True))
