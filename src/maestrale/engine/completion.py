@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from maestrale.engine import messages, reverse
 from maestrale.engine.children import cancel_children, leave_sub_workflows
 from maestrale.engine.decision import Completion, Decision
@@ -59,7 +61,7 @@ def _complete(decision: Decision, task: TaskExecution, completion: Completion) -
         if not completion.final and has_run and retry(decision, task, state):
             return
     clear_timer(decision, task)
-    if state == states.CANCELLED:
+    if state in (states.CANCELLED, states.SKIPPED):
         leave_sub_workflows(decision, task)
     follow(decision, task)
 
@@ -75,9 +77,13 @@ def _drop_result_unless_kept(decision: Decision, task: TaskExecution) -> None:
     template = decision.task_program(task).keep_result
     scope = decision.scope(task, Lookups(decision, task), decision.draft.context_of(task))
     path = (*decision.task_program(task).path, "keep-result")
-    if not decision.evaluate(template, scope, path):
-        task.runtime = {**task.runtime, "result_dropped": True}
-        decision.draft.dropped.append(task.id)
+    if decision.evaluate(template, scope, path) or task.type == "WORKFLOW":
+        return  # the output of a sub-workflow is its own
+    task.runtime = {**task.runtime, "result_dropped": True}
+    decision.draft.dropped.append(task.id)
+    outcomes = decision.draft.runs(task.id).outcomes
+    for index, outcome in list(outcomes.items()):
+        outcomes[index] = msgspec.structs.replace(outcome, result=None)
 
 
 def follow(decision: Decision, task: TaskExecution, *, ignore_pause: bool = False) -> None:

@@ -148,7 +148,9 @@ def child_rerun(decision: Decision, event: ChildRerun) -> None:
     task.error_handled = False
     task.finished_at = None
     task.due_at = None
-    task.runtime = {key: value for key, value in task.runtime.items() if key != "waited_after"}
+    task.runtime = {
+        key: value for key, value in task.runtime.items() if key not in ("waited_after", "forced")
+    }
     update_timer(decision, task)
     if was_completed:
         task.next_tasks = None
