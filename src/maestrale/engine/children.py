@@ -13,6 +13,7 @@ from maestrale.engine.decision import Completion, Decision, ForcedFailure, Resul
 from maestrale.engine.effects import CancelAction, RunAction, StartSubWorkflow, Tell
 from maestrale.engine.events import Started, StopRequested
 from maestrale.engine.execution import Child, Outcome, TaskExecution
+from maestrale.engine.limits import check_size
 from maestrale.engine.lookups import Lookups
 from maestrale.engine.needs import FindWorkflow, FoundWorkflow
 from maestrale.expressions.surroundings import Scope
@@ -80,6 +81,7 @@ def _start_action(
         adhoc = prepare(facts, layers, given, seen, Lookups(decision, task))
     else:
         facts.check_input(given)
+    check_size(decision, given, "ActionExecution", "input")
     child = Child(
         id=decision.identity.next_id(),
         task_id=task.id,
@@ -167,6 +169,8 @@ def _start_sub_workflow(
     missing = [p.name for p in found.input if p.required and p.name not in given]
     if missing:
         raise TaskFailure(invalid_input(found.name, found.class_name, missing, []).message)
+    handed_on = {key: value for key, value in given.items() if key in declared}
+    check_size(decision, handed_on, "WorkflowExecution", "input")
     child = Child(
         id=decision.identity.next_id(),
         task_id=task.id,
@@ -186,6 +190,7 @@ def _start_sub_workflow(
     }
     if "notify" in workflow.params:
         params["notify"] = workflow.params["notify"]
+    check_size(decision, params, "WorkflowExecution", "params")
     decision.draft.add_child(child)
     decision.draft.effects.append(
         StartSubWorkflow(
@@ -198,7 +203,7 @@ def _start_sub_workflow(
                 namespace=found.namespace,
                 project_id=workflow.project_id,
                 scope=workflow.scope,
-                input={key: value for key, value in given.items() if key in declared},
+                input=handed_on,
                 params=params,
                 root_id=workflow.root_id,
                 parent_id=workflow.id,

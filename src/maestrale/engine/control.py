@@ -50,8 +50,8 @@ def resume_requested(decision: Decision, event: ResumeRequested) -> None:
     if decision.draft.workflow.state not in (states.PAUSED, states.IDLE):
         return
     if event.environment:
-        merge_environment(decision, event.environment)
-    tell_children(decision, ResumeRequested(event.environment, cascaded=True))
+        _share_environment(decision, event.environment)
+    tell_children(decision, ResumeRequested(cascaded=True))
     _set_running(decision)
     tell_parent(decision, states.RUNNING, event.cascaded)
     dispatch_backlog(decision)
@@ -83,7 +83,7 @@ def rerun_requested(decision: Decision, event: RerunRequested) -> None:
     if state == states.SUCCESS:
         raise illegal(decision, states.RUNNING)
     if event.environment:
-        _merge_upwards(decision, event.environment)
+        _share_environment(decision, event.environment)
     _keep_contexts_of_followers(decision, task)
     _reopen(decision)
     failed = None
@@ -149,7 +149,9 @@ def child_rerun(decision: Decision, event: ChildRerun) -> None:
     task.error_handled = False
     task.finished_at = None
     task.due_at = None
-    task.runtime = {key: value for key, value in task.runtime.items() if key != "waited_after"}
+    task.runtime = {
+        key: value for key, value in task.runtime.items() if key not in ("waited_after", "forced")
+    }
     update_timer(decision, task)
     if was_completed:
         task.next_tasks = None
@@ -201,32 +203,53 @@ def child_updated(
 
 
 def environment_updated(decision: Decision, event: EnvironmentUpdated) -> None:
-    """Merge into the environment, where the state allows it."""
-    allowed = (states.IDLE, states.PAUSED, states.ERROR)
-    if not event.from_child and decision.draft.workflow.state not in allowed:
-        raise Forbidden(
-            "Updating env to workflow execution is only permitted if it is in IDLE, PAUSED, or ERROR state."
-        )
-    if event.from_child:
-        _merge_upwards(decision, event.environment)
+    """Merge into the environment, where the state allows it, and pass it on to the whole tree."""
+    if event.from_parent:
+        _merge_environment(decision, event.environment)
+        _tell_family(decision, event)
+    elif event.from_child and decision.draft.workflow.parent_id is not None:
+        _merge_environment(decision, event.environment)
+        _tell_parent_environment(decision, event.environment)
     else:
-        merge_environment(decision, event.environment)
+        allowed = (states.IDLE, states.PAUSED, states.ERROR)
+        if not event.from_child and decision.draft.workflow.state not in allowed:
+            raise Forbidden(
+                "Updating env to workflow execution is only permitted if it is in IDLE, PAUSED, or ERROR"
+                " state."
+            )
+        _share_environment(decision, event.environment)
 
 
-def merge_environment(decision: Decision, environment: dict[str, Json]) -> None:
-    """Lay `environment` over the environment of this execution, maps recursively."""
+def _share_environment(decision: Decision, environment: dict[str, Json]) -> None:
+    """Merge into the environment here and below at once, and by way of the root in the rest of the tree."""
+    _merge_environment(decision, environment)
+    _tell_family(decision, EnvironmentUpdated(environment, from_parent=True))
+    _tell_parent_environment(decision, environment)
+
+
+def _merge_environment(decision: Decision, environment: dict[str, Json]) -> None:
     workflow = decision.draft.edit_workflow()
     known = workflow.params.get("env") or {}
     workflow.params = {**workflow.params, "env": merge_maps(known, environment)}
     workflow.updated_at = decision.now
 
 
-def _merge_upwards(decision: Decision, environment: dict[str, Json]) -> None:
+def _tell_parent_environment(decision: Decision, environment: dict[str, Json]) -> None:
     workflow = decision.draft.workflow
-    merge_environment(decision, environment)
     if workflow.parent_id is not None:
         event = EnvironmentUpdated(environment, from_child=True)
         decision.draft.effects.append(Tell(workflow.parent_id, event))
+
+
+def _tell_family(decision: Decision, event: EnvironmentUpdated) -> None:
+    """Pass it on to every sub-workflow that is open, or may be opened again by a rerun."""
+    draft = decision.draft
+    tell_children(decision, event)
+    for task_id, task in draft.tasks.items():
+        if task.type == "WORKFLOW":
+            for _, outcome in draft.runs(task_id).outcomes.items():
+                if outcome.state != states.SUCCESS:
+                    draft.effects.append(Tell(outcome.child_id, event))
 
 
 def _failed_task(decision: Decision, task_id: str) -> TaskExecution:

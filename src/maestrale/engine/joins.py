@@ -15,6 +15,7 @@ from maestrale.engine.decision import Completion, Decision
 from maestrale.engine.execution import TaskExecution
 from maestrale.engine.tasks import create_waiting_join, make_ready, set_state
 from maestrale.model import states
+from maestrale.model.values import Json
 
 NOT_TRIGGERED = "not triggered"
 IMPOSSIBLE = "impossible route"
@@ -38,7 +39,7 @@ def trigger_join(decision: Decision, name: str, source: TaskExecution, event: st
         and _fired(source, name) == _round(task) + 1
     ):
         _reopen(decision, task, source, event)
-    elif task.state == states.ERROR and any(t["task_id"] is None for t in task.triggered_by):
+    elif task.state == states.ERROR and failed_by_branches(task):
         draft.join(name).missing.clear()
         _note_arrival(decision, name, source, event)
         _examine_others(decision, task, source.name)
@@ -60,6 +61,11 @@ def note_missed(decision: Decision, source: TaskExecution, chosen: set[str]) -> 
     for target in graph.outbound[source.name]:
         if target not in chosen:
             _miss(decision, source.name, target, NOT_TRIGGERED)
+
+
+def failed_by_branches(join: TaskExecution) -> bool:
+    """Whether a join failed because its branches did not come; it has not run then."""
+    return any(trigger["event"] in (NOT_TRIGGERED, IMPOSSIBLE) for trigger in join.triggered_by)
 
 
 def judge(decision: Decision, task: TaskExecution) -> None:
@@ -167,7 +173,14 @@ def _fail(decision: Decision, task: TaskExecution) -> None:
     inbound = decision.program.graph.inbound[task.name]
     _inherit(decision, task, triggers(decision, task.name))
     missing = [name for name in inbound if name in progress.missing]
-    task.triggered_by = [{"task_id": None, "event": progress.missing.get(name)} for name in missing]
+    task.triggered_by = []
+    for name in missing:
+        source = _current(decision, name, task)
+        trigger: dict[str, Json] = {
+            "task_id": None if source is None else source.id,
+            "event": progress.missing.get(name),
+        }
+        task.triggered_by.append(trigger)
     decision.completions.append(
         Completion(task.id, states.ERROR, f"Failed by tasks: {missing}", if_waiting=True)
     )

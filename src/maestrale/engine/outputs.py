@@ -8,9 +8,10 @@ from maestrale.engine.context import EMPTY, Context
 from maestrale.engine.decision import Decision
 from maestrale.engine.effects import Tell
 from maestrale.engine.events import SubWorkflowFinished
-from maestrale.engine.limits import cut
+from maestrale.engine.limits import FieldTooLarge, check_size, cut
 from maestrale.engine.lookups import Lookups
 from maestrale.engine.notifications import workflow_changed
+from maestrale.engine.program import Section
 from maestrale.model import states
 from maestrale.model.errors import MaestraleError
 from maestrale.model.values import Json
@@ -74,24 +75,26 @@ def fail_unhandled(decision: Decision) -> None:
 
 
 def _success_output(decision: Decision) -> dict[str, Json]:
+    output = _section_or_context(decision, decision.program.output, "output")
+    check_size(decision, output, "WorkflowExecution", "output")
+    return output
+
+
+def _section_or_context(decision: Decision, section: Section | None, key: str) -> dict[str, Json]:
+    """A section of the workflow, or the whole final context if it is absent or gives nothing."""
     context = final_context(decision)
-    section = decision.program.output
     if section is not None:
         scope = decision.scope(None, Lookups(decision, None), context)
-        output = decision.evaluate_section(section, scope, ("output",))
+        output = decision.evaluate_section(section, scope, (key,))
         if output:
             return output
     return context.flat()
 
 
 def _error_output(decision: Decision, info: str | None) -> tuple[dict[str, Json], str | None]:
-    context = final_context(decision)
-    section = decision.program.output_on_error
-    if section is None:
-        return {"result": info, **context.flat()}, info
-    scope = decision.scope(None, Lookups(decision, None), context)
+    """The output of a failure and its reason, which tells as well what is wrong with the output itself."""
     try:
-        extra = decision.evaluate_section(section, scope, ("output-on-error",))
+        extra = _section_or_context(decision, decision.program.output_on_error, "output-on-error")
     except MaestraleError as error:
         source = decision.program.spec.output_on_error
         info = (
@@ -99,7 +102,13 @@ def _error_output(decision: Decision, info: str | None) -> tuple[dict[str, Json]
             f" exception: '{error}' Cause: '{info}'"
         )
         return {"result": info}, info
-    return {"result": info, **(extra or context.flat())}, info
+    output = {"result": info, **extra}
+    try:
+        check_size(decision, output, "WorkflowExecution", "output")
+    except FieldTooLarge as error:
+        info = str(error) if info is None else f"{info}\n{error}"
+        return {"result": info}, info
+    return output, info
 
 
 def _end(decision: Decision, state: str, info: str | None, output: Json) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from maestrale.engine.branches import outbound
 from maestrale.engine.decision import Decision, ForcedFailure
 from maestrale.engine.execution import TaskExecution
@@ -10,6 +12,9 @@ from maestrale.engine.tasks import SECOND, abandon_children, delay, make_ready, 
 from maestrale.lang.spec import Path
 from maestrale.model import states
 from maestrale.model.values import Json
+
+MOST: Final = 1_000_000_000
+"""The largest number of a policy: 31 years, if it stands for seconds."""
 
 _CLASS_NAMES = {
     "wait-before": "WaitBeforePolicy",
@@ -37,7 +42,7 @@ def evaluate_policy(decision: Decision, task: TaskExecution, name: str, *, after
 
 
 def number(decision: Decision, task: TaskExecution, name: str) -> int:
-    """A whole number >= 0 (0 if the task has no such policy). Raises `ForcedFailure` for other types."""
+    """A whole number from 0 to `MOST`, 0 if there is no such policy. Raises `ForcedFailure` for others."""
     value = evaluate_policy(decision, task, name)
     if value is None and name not in decision.task_program(task).policies:
         return 0
@@ -47,6 +52,9 @@ def number(decision: Decision, task: TaskExecution, name: str) -> int:
             f"Invalid data type in {_CLASS_NAMES[name]}: {name} must be an integer >= 0, got {value!r}"
             f" {decision.where(path)}"
         )
+    if value > MOST:
+        path = (*decision.task_program(task).path, *name.split("."))
+        raise ForcedFailure(f"Too large a value: {name} must be at most {MOST} {decision.where(path)}")
     return value
 
 

@@ -174,6 +174,10 @@ def test_a_broken_expression_in_task_defaults_is_placed_there() -> None:
         ("action: std.noop\ntimeout: <% null %>", "Invalid data type in TimeoutPolicy"),
         ("action: std.noop\nretry: {count: <% 1.5 %>, delay: 0}", "Invalid data type in RetryPolicy"),
         ("action: std.noop\nretry: {count: 1, delay: <% '1' %>}", "Invalid data type in RetryPolicy"),
+        (
+            "action: std.noop\ntimeout: <% 2 * 1000000000 %>",
+            "timeout must be at most 1000000000 at 'timeout'",
+        ),
         ("action: std.noop\npause-before: <% 1 %>", "Invalid data type in PauseBeforePolicy"),
         (
             "action: std.noop\nwith-items: i in [1]\nconcurrency: <% 'x' %>",

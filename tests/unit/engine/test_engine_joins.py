@@ -96,7 +96,7 @@ def test_a_failed_join_says_who_failed_it() -> None:
     found.finish("a")
     found.finish("b")
     found.fail("c")
-    assert events(found, "j") == [(None, "not triggered")]
+    assert events(found, "j") == [("c", "not triggered")]
 
 
 def test_a_failed_join_is_an_unhandled_error_like_any_other() -> None:
@@ -373,16 +373,30 @@ def test_a_join_behind_a_loop_waits_for_the_loop_to_end(exit_task: str, end: str
         assert found.states["too_early"] == "SUCCESS"
 
 
-def test_a_join_found_hopeless_twice_in_one_decision_is_retried_once() -> None:
-    """What triggers the join is also what makes its other branch impossible; the retry follows at once."""
-    found = run("""
+@pytest.mark.parametrize(
+    "more", ["retry: {count: 2, delay: 1}", "wait-after: 1, retry: {count: 2, delay: 0}"]
+)
+def test_a_join_whose_branches_did_not_come_is_not_retried(more: str) -> None:
+    found = run(f"""
         w:
           tasks:
-            a: {action: std.noop, on-success: j, on-error: b}
-            b: {action: std.noop, on-success: j}
-            j: {join: all, action: remote, retry: {count: 2, delay: 0}}
+            a: {{action: std.noop}}
+            b: {{action: std.fail, on-success: j, on-error: noop}}
+            c: {{on-success: j}}
+            j: {{join: all, action: remote, {more}}}
     """)
-    assert len(found.open_actions("j")) == 1
-    found.fail("j")
-    found.fail("j")
+    found.world.advance(10)
     assert (found.state, found.states["j"]) == ("ERROR", "ERROR")
+    assert found.task("j").state_info == "Failed by tasks: ['b']"
+    assert found.actions("j") == []
+
+
+def test_a_join_that_ran_and_failed_is_retried() -> None:
+    found = run(
+        "w: {tasks: {a: {on-success: j}, j: {join: all, action: remote, retry: {count: 1, delay: 3}}}}"
+    )
+    found.fail("j")
+    assert found.task("j").state == "DELAYED"
+    found.world.advance(3)
+    found.finish("j")
+    assert found.state == "SUCCESS"

@@ -528,6 +528,31 @@ def test_the_results_of_items_that_are_not_kept() -> None:
     assert found.result("t") is None
 
 
+def test_the_output_of_a_sub_workflow_is_always_kept() -> None:
+    found = run("""
+        w:
+          output: {r: <% task(t).result %>}
+          tasks:
+            t: {workflow: sub, keep-result: false}
+        sub:
+          output: {v: 7}
+          tasks: {s: {action: std.noop}}
+    """)
+    assert found.output == {"r": {"v": 7}}
+    found.world.check_replay_and_reload()
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_result_that_is_not_kept_does_not_show_in_the_reason_of_the_workflow(restart: bool) -> None:
+    found = run("w: {tasks: {t: {action: remote, keep-result: false}, u: {action: remote}}}")
+    found.fail("t", "what went wrong")
+    if restart:
+        found.world.restart()
+    found.finish("u")
+    assert found.state == "ERROR"
+    assert found.info.endswith(f"    [action_ex_id={found.actions('t')[0].id}, idx=0]: None\n")
+
+
 def test_a_rerun_keeps_the_new_result() -> None:
     found = run("""
         w:

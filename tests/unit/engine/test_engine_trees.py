@@ -8,6 +8,9 @@ import pytest
 from harness import Run, World, run
 from tree_examples import PAIR, pair, tree
 
+from maestrale.engine.events import EnvironmentUpdated
+from maestrale.model.errors import Forbidden
+
 
 def states_of(*runs: Run) -> list[str]:
     return [found.state for found in runs]
@@ -349,3 +352,49 @@ def test_an_environment_given_to_a_rerun_below_is_merged_for_the_whole_tree() ->
     assert found.state == "SUCCESS"
     assert found.result("show") == {"fixed": 1}
     assert middle.result("show") == {"fixed": 1}
+
+
+FAMILY = """
+    top:
+      tasks:
+        a: {workflow: middle}
+        b: {workflow: middle}
+        c: {workflow: bottom}
+    middle:
+      tasks: {x: {workflow: bottom}}
+    bottom:
+      tasks: {l: {action: remote e=<% env() %>, retry: {count: 9, delay: 0}}}
+"""
+
+
+@pytest.mark.parametrize("who", ["top", "a", "a.x", "c"])
+def test_an_environment_given_on_resume_is_one_for_the_whole_tree(who: str) -> None:
+    top = run(FAMILY)
+    family = {"top": top, "a": top.child("a"), "b": top.child("b"), "c": top.child("c")}
+    family |= {f"{name}.x": family[name].child("x") for name in ("a", "b")}
+    top.pause()
+    family[who].resume({"late": 1})
+    for each in family.values():
+        assert each.workflow.params["env"] == {"late": 1}
+    top.resume()
+    for name in ("a.x", "b.x", "c"):
+        family[name].fail("l")
+        assert family[name].actions("l")[-1].input == {"e": {"late": 1}}
+
+
+def test_an_environment_given_to_a_rerun_reaches_what_failed_elsewhere() -> None:
+    top = run(FAMILY.replace(", retry: {count: 9, delay: 0}", ""))
+    one, other = top.child("a").child("x"), top.child("b").child("x")
+    one.fail("l")
+    other.fail("l")
+    one.rerun("l", environment={"late": 1})
+    other.rerun("l")
+    assert other.actions("l")[-1].input == {"e": {"late": 1}}
+    top.world.check_replay_and_reload()
+
+
+def test_an_environment_is_not_changed_while_the_tree_runs_without_a_rerun() -> None:
+    top = run(FAMILY)
+    with pytest.raises(Forbidden, match="only permitted if it is in IDLE, PAUSED, or ERROR state"):
+        top.child("a").send(EnvironmentUpdated({"late": 1}))
+    assert top.workflow.params["env"] == {}
