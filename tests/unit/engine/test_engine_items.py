@@ -221,6 +221,12 @@ def actions_per_decision(found: Run) -> list[list[str]]:
     return list(groups.values())
 
 
+def test_the_smallest_bound_of_a_decision_still_starts_items() -> None:
+    found = World(REMOTE.replace("POLICY", "description: x"), steps=1).start()
+    assert open_items(found) == [0, 1, 2, 3]
+    assert max(len(group) for group in actions_per_decision(found)) == 1
+
+
 def test_many_quick_items_take_several_decisions_too() -> None:
     world = World(
         """
