@@ -8,7 +8,7 @@ from maestrale.engine.decision import Completion, Decision
 from maestrale.engine.direct import Command, dispatch, next_commands
 from maestrale.engine.execution import TaskExecution
 from maestrale.engine.failures import force_failure
-from maestrale.engine.joins import add_late_branches, note_missed
+from maestrale.engine.joins import add_late_branches, failed_by_tasks, note_missed
 from maestrale.engine.lookups import Lookups
 from maestrale.engine.policies import fail_on, retry, wait_after
 from maestrale.engine.publishing import evaluate_publish, publish_globals
@@ -56,7 +56,7 @@ def _complete(decision: Decision, task: TaskExecution, completion: Completion) -
         if state == states.SUCCESS and fail_on(decision, task):
             state = states.ERROR
             task = set_state(decision, task, state, TASK_FAILED_BY_FAIL_ON, None)
-        if not completion.final and retry(decision, task, state):
+        if not completion.final and not failed_by_tasks(task) and retry(decision, task, state):
             return
     clear_timer(decision, task)
     if state in (states.ERROR, states.CANCELLED):

@@ -38,7 +38,7 @@ def trigger_join(decision: Decision, name: str, source: TaskExecution, event: st
         and _fired(source, name) == _round(task) + 1
     ):
         _reopen(decision, task, source, event)
-    elif task.state == states.ERROR and any(t["task_id"] is None for t in task.triggered_by):
+    elif task.state == states.ERROR and failed_by_tasks(task):
         draft.join(name).missing.clear()
         _note_arrival(decision, name, source, event)
         _examine_others(decision, task, source.name)
@@ -80,6 +80,11 @@ def _needed(decision: Decision, name: str) -> int:
 def _is_hopeless(decision: Decision, name: str) -> bool:
     total = len(decision.program.graph.inbound[name])
     return len(decision.draft.join(name).missing) > total - _needed(decision, name)
+
+
+def failed_by_tasks(task: TaskExecution) -> bool:
+    """Whether a join failed because too few tasks could trigger it: nothing of it has run."""
+    return task.is_join and any(trigger["task_id"] is None for trigger in task.triggered_by)
 
 
 def fail_blocked(decision: Decision) -> bool:

@@ -294,6 +294,22 @@ def test_a_join_is_retried_with_the_variables_of_its_branches() -> None:
     assert found.state == "SUCCESS"
 
 
+@pytest.mark.parametrize("wait", ["", "wait-after: 2, "])
+def test_retry_does_not_run_a_join_that_too_few_tasks_triggered(wait: str) -> None:
+    found = run(f"""
+        w:
+          tasks:
+            a: {{on-success: j}}
+            b: {{action: std.fail, on-success: j, on-error: noop}}
+            j: {{join: all, {wait}retry: {{count: 2, delay: 1}}, action: remote, on-error: h}}
+            h: {{action: std.noop}}
+    """)
+    found.world.advance(2 if wait else 0)
+    assert found.state == "SUCCESS"
+    assert found.task("j").state_info == "Failed by tasks: ['b']"
+    assert found.actions("j") == []
+
+
 def test_a_join_that_pauses_before_inherits_its_branches() -> None:
     found = run("""
         w:
