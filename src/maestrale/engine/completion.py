@@ -46,6 +46,7 @@ def _complete(decision: Decision, task: TaskExecution, completion: Completion) -
     if completion.final:
         task.timeout_at = None
         update_timer(decision, task)
+    if completion.final or state == states.CANCELLED:
         cancel_children(decision, task, info or state)
     if not completion.waited:
         _publish(decision, task, state)

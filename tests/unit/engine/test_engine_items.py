@@ -166,6 +166,14 @@ def test_one_cancelled_item_cancels_task_and_workflow_at_once() -> None:
     assert {action.state for action in found.actions("t")} == {"SUCCESS", "CANCELLED"}
 
 
+def test_a_cancelled_item_cancels_although_the_task_waits_after() -> None:
+    found = remote("wait-after: 3")
+    found.finish("t", state="CANCELLED", item=2)
+    assert (found.state, found.task("t").state, open_items(found)) == ("RUNNING", "DELAYED", [])
+    found.world.advance(3)
+    assert (found.state, found.info) == ("CANCELLED", "Cancelled tasks: t")
+
+
 # -- concurrency
 
 
