@@ -309,7 +309,7 @@ def _load_sub_workflows(connection: Connection, execution: Execution, execution_
             output = decode(row["output"], fetcher(connection, row["root_id"]))
             runs = execution.runs.setdefault(task.id, Runs())
             runs.outcomes[row["item_index"] or 0] = Outcome(row["state"], output, row["id"])
-        elif row["attempt"] == task.attempt and not task.is_completed:
+        elif row["attempt"] == task.attempt and task.state in (states.RUNNING, states.PAUSED):
             _open_sub_workflow(execution, task, row)
 
 

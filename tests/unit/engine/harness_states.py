@@ -154,7 +154,7 @@ def load_sub_workflow(
     if accepted:
         outcome = Outcome(workflow.state, copy.deepcopy(workflow.output), execution_id)
         runs.outcomes[workflow.item_index or 0] = outcome
-    elif workflow.attempt == task.attempt and not task.is_completed:
+    elif workflow.attempt == task.attempt and task.state in (states.RUNNING, states.PAUSED):
         runs.open[execution_id] = Child(
             id=execution_id,
             task_id=task.id,
