@@ -155,6 +155,8 @@ def _start(decision: Decision, task: TaskExecution) -> None:
 
 
 def _fail(decision: Decision, task: TaskExecution) -> None:
+    if any(completion.task_id == task.id for completion in decision.completions):
+        return
     task = decision.draft.edit_task(task)
     progress = decision.draft.join(task.name)
     inbound = decision.program.graph.inbound[task.name]

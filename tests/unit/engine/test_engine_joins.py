@@ -310,6 +310,19 @@ def test_retry_does_not_run_a_join_that_too_few_tasks_triggered(wait: str) -> No
     assert found.actions("j") == []
 
 
+def test_a_join_that_fails_as_soon_as_it_is_triggered_still_waits_after() -> None:
+    found = run("""
+        w:
+          tasks:
+            a: {on-success: j, on-error: b}
+            b: {on-success: j}
+            j: {join: all, wait-after: 2, on-error: noop}
+    """)
+    assert found.task("j").state == "DELAYED"
+    found.world.advance(2)
+    assert (found.state, found.task("j").state) == ("SUCCESS", "ERROR")
+
+
 def test_a_join_that_pauses_before_inherits_its_branches() -> None:
     found = run("""
         w:
