@@ -6,6 +6,7 @@ import json
 import random
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from engine_worlds import Run as Found
@@ -76,14 +77,14 @@ class Driver:
                 continue
             alarm = Draft(run.execution).next_alarm()
             if alarm is not None:
-                found.append((alarm, self.alarms, self.chance.order(path), lambda r=run: r.send(AlarmDue())))
+                found.append((alarm, self.alarms, self.chance.order(path), partial(run.send, AlarmDue())))
             for key, task in tasks_of(run, path).items():
                 for action in open_actions(run, task):
                     here = (*key, action.attempt, action.item_index or 0)
                     end = self.chance.script(here)
                     event = ActionFinished(action.id, end.state, end.result)
                     at = action.created_at + end.seconds * SECOND
-                    found.append((at, 1, self.chance.order(here), lambda r=run, e=event: r.send(e)))
+                    found.append((at, 1, self.chance.order(here), partial(run.send, event)))
         return found
 
     def executions(self) -> dict[Key, Found]:
@@ -188,7 +189,7 @@ def seen_in_model(model: Model) -> dict[str, Any]:
                 "next": run.next,
                 "variables": run.context.values,
             }
-    return scrubbed(found)
+    return {key: scrubbed(what) for key, what in found.items()}
 
 
 def differences(driver: Driver, model: Model) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -46,7 +47,8 @@ class Next(NamedTuple):
     guard: Expression | None = None
 
 
-class Retry(NamedTuple):
+@dataclass(frozen=True)
+class Retry:
     count: int
     delay: int
     break_on: Expression | None = None
@@ -113,7 +115,6 @@ def _definition(task: Task) -> dict[str, Any]:
             "next": [e.target if e.guard is None else {e.target: e.guard.text()} for e in entries]
         }
     for state, variables in task.publish_global.items():
-        clause = f"on-{state.lower()}"
         values = {name: value.text() for name, value in variables.items()}
-        clauses.setdefault(clause, {})["publish"] = {"global": values}
+        clauses.setdefault(f"on-{state.lower()}", {})["publish"] = {"global": values}
     return found | clauses

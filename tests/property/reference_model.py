@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from reference_graphs import COMMANDS, Clause, End, Expression, Workflows
@@ -52,13 +53,14 @@ class Model:
                 continue
             times = [at for run in execution.runs for at in alarms_of(run)]
             if times:
-                yield min(times), self.alarms, self.order(execution.path), lambda e=execution: self.wake(e)
+                yield min(times), self.alarms, self.order(execution.path), partial(self.wake, execution)
             for run in execution.runs:
                 for item, at in run.open.items():
                     if isinstance(at, int):
-                        end = self.script((*run.key, run.attempt, item))
-                        happen = lambda r=run, i=item, e=end: self.child_ended(r, i, e.state, e.result)  # noqa: E731
-                        yield at, 1, self.order((*run.key, run.attempt, item)), happen
+                        key = (*run.key, run.attempt, item)
+                        end = self.script(key)
+                        happen = partial(self.child_ended, run, item, end.state, end.result)
+                        yield at, 1, self.order(key), happen
 
     def settle(self) -> None:
         """Whatever follows without any time passing."""
