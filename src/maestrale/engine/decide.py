@@ -254,14 +254,17 @@ def _open_action(decision: Decision, action_id: str) -> tuple[TaskExecution, Chi
 
 
 def _alarm_due(decision: Decision) -> None:
-    """Handle every task whose due time has come; stale alarms find nothing to do."""
+    """Handle every task whose due time has come, in order of their creation; stale alarms find nothing."""
     draft = decision.draft
     if draft.workflow.state != states.RUNNING:
         return
-    for _, task_id in draft.timers.due(decision.now):
+    due = []
+    for at, task_id in draft.timers.due(decision.now):
         task = draft.task(task_id)
         if task is None:
             raise NotFound(f"Task execution not found [id={task_id}]")
+        due.append((at, task.sequence, task))
+    for _, _, task in sorted(due, key=lambda entry: entry[:2]):
         if task.timeout_at is not None and task.timeout_at <= decision.now:
             seconds = task.runtime.get("timeout")
             decision.completions.append(

@@ -59,21 +59,24 @@ def evaluate_items(decision: Decision, task: TaskExecution) -> TaskExecution:
 def start_items(decision: Decision, task: TaskExecution) -> None:
     """Start as many items as the window and this decision allow; complete the task when all are done.
 
-    What the decision's bound leaves over is started by a *continue*.
+    What the decision's bound leaves over is started by a *continue*. One item starts in any case, so that
+    the smallest bound still gets on.
     """
     task = decision.draft.edit_task(task)
     task.cause = {"kind": "items"}
     runs = decision.draft.runs(task.id)
     capacity = task.runtime["with_items"]["capacity"]
+    has_started = False
     while (index := _next_index(task)) is not None:
         if (capacity is not None and len(runs.open) >= capacity) or runs.local >= LOCAL_ITEMS:
             return
-        if decision.steps_left <= 0:
+        if has_started and decision.steps_left <= 0:
             make_ready(decision, task)
             return
         assert task.items is not None
         variables: Mapping[str, Json] = task.items[index]
         decision.steps_left -= 1
+        has_started = True
         start_child(decision, task, variables, index)
         _advance(task)
     completion = completion_of_items(decision, task)

@@ -173,6 +173,14 @@ def test_sub_workflows_beside_a_cancelled_one_run_on_unobserved() -> None:
     found.world.check_replay_and_reload()
 
 
+def test_a_cancelled_item_cancels_although_the_task_waits_after() -> None:
+    found = remote("wait-after: 3")
+    found.finish("t", state="CANCELLED", item=2)
+    assert (found.state, found.task("t").state, open_items(found)) == ("RUNNING", "DELAYED", [0, 1, 3])
+    found.world.advance(3)
+    assert (found.state, found.info) == ("CANCELLED", "Cancelled tasks: t")
+
+
 # -- concurrency
 
 
@@ -227,6 +235,12 @@ def actions_per_decision(found: Run) -> list[list[str]]:
     for action in found.actions("t"):
         groups.setdefault(action.id[-12:], []).append(action.id)
     return list(groups.values())
+
+
+def test_the_smallest_bound_of_a_decision_still_starts_items() -> None:
+    found = World(REMOTE.replace("POLICY", "description: x"), steps=1).start()
+    assert open_items(found) == [0, 1, 2, 3]
+    assert max(len(group) for group in actions_per_decision(found)) == 1
 
 
 def test_many_quick_items_take_several_decisions_too() -> None:

@@ -297,6 +297,35 @@ def test_a_join_is_retried_with_the_variables_of_its_branches() -> None:
     assert found.state == "SUCCESS"
 
 
+@pytest.mark.parametrize("wait", ["", "wait-after: 2, "])
+def test_retry_does_not_run_a_join_that_too_few_tasks_triggered(wait: str) -> None:
+    found = run(f"""
+        w:
+          tasks:
+            a: {{on-success: j}}
+            b: {{action: std.fail, on-success: j, on-error: noop}}
+            j: {{join: all, {wait}retry: {{count: 2, delay: 1}}, action: remote, on-error: h}}
+            h: {{action: std.noop}}
+    """)
+    found.world.advance(2 if wait else 0)
+    assert found.state == "SUCCESS"
+    assert found.task("j").state_info == "Failed by tasks: ['b']"
+    assert found.actions("j") == []
+
+
+def test_a_join_that_fails_as_soon_as_it_is_triggered_still_waits_after() -> None:
+    found = run("""
+        w:
+          tasks:
+            a: {on-success: j, on-error: b}
+            b: {on-success: j}
+            j: {join: all, wait-after: 2, on-error: noop}
+    """)
+    assert found.task("j").state == "DELAYED"
+    found.world.advance(2)
+    assert (found.state, found.task("j").state) == ("SUCCESS", "ERROR")
+
+
 def test_a_join_that_pauses_before_inherits_its_branches() -> None:
     found = run("""
         w:

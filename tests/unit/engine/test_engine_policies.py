@@ -93,6 +93,18 @@ def test_wait_after_comes_before_fail_on_and_retry() -> None:
     assert (found.task("t").state, found.task("t").state_info) == ("ERROR", "Failed by 'fail-on' policy")
 
 
+def test_delays_that_end_together_end_in_the_order_of_creation() -> None:
+    names = "abcdefgh"
+    text = "".join(f"    {n}: {{action: remote, on-success: {n}{n}}}\n" for n in names)
+    text += "".join(f"    {n}{n}: {{action: remote, wait-before: 1}}\n" for n in names)
+    found = run(f"w:\n  tasks:\n{text}")
+    for name in names:
+        found.finish(name)
+    found.world.advance(1)
+    followers = [task.id for task in found.tasks() if len(task.name) == 2]
+    assert [row.task_id for row in found.world.rows.values() if row.task_id in followers] == followers
+
+
 def test_an_alarm_before_anything_is_due_changes_nothing() -> None:
     found = one("wait-before: 4")
     before = found.task("t")

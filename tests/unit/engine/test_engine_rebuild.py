@@ -323,6 +323,22 @@ def test_a_replay_gives_the_same_ids_and_random_values() -> None:
         assert snapshot(found.world.replay(run_id)) == snapshot(execution)
 
 
+def test_a_load_knows_that_a_task_that_waits_after_its_timeout_has_given_up_its_sub_workflow() -> None:
+    found = run("""
+        w:
+          tasks:
+            t: {workflow: sub, timeout: 1, wait-after: 2, on-error: noop}
+        sub:
+          tasks: {s: {action: remote}}
+    """)
+    found.world.advance(1)
+    assert (found.task("t").state, found.child("t").state) == ("DELAYED", "CANCELLED")
+    found.world.restart()
+    found.world.advance(2)
+    assert found.task("t").state_info == "Task timed out [timeout(s)=1]."
+    assert found.state == "SUCCESS"
+
+
 KEEPING = """
     w:
       tasks:
