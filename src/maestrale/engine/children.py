@@ -230,17 +230,13 @@ def completion_of_single(decision: Decision, task: TaskExecution, info: str | No
     return Completion(task.id, outcome.state, info)
 
 
-def leave_sub_workflows(decision: Decision, task: TaskExecution) -> None:
-    """Wait no more for the open sub-workflows of a task; they run on by themselves."""
-    for child in [child for _, child in decision.draft.runs(task.id).open.items() if child.is_workflow]:
-        decision.draft.close_child(child)
-
-
 def cancel_children(decision: Decision, task: TaskExecution, info: str) -> None:
     """Stop waiting for the open children of a task: actions end as CANCELLED, sub-workflows are told to."""
     runs = decision.draft.runs(task.id)
     for child in [child for _, child in runs.open.items()]:
         if child.is_workflow:
+            task = decision.draft.edit_task(task)
+            task.runtime = {**task.runtime, "since": task.attempt + 1}
             decision.draft.effects.append(Tell(child.id, StopRequested("CANCELLED", info)))
         else:
             edited = decision.draft.edit_child(child)

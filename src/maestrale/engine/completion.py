@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from maestrale.engine import messages, reverse
-from maestrale.engine.children import cancel_children, leave_sub_workflows
+from maestrale.engine.children import cancel_children
 from maestrale.engine.decision import Completion, Decision
 from maestrale.engine.direct import Command, dispatch, next_commands
 from maestrale.engine.execution import TaskExecution
@@ -61,8 +61,6 @@ def _complete(decision: Decision, task: TaskExecution, completion: Completion) -
         if not completion.final and has_run and retry(decision, task, state):
             return
     clear_timer(decision, task)
-    if state in (states.CANCELLED, states.SKIPPED):
-        leave_sub_workflows(decision, task)
     follow(decision, task)
 
 
