@@ -260,6 +260,8 @@ def cancel_children(decision: Decision, task: TaskExecution, info: str) -> None:
     runs = decision.draft.runs(task.id)
     for child in [child for _, child in runs.open.items()]:
         if child.is_workflow:
+            task = decision.draft.edit_task(task)
+            task.runtime = {**task.runtime, "since": task.attempt + 1}
             decision.draft.effects.append(Tell(child.id, StopRequested("CANCELLED", info)))
             continue
         edited = decision.draft.edit_child(child)

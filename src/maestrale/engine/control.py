@@ -17,7 +17,7 @@ from maestrale.engine.events import (
     SkipRequested,
     StopRequested,
 )
-from maestrale.engine.execution import Child, TaskExecution
+from maestrale.engine.execution import Cause, Child, TaskExecution
 from maestrale.engine.items import has_items_left, items_to_repeat
 from maestrale.engine.joins import forget, triggers
 from maestrale.engine.notifications import workflow_changed
@@ -144,7 +144,10 @@ def child_rerun(decision: Decision, event: ChildRerun) -> None:
         _reopen(decision)
     _keep_contexts_of_followers(decision, task)
     was_completed = task.is_completed
-    task = set_state(decision, task, states.RUNNING, None, {"kind": "sub-workflow", "id": event.execution_id})
+    cause: Cause = {"kind": "items"}
+    if task.items_count is None:
+        cause = {"kind": "sub-workflow", "id": event.execution_id}
+    task = set_state(decision, task, states.RUNNING, None, cause)
     task.processed = False
     task.error_handled = False
     task.finished_at = None
@@ -157,11 +160,10 @@ def child_rerun(decision: Decision, event: ChildRerun) -> None:
         task.next_tasks = None
         decision.draft.ends.remove(task.id)
         forget(decision, task)
-    failed = runs.outcomes.get(index)
     runs.outcomes.remove(index)
     if task.items_count is not None:
         task.items_done -= 1
-        task.items_failed -= failed is not None and failed.state != states.SUCCESS
+        task.items_failed -= 1  # what has succeeded is never opened again
     decision.draft.accepted[event.execution_id] = False
     decision.draft.add_child(
         Child(
@@ -169,7 +171,7 @@ def child_rerun(decision: Decision, event: ChildRerun) -> None:
             task_id=task.id,
             is_workflow=True,
             item_index=index if task.items_count is not None else None,
-            attempt=task.attempt,
+            attempt=event.attempt,
             created_at=decision.now,
         )
     )
@@ -196,8 +198,13 @@ def child_updated(
     if paused:
         set_state(decision, task, states.PAUSED, None, {"kind": "child-paused", "id": paused[0]})
         return
-    kind = "sub-workflow" if child.is_workflow else "action"
-    set_state(decision, task, states.RUNNING, None, {"kind": kind, "id": child.id})
+    if task.items_count is None:
+        kind = "sub-workflow" if child.is_workflow else "action"
+        set_state(decision, task, states.RUNNING, None, {"kind": kind, "id": child.id})
+    else:
+        task = set_state(decision, task, states.RUNNING, None, {"kind": "items"})
+        if has_items_left(task) and task.id not in decision.draft.ready:
+            make_ready(decision, task)
     if not cascaded and not any(t.state == states.PAUSED for _, t in decision.draft.tasks.items()):
         resume_requested(decision, ResumeRequested())
 
@@ -273,7 +280,7 @@ def _reopen(decision: Decision) -> None:
     workflow.output = None
     workflow.finished_at = None
     if workflow.parent_id is not None and workflow.parent_task_id is not None:
-        event = ChildRerun(workflow.parent_task_id, workflow.id)
+        event = ChildRerun(workflow.parent_task_id, workflow.id, workflow.attempt)
         decision.draft.effects.append(Tell(workflow.parent_id, event))
 
 

@@ -121,6 +121,7 @@ class ChildRerun(Event, frozen=True, tag="child-rerun"):
 
     task_id: str
     execution_id: str
+    attempt: int = 0
 
 
 class EnvironmentUpdated(Event, frozen=True, tag="environment"):

@@ -115,17 +115,18 @@ def forget(decision: Decision, source: TaskExecution) -> None:
     for join in _joins(decision):
         if join.state == states.SUCCESS or join.id == source.id:
             continue
-        if join.state == states.WAITING and not source.is_join:
+        if not source.is_join:
             if tasks is None:
                 everything = (task for _, task in decision.draft.tasks.items())
                 tasks = sorted(everything, key=lambda task: task.sequence)
             examine(decision, join, tasks)
             continue
+        # A join has one execution only, so that no older one counts instead.
         progress = decision.draft.join(join.name)
         arrival = progress.arrivals.get(source.name)
         if arrival is not None and arrival[0] == source.id:
             progress.arrivals.remove(source.name)
-        if join.state == states.WAITING:  # the only execution of its name, so that no older one counts now
+        if join.state == states.WAITING:
             progress.missing.clear()
             _examine_others(decision, join, "")
 

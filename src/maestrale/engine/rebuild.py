@@ -24,7 +24,7 @@ def waited_for(task: TaskExecution, sub_workflows: Iterable[Child]) -> list[Chil
             newest[child.item_index] = child
     redo = task.runtime.get("redo")
     given_up = set(redo["indexes"][task.items_next :]) if redo else set()
-    since = task.attempt if task.items_count is None else task.runtime.get("since", 0)
+    since = max(task.runtime.get("since", 0), task.attempt if task.items_count is None else 0)
     return [
         child
         for index, child in newest.items()

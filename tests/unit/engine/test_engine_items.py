@@ -334,6 +334,25 @@ def test_a_timeout_ends_all_items() -> None:
     assert found.state == "SUCCESS"
 
 
+def test_items_that_were_still_to_start_when_a_sub_workflow_was_paused_start_after_the_resume() -> None:
+    world = World(
+        """
+        w: {tasks: {t: {with-items: "i in [0, 1, 2]", workflow: inner}}}
+        inner: {tasks: {a: {action: remote}}}
+        """,
+        steps=2,
+    )
+    world.auto = False
+    found = world.start()
+    assert len(found.children("t")) == 1
+    world.auto = True
+    found.pause()
+    assert found.states == {"t": "PAUSED"}
+    found.resume()
+    assert len(found.children("t")) == 3
+    assert found.task("t").cause == {"kind": "items"}
+
+
 # -- sub-workflows
 
 
