@@ -11,13 +11,14 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
 from maestrale.actions.egress import HttpSettings
 from maestrale.expressions.options import Options
-from maestrale.model.errors import MaestraleError
+from maestrale.model.errors import BadRequest, MaestraleError
+from maestrale.model.notifications import Publisher, checked_publishers
 
 PREFIX: Final = "MAESTRALE_"
 FILE_VARIABLE: Final = "MAESTRALE_CONFIG"
@@ -57,14 +58,23 @@ class ApiLimits(msgspec.Struct, frozen=True):
 
 class EngineSettings(msgspec.Struct, frozen=True):
     """`steps_per_decision`: tasks started in one decision, before others have their turn (at least 2).
-    `execution_field_size_limit_kb`: of input, params, results and published values, -1 for no limit."""
+    `execution_field_size_limit_kb`: of input, params, results and published values, -1 for no limit.
+    `merge_strategy`: what a published map does to one of the same name, "replace" it or "merge" with it."""
 
     steps_per_decision: int = 200
     execution_field_size_limit_kb: int = 1024
+    merge_strategy: Literal["replace", "merge"] = "replace"
 
     def __post_init__(self) -> None:
         if self.steps_per_decision < 2:
             raise ValueError("steps_per_decision must be at least 2")
+
+
+class ContextVersioningSettings(msgspec.Struct, frozen=True):
+    """`enabled`: where branches meet, the variable that was published more often along its branch wins, else
+    that of the branch that ended last. Change it (and `merge_strategy`) only while no workflow runs."""
+
+    enabled: bool = True
 
 
 class ExecutorSettings(msgspec.Struct, frozen=True):
@@ -81,6 +91,24 @@ class ActionsSettings(msgspec.Struct, frozen=True):
     deny: tuple[str, ...] = ()
 
 
+class NotifierSettings(msgspec.Struct, frozen=True):
+    """`notify`: publishers for every execution, besides those of its own `params.notify`; each a map, or
+    just the name of a type (`log`)."""
+
+    notify: tuple[dict[str, Any] | str, ...] = ()
+
+    def __post_init__(self) -> None:
+        try:
+            checked_publishers(self.publishers, "notify")
+        except BadRequest as error:
+            raise ValueError(str(error)) from None
+
+    @property
+    def publishers(self) -> list[Publisher]:
+        """The same, every one as a map."""
+        return [{"type": entry} if isinstance(entry, str) else entry for entry in self.notify]
+
+
 class LogSettings(msgspec.Struct, frozen=True):
     """`level`: debug, info, warning or error."""
 
@@ -94,10 +122,12 @@ class Settings(msgspec.Struct, frozen=True):
     database: DatabaseSettings = DatabaseSettings()
     api: ApiLimits = ApiLimits()
     engine: EngineSettings = EngineSettings()
+    context_versioning: ContextVersioningSettings = ContextVersioningSettings()
     executor: ExecutorSettings = ExecutorSettings()
     actions: ActionsSettings = ActionsSettings()
     std_http: HttpSettings = HttpSettings()
     expressions: Options = Options()
+    notifier: NotifierSettings = NotifierSettings()
     log: LogSettings = LogSettings()
 
 

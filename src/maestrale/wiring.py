@@ -16,18 +16,21 @@ from typing import TYPE_CHECKING
 from maestrale.actions.base import ActionSettings
 from maestrale.actions.registry import Registry
 from maestrale.config import Settings, database_url
-from maestrale.engine.decision import Limits
+from maestrale.engine.decision import DataFlow, Limits
 from maestrale.expressions import template
-from maestrale.runtime.engine import Engine
+from maestrale.runtime.engine import Engine, system_clock
 from maestrale.runtime.recovery import recover
+from maestrale.runtime.upkeep import Upkeep
 from maestrale.services import Services
 from maestrale.services.action_executions import ActionExecutions
 from maestrale.services.actions import Actions
 from maestrale.services.definitions import Definitions
+from maestrale.services.environments import Environments
 from maestrale.services.executions import Executions
 from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
 from maestrale.services.why import Why
+from maestrale.services.workbooks import Workbooks
 from maestrale.store.database import Database
 from maestrale.store.lock import DatabaseLock
 from maestrale.store.processes import register, unregister
@@ -74,10 +77,15 @@ class Service:
             limits=Limits(
                 steps=settings.engine.steps_per_decision,
                 field_size_kb=settings.engine.execution_field_size_limit_kb,
+                data_flow=DataFlow(
+                    merges_maps=settings.engine.merge_strategy == "merge",
+                    versioning=settings.context_versioning.enabled,
+                ),
             ),
             asynchronous=settings.executor.asynchronous,
             threads=settings.executor.threads,
         )
+        self.upkeep = Upkeep(self.database, self.engine, system_clock)
 
     @property
     def path(self) -> Path:
@@ -103,6 +111,7 @@ class Service:
         ).result()
         self.engine.start()
         recover(self.database, self.engine)
+        self.upkeep.start()
 
     def warm_up(self) -> None:
         """Load soon, beside the work, what first uses would have to wait for."""
@@ -112,6 +121,7 @@ class Service:
 
     def stop(self, grace: float | None = None) -> None:
         """Give running actions their grace (seconds, by default as set), commit, and close."""
+        self.upkeep.stop()
         self.engine.stop(self.settings.server.grace if grace is None else grace)
         self.database.write(unregister, self.process_id).result()
         self.database.close()
@@ -121,15 +131,16 @@ class Service:
         """The use cases."""
         return Services(
             definitions=Definitions(self.database),
-            executions=Executions(self.database, self.engine),
+            workbooks=Workbooks(self.database, self.registry, self.engine),
+            environments=Environments(self.database),
+            executions=Executions(self.database, self.engine, publishers=self.settings.notifier.publishers),
             tasks=Tasks(self.database, self.engine),
             action_executions=ActionExecutions(
                 self.database,
                 self.engine,
-                self.registry,
                 allow_deletion=self.settings.api.allow_action_execution_deletion,
             ),
-            actions=Actions(self.registry),
+            actions=Actions(self.database, self.registry, self.engine),
             operations=Operations(self.database),
             why=Why(self.database, self.engine.programs),
         )

@@ -60,11 +60,9 @@ def _defined(api: Api) -> None:
         ("DELETE", "/v2/executions/none", {}, 404, "none"),
         ("GET", "/v2/tasks/none", {}, 404, "Task execution not found [id=none]"),
         ("GET", "/v2/action_executions/none", {}, 404, "ActionExecution not found [id=none]"),
-        ("POST", "/v2/action_executions", {"json": {"name": "std.ehco"}}, 400, "did you mean std.echo"),
+        ("POST", "/v2/action_executions", {"json": {"name": "std.ehco"}}, 400, "did you mean 'std.echo'?"),
         ("POST", "/v2/action_executions", {"json": {"name": "std.echo"}}, 400, "missing=['output']"),
-        ("POST", "/v2/action_executions", {"json": {"name": "std.noop", "params": {"target": "x"}}}, 400,
-         "not supported"),
-        ("POST", "/v2/workbooks", {"content": "x"}, 404, "not supported by this version yet"),
+        ("POST", "/v2/cron_triggers", {"json": {}}, 404, "not supported by this version yet"),
         ("GET", "/v3/nothing", {}, 404, "/v3/nothing"),
         ("PATCH", "/v2/workflows", {}, 405, "PATCH"),
     ],
@@ -107,15 +105,27 @@ def test_large_values_come_back_whole(api: Api) -> None:
     assert json.loads(found["input"]) == {"name": name}
 
 
+@pytest.mark.parametrize("truth", ["true", "neq:false", "in:1,yes"])
+def test_lists_can_be_filtered_by_flags(api: Api, truth: str) -> None:
+    api.run("asked", input={"name": "x"})
+    assert api.names("tasks", processed=truth)
+    assert api.names("action_executions", accepted=truth)
+    assert not api.names("tasks", processed=truth, name="none")
+    assert api.names("tasks", processed="false") == []
+
+
 PATHS = (
     "/v2/workflows", "/v2/workflows/x", "/v2/workflows/validate", "/v2/executions", "/v2/executions/x",
     "/v2/executions/x/tasks", "/v2/executions/x/report", "/v2/executions/x/why", "/v2/tasks/x/restart",
     "/v2/tasks", "/v2/tasks/x", "/v2/action_executions",
-    "/v2/action_executions/x", "/v2/actions", "/v2/actions/std.echo",
+    "/v2/action_executions/x", "/v2/actions", "/v2/actions/std.echo", "/v2/actions/x/n", "/v2/workbooks",
+    "/v2/actions/validate", "/v2/workbooks/x", "/v2/workbooks/validate", "/v2/environments",
+    "/v2/environments/x",
 )  # fmt: skip
 ARGUMENTS = (
     "limit", "marker", "sort_keys", "sort_dirs", "fields", "name", "state", "tags", "created_at", "nulls",
-    "workflow_id", "include_output", "namespace", "max_depth", "input",
+    "workflow_id", "include_output", "namespace", "max_depth", "input", "scope", "is_system", "variables",
+    "processed", "accepted", "description",
 )  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
@@ -123,7 +133,12 @@ JSON = st.recursive(
     max_leaves=6,
 )
 BODIES = st.dictionaries(
-    st.sampled_from(["name", "workflow_name", "input", "params", "state", "id", "output", "reset", "env"]),
+    st.sampled_from(
+        [
+            *("name", "workflow_name", "input", "params", "state", "id", "output", "reset", "env"),
+            *("variables", "scope", "description"),
+        ]
+    ),
     JSON,
     max_size=4,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from api_service import NOBODY, Api, assert_fault
 
 pytest_plugins = ["api_fixtures"]
@@ -32,6 +33,11 @@ held:
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _defined(api: Api) -> None:
+    api.define(TEXT)
+
+
 def restart(api: Api, task_id: str, **body: Any) -> Any:
     answer = api("POST", f"/v2/tasks/{task_id}/restart", json=body or None)
     assert answer.status_code == 200, answer.text
@@ -39,7 +45,6 @@ def restart(api: Api, task_id: str, **body: Any) -> Any:
 
 
 def test_restart_of_a_successful_execution(api: Api) -> None:
-    api.define(TEXT)
     execution = api.run("sums", input={"n": 1})
     assert json.loads(execution["output"]) == {"n": 20}
     before = api.tasks(execution["id"])

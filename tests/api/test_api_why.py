@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import pytest
 from api_service import NOBODY, Api, assert_fault
 
 pytest_plugins = ["api_fixtures"]
@@ -53,6 +54,11 @@ slow:
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _defined(api: Api) -> None:
+    api.define(TEXT)
+
+
 def why(api: Api, identifier: str, kind: str = "executions") -> Any:
     return api.get(f"/v2/{kind}/{identifier}/why")
 
@@ -84,7 +90,6 @@ def end(api: Api, execution_id: str) -> None:
 
 
 def test_a_join_below_a_sub_workflow_down_to_an_outside_party(api: Api) -> None:
-    api.define(TEXT)
     top = api.start("outer")["id"]
     settled(api, top, "call")
     inner = child_of(api, top, "call")

@@ -74,11 +74,19 @@ def test_there_are_examples() -> None:
     assert len(EXAMPLES) >= 4
 
 
+def test_the_index_names_every_example() -> None:
+    index = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
+    files = {file.name for file in (ROOT / "examples").iterdir() if file.is_file()} - {"README.md"}
+    assert {name for name in files if f"]({name})" not in index} == set()
+
+
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
 def test_an_example_is_valid(file: Path, tmp_path: Path) -> None:
     done = run(["-m", "maestrale.cli.main", "validate", str(file)], tmp_path)
     assert done.returncode == 0, done.stdout
     assert ": error: " not in done.stdout
+    warned = file.name == "hello_world_blog.yaml"  # kept as it was printed, with its typographic quote
+    assert done.stdout.count(": warning: ") == warned
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)

@@ -95,6 +95,7 @@ def _wait_for_all(server: Server, ids: list[str]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("seed", "safe"), [(1, False), (2, True)])
+@pytest.mark.covers("eng.restart", "eng.integrity", "dsl.policy.safe_rerun")
 def test_everything_ends_after_a_kill(tmp_path: Path, seed: int, safe: bool) -> None:
     """All acknowledged executions end as they should; no started call is repeated without leave."""
     chance = random.Random(seed)

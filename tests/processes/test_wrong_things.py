@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 
@@ -65,7 +66,6 @@ def test_run_names_task_action_error_and_line(tmp_path: Path) -> None:
         (HELLO.replace("publish:", "publsh:"), ["line 8", "publsh", "did you mean 'publish'"]),
         (HELLO + "      on-success: greeet\n", ["line 9", "Task 'greeet' not found", "greet"]),
         (HELLO.replace("$.name", "$.name +"), ["line 7", "$.name +"]),
-        (HELLO + "      target: elsewhere\n", ["line 9", "'target' is not supported by this version yet"]),
     ],
 )
 def test_bad_definition(tmp_path: Path, text: str, parts: list[str]) -> None:
@@ -77,6 +77,85 @@ def test_bad_definition(tmp_path: Path, text: str, parts: list[str]) -> None:
         assert ran.code == 1
         for part in parts:
             assert part.replace("`", "'") in (ran.out + ran.err).replace("`", "'"), (command, part, ran)
+
+
+BOOK = """version: '2.0'
+name: book
+workflows:
+  inner: {input: [n], output: {n: <% $.n %>}, tasks: {t: {action: std.noop}}}
+  outer:
+    output: {n: <% $.n %>}
+    tasks:
+      t: {workflow: inner n=7, publish: {n: <% task().result.n %>}}
+  broken:
+    tasks:
+      t:
+        action: std.fail
+"""
+ACTIONS = "version: '2.0'\ngreet:\n  base: std.echo output=1\n"
+
+
+def test_a_workflow_of_a_workbook_runs(tmp_path: Path) -> None:
+    """By its short or full name; a failure has its line in the file."""
+    path = tmp_path / "book.yaml"
+    path.write_text(BOOK)
+    ran = maestrale(tmp_path, "run", str(path), "outer")
+    assert (ran.code, json.loads(ran.out)) == (0, {"n": 7})
+    ran = maestrale(tmp_path, "run", "-q", str(path), "book.outer")
+    assert (ran.code, json.loads(ran.out), ran.err) == (0, {"n": 7}, "")
+    ran = maestrale(tmp_path, "run", str(path), "broken")
+    assert ran.code == 1
+    assert "book.yaml, line 12" in ran.err
+    ran = maestrale(tmp_path, "run", str(path))
+    assert (ran.code, "name one of: book.inner, book.outer, book.broken" in ran.err) == (1, True)
+    ran = maestrale(tmp_path, "run", str(path), "nobody")
+    assert (ran.code, "has no workflow 'nobody'" in ran.err) == (1, True)
+    path.write_text(BOOK.replace("n=7", "n=8"))
+    ran = maestrale(tmp_path, "run", str(path), "outer")
+    assert json.loads(ran.out) == {"n": 8}
+    assert "the stored workbook 'book' was replaced" in ran.err
+
+
+def test_ad_hoc_actions_alone_do_not_run(tmp_path: Path) -> None:
+    """The message says what can be done with them."""
+    (tmp_path / "a.yaml").write_text(ACTIONS)
+    ran = maestrale(tmp_path, "run", "a.yaml")
+    assert ran.code == 1
+    assert "mistral action-create a.yaml" in ran.err
+
+
+def test_every_kind_of_text_is_validated(tmp_path: Path, hello: Path) -> None:
+    """What a file holds is found out."""
+    (tmp_path / "book.yaml").write_text(BOOK)
+    (tmp_path / "actions.yaml").write_text(ACTIONS)
+    ran = maestrale(tmp_path, "validate", hello.name, "book.yaml", "actions.yaml")
+    assert (ran.code, ran.out.splitlines()) == (
+        0,
+        [
+            f"{hello.name}: valid (hello)",
+            "book.yaml: valid workbook (book, book.inner, book.outer, book.broken)",
+            "actions.yaml: valid ad-hoc actions (greet)",
+        ],
+    )
+    (tmp_path / "book.yaml").write_text(BOOK.replace("name: book\n", "").replace("std.fail", "std.fail x"))
+    (tmp_path / "actions.yaml").write_text(
+        ACTIONS.replace("base:", "input: [x]\n  bases:") + "more: {base: 1}\n"
+    )
+    ran = maestrale(tmp_path, "validate", "book.yaml", "actions.yaml")
+    assert ran.code == 1
+    assert "'name' is a required property" in ran.out
+    assert "'base' is a required property" in ran.out
+
+
+def test_a_key_without_effect(tmp_path: Path) -> None:
+    """It is pointed out, and the workflow runs."""
+    path = tmp_path / "targeted.yaml"
+    path.write_text(HELLO + "      target: elsewhere\n")
+    for command in (("validate", str(path)), ("run", str(path), "-i", "name=x")):
+        ran = maestrale(tmp_path, *command)
+        assert ran.code == 0, ran
+        assert "line 9" in ran.out + ran.err
+        assert "'target' has no effect: there is one executor" in ran.out + ran.err
 
 
 def test_input_problems(tmp_path: Path, hello: Path) -> None:

@@ -87,6 +87,52 @@ SCENARIOS = {
             d: {action: remote}
             e: {join: one, action: remote}
     """,
+    "broken": """
+        w:
+          tasks:
+            t:
+              with-items: i in [0, 1, 2, 3]
+              concurrency: 3
+              workflow: leaf
+              input: {n: "<% switch($.i = 2 and not env().get(again) => $.nope, true => $.i) %>"}
+              on-success: u
+            u:
+              with-items: i in [0, 1, 2]
+              action: remote
+              input: {n: "<% switch($.i = 2 and not env().get(again) => $.nope, true => $.i) %>"}
+              keep-result: false
+            beside:
+              action: remote
+              publish: {x: <% task().result %>}
+              on-success: [{u: <% $.x %>}, {noop: <% 7 > $.x %>}]
+        leaf:
+          input: [n]
+          output: {n: <% $.n + 1 %>}
+          tasks: {x: {action: remote, publish-on-error: {e: <% task().result + 1 %>}}}
+    """,
+    "ends": """
+        w:
+          tasks:
+            a: {action: remote, on-success: [items, child, succeed], on-error: [items, j, fail]}
+            b: {action: remote, on-complete: [j, child]}
+            items: {with-items: "i in [1, 2, 3, 4, 5]", concurrency: 2, action: remote, on-complete: j}
+            child: {workflow: sub, on-complete: quick}
+            quick: {retry: {count: 2, delay: 0}, fail-on: true, on-error: j}
+            j: {join: 2, action: remote, retry: {count: 1, delay: 0}}
+        sub:
+          tasks: {s: {action: remote, on-success: [{s: <% task().result = bad %>}, fail]}, r: {on-success: s}}
+    """,
+    "loop": """
+        w:
+          tasks:
+            s: {on-success: [a, k]}
+            a: {action: remote, on-success: b, on-error: j}
+            b: {action: remote, on-success: [{a: <% task().result = bad %>}, {e: <% task().result = good %>}]}
+            e: {action: remote, on-success: [j, z]}
+            k: {action: remote, on-complete: [z, j]}
+            j: {join: all, on-complete: z}
+            z: {join: 2, action: remote}
+    """,
     "reverse": """
         w:
           type: reverse

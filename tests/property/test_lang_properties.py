@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml as pyyaml
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from maestrale.expressions.template import SyntaxProblem
 from maestrale.lang import yaml as lang_yaml
@@ -21,6 +22,7 @@ from maestrale.lang.parse import (
     parse_workbook,
     parse_workflows,
 )
+from maestrale.lang.schema import Kind, schema
 from maestrale.lang.spec import ClauseSpec, Path, TaskSpec, TransitionSpec, WorkflowSpec
 from maestrale.lang.texts import dump
 from maestrale.lang.yaml import load
@@ -202,6 +204,24 @@ def test_no_data_crashes_the_parser(body: Any, in_tasks: bool) -> None:
         spec = workflows.specs[0]
         build_graph(spec)
         assert all(path in spec.positions for path in paths_of(body))
+
+
+VALIDATORS = {kind: Draft202012Validator(schema(kind)) for kind in get_args(Kind)}
+
+
+@QUIET
+@given(st.dictionaries(st.sampled_from(KEYS) | texts, loose_data, max_size=4), texts, st.booleans())
+def test_the_schema_for_editors_accepts_what_the_parser_does(body: Any, name: str, in_tasks: bool) -> None:
+    body = {"tasks": {name: body, "b": {"action": "std.noop"}}} if in_tasks else body
+    listed = {"version": "2.0", name: body}
+    book = {"version": "2.0", "name": name, "workflows": {name: body}, "actions": {"a": body}}
+    for kind, data, errors in (
+        ("workflow", listed, parse_workflows(dump(listed)).errors),
+        ("action", listed, parse_actions(dump(listed)).errors),
+        ("workbook", book, parse_workbook(dump(book)).errors),
+    ):
+        if not errors:
+            assert [error.message for error in VALIDATORS[kind].iter_errors(load(dump(data)).data)] == []
 
 
 names = st.from_regex(r"[a-z][\w-]{0,8}", fullmatch=True).filter(lambda name: name != "version")

@@ -22,6 +22,7 @@ from maestrale.engine.events import (
     StopRequested,
 )
 from maestrale.model.errors import EvaluationError, Forbidden, InvalidState, NotFound, Unavailable
+from maestrale.store.executions import INDEXES_PER_STATEMENT
 from maestrale.store.tables import execution_heads
 
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
@@ -318,6 +319,7 @@ inner:
 # -- starting under an id of the client's
 
 
+@pytest.mark.covers("eng.idempotent_start")
 def test_start_with_an_id_is_idempotent(world: World) -> None:
     world.define(TWO_STEPS)
 
@@ -551,3 +553,20 @@ def test_commands_that_arrive_while_stopping_are_answered(world: World) -> None:
     table = execution_heads.c
     assert world.database.read(lambda c: c.execute(select(table.id)).all()).result()
     assert all(world.execution(identifier)["state"] == "PAUSED" for identifier in paused)
+
+
+def test_a_rerun_repeats_more_items_than_fit_into_one_statement(world: World) -> None:
+    count = 2 * INDEXES_PER_STATEMENT + 1
+    row = world.run(f"""
+version: '2.0'
+wf:
+  tasks:
+    t: {{with-items: i in <% range({count}).toList() %>, action: std.fail}}
+""")
+    task_id = world.task(row["id"], "t")["id"]
+
+    world.send(row["id"], RerunRequested(task_id, reset=False))
+
+    assert world.end(row["id"])["state"] == "ERROR"
+    found = [(a["attempt"], a["accepted"]) for a in world.actions(row["id"])]
+    assert sorted(found) == [(0, False)] * count + [(1, True)] * count

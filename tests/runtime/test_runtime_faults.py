@@ -19,7 +19,7 @@ from maestrale.actions.base import action
 from maestrale.engine.events import PauseRequested, ResumeRequested, StopRequested
 from maestrale.model.errors import BadRequest, MaestraleError
 from maestrale.model.values import Json, Secret
-from maestrale.runtime import commits, loop
+from maestrale.runtime import commits, loading, loop
 from maestrale.runtime.requests import StartWorkflow
 from maestrale.runtime.slots import Pending
 from maestrale.store import mail
@@ -303,6 +303,7 @@ child:
     ids=["full", "full-twice", "odd", "odd-twice", "mail"],
 )
 @pytest.mark.parametrize("when", ["start", "result", "command"])
+@pytest.mark.covers("eng.integrity")
 def test_a_commit_that_fails_is_repeated_and_nothing_is_lost(
     gated: World, gate: Gate, monkeypatch: pytest.MonkeyPatch, errors: list[Exception], when: str
 ) -> None:
@@ -427,7 +428,7 @@ def test_a_read_that_the_database_refuses_is_repeated(
     gate.wait()
     errors: list[Exception] = [refusal()]
     monkeypatch.setattr(loop, "READ_AGAIN_AFTER", 0.05)
-    monkeypatch.setattr(loop, "load_execution", _failing(load_execution, errors))
+    monkeypatch.setattr(loading, "load_execution", _failing(load_execution, errors))
     gated.engine.loop.post(gated.engine.loop._slots[identifier].forget)
 
     gate.open("fine")

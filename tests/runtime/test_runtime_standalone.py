@@ -65,6 +65,7 @@ def gated(path: Path, gate: Gate) -> Iterator[World]:
 
 
 @pytest.mark.parametrize("wait", [False, True])
+@pytest.mark.covers("eng.action.run_alone")
 def test_an_unsaved_action_answers_with_its_result(world: World, wait: bool) -> None:
     ran = world.run_action("std.echo", {"output": [1]}, wait=wait)
 
@@ -113,6 +114,7 @@ def test_a_failing_action(gated: World, save: bool) -> None:
 
 
 @pytest.mark.parametrize("save", [False, True])
+@pytest.mark.covers("eng.action.timeout")
 def test_a_timeout(gated: World, gate: Gate, save: bool) -> None:
     ran = gated.run_action("test.gate", timeout=0.05, save=save, wait=True)
 
@@ -246,7 +248,9 @@ def test_more_actions_than_places(path: Path) -> None:
             for n in range(10)
         ]
         block.wait(3)
-        queued = [row["queued"] for row in world.actions()]
+        rows = world.until(lambda: found if len(found := world.actions()) == 5 else None)
+        assert rows is not None
+        queued = [row["queued"] for row in rows]
         block.open()
         results = [future.result(PATIENCE).result for future in futures]
 
@@ -268,3 +272,9 @@ def test_whoever_waits_is_answered_when_the_service_stops(path: Path) -> None:
     for future in futures:
         with pytest.raises(Unavailable):
             future.result(5)
+
+
+def test_the_target_is_stored(world: World) -> None:
+    ran = world.run_action("std.noop", save=True, wait=True, target="elsewhere")
+    assert ran.action_id is not None
+    assert world.action(ran.action_id)["target"] == "elsewhere"

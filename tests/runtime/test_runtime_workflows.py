@@ -118,6 +118,7 @@ child:
 """
 
 
+@pytest.mark.covers("eng.subworkflow.tree")
 def test_one_sub_workflow(world: World) -> None:
     row = world.run(PARENT, input={"values": [21]})
 
@@ -135,6 +136,20 @@ def test_fifty_sub_workflows(world: World) -> None:
     children = world.children(row["id"])
     assert sorted(child["item_index"] for child in children) == list(range(50))
     assert all(child["accepted"] for child in children)
+
+
+@pytest.mark.covers("eng.parallel_scale", "dsl.join.all")
+def test_a_thousand_parallel_tasks_meet(world: World) -> None:
+    names = [f"t{number}" for number in range(1000)]
+    tasks = "".join(f"    {name}: {{action: std.echo output=1, on-success: meet}}\n" for name in names)
+    text = f"version: '2.0'\nwide:\n  tasks:\n{tasks}    meet: {{join: all}}\n"
+
+    row = world.run(text)
+
+    assert row["state"] == "SUCCESS"
+    found = world.tasks(row["id"])
+    assert sorted(task["name"] for task in found) == sorted([*names, "meet"])
+    assert {task["state"] for task in found} == {"SUCCESS"}
 
 
 def test_a_failing_sub_workflow_is_the_error_of_its_task(world: World) -> None:
@@ -158,6 +173,7 @@ inner:
     assert world.task_states(row["id"]) == {"t": "ERROR"}
 
 
+@pytest.mark.covers("eng.subworkflow.tree")
 def test_sub_workflows_three_levels_deep(world: World) -> None:
     row = world.run("""
 version: '2.0'
@@ -368,6 +384,24 @@ def test_held_timers_go_on_after_resume(path: Path) -> None:
         world.send(identifier, ResumeRequested())
 
         world.until(lambda: world.task(identifier, "slow")["state"] == "RUNNING")
+
+
+def test_what_stands_before_an_end_runs_on(path: Path) -> None:
+    with World(path, steps=2) as world:
+        row = world.run("""
+version: '2.0'
+wf:
+  tasks:
+    beside: {action: std.echo output=1 delay=0.05}
+    t1: {on-success: [before, 'fail msg="now"', after]}
+    before: {with-items: i in <% range(9).toList() %>, action: std.echo output=<% $.i %> delay=0.02}
+    after: {action: std.noop}
+""")
+        assert (row["state"], row["state_info"]) == ("ERROR", "now")
+        expected = {"beside": "SUCCESS", "t1": "SUCCESS", "before": "SUCCESS"}
+        world.until(lambda: world.task_states(row["id"]) == expected)
+        outputs = [a["output"] for a in world.actions(row["id"]) if a["item_index"] is not None]
+        assert sorted(outputs) == list(range(9))
 
 
 def test_tasks_and_executions_are_answered_from_committed_rows(world: World) -> None:

@@ -9,13 +9,16 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import Router
 from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 
+from maestrale.api.actions import ActionRoutes
 from maestrale.api.answers import explain, explain_http
 from maestrale.api.definitions import DefinitionRoutes
+from maestrale.api.environments import EnvironmentRoutes
 from maestrale.api.executions import ExecutionRoutes
 from maestrale.api.guard import Guard
 from maestrale.api.operations import OperationRoutes
 from maestrale.api.settings import ApiSettings
 from maestrale.api.why import WhyRoutes
+from maestrale.api.workbooks import WorkbookRoutes
 from maestrale.model.errors import MaestraleError
 from maestrale.services import Services
 
@@ -24,7 +27,10 @@ def create_app(services: Services, settings: ApiSettings, welcome: Callable[[str
     """The REST API v2 over these use cases; `welcome` makes the page at `/` from the server's address."""
     routes = [
         *OperationRoutes(services, welcome).routes(),
+        *WorkbookRoutes(services, settings).routes(),
         *DefinitionRoutes(services, settings).routes(),
+        *ActionRoutes(services, settings).routes(),
+        *EnvironmentRoutes(services, settings).routes(),
         *ExecutionRoutes(services, settings).routes(),
         *WhyRoutes(services).routes(),
     ]

@@ -192,7 +192,7 @@ class ExecutionRoutes:
         change = TaskChange(
             state=text_of(content, "state"),
             reset=flag_of(content, "reset"),
-            environment=json_of(content, "env") or None,
+            environment=_environment(content),
             name=text_of(content, "name"),
             workflow_name=text_of(content, "workflow_name"),
         )
@@ -206,8 +206,7 @@ class ExecutionRoutes:
             planned = await self._tasks.plan_restart(caller_of(request), _id(request))
             answer: Row = {"dry_run": True}
         else:
-            environment = json_of(content, "env") or None
-            row, planned = await self._tasks.restart(caller_of(request), _id(request), environment)
+            row, planned = await self._tasks.restart(caller_of(request), _id(request), _environment(content))
             answer = _task(row)
         return json_answer(answer | {"tasks": [msgspec.to_builtins(task) for task in planned]})
 
@@ -325,6 +324,14 @@ def _task(row: Row, fields: tuple[str, ...] | None = None) -> Row:
     if shown.get("published_global") in (None, "{}") and (fields is None or "published_global" not in fields):
         shown.pop("published_global", None)
     return shown
+
+
+def _environment(content: dict[str, Json]) -> Json:
+    """A map, also as text that holds JSON, or the name of a stored environment; None if nothing is given."""
+    given = content.get("env")
+    if isinstance(given, str) and not given.lstrip().startswith("{"):
+        return given or None
+    return json_of(content, "env") or None
 
 
 def _output(content: dict[str, Json]) -> Json:

@@ -13,10 +13,7 @@ from maestrale.api.listing import base_url
 from maestrale.api.routing import route
 from maestrale.services import Services
 
-NOT_YET = (
-    "workbooks", "environments", "cron_triggers", "event_triggers", "code_sources", "dynamic_actions",
-    "services",
-)  # fmt: skip
+NOT_YET = ("cron_triggers", "event_triggers", "code_sources", "dynamic_actions", "services")
 
 
 class OperationRoutes:

@@ -11,7 +11,17 @@ from maestrale.model.values import timestamp_text
 
 TIMES: Final = frozenset({"created_at", "updated_at", "started_at", "finished_at"})
 DOCUMENTS: Final = frozenset(
-    {"input", "output", "params", "published", "published_global", "result", "runtime_context", "interface"}
+    {
+        "input",
+        "output",
+        "params",
+        "published",
+        "published_global",
+        "result",
+        "runtime_context",
+        "interface",
+        "variables",
+    }
 )
 
 
@@ -26,13 +36,27 @@ def presented_all(rows: list[Row]) -> list[Row]:
 
 
 def presented_definition(row: Row) -> Row:
-    """A workflow as reads show it: `input` is for people and no document."""
+    """A workflow or an ad-hoc action as reads show it: `input` is for people and no document."""
     return {name: value if name == "input" else _shown(name, value) for name, value in row.items()}
 
 
-def presented_upload(row: Row) -> Row:
-    """A workflow in the answer to an upload: `interface` is an object, what is not set is absent."""
-    shown = presented_definition(row) | {"interface": msgspec.json.decode(row["interface"])}
+def presented_workflow_upload(row: Row) -> Row:
+    """A workflow in the answer to an upload: `interface` is an object."""
+    return without_nulls(presented_definition(row) | {"interface": msgspec.json.decode(row["interface"])})
+
+
+def presented_action(row: Row) -> Row:
+    """An action; a built-in one has no tags, and no times, which clients know as empty texts."""
+    is_built_in = row.get("_is_built_in")
+    shown = presented_definition({name: value for name, value in row.items() if name != "_is_built_in"})
+    if is_built_in:
+        shown |= {name: "" for name in ("created_at", "updated_at") if name in shown}
+        shown |= {"tags": None} if "tags" in shown else {}
+    return shown
+
+
+def without_nulls(shown: Row) -> Row:
+    """The form of answers to creates: what is not set is absent."""
     return {name: value for name, value in shown.items() if value is not None}
 
 

@@ -10,12 +10,16 @@ from typing import Any, TypeVar
 
 from maestrale.cli.client import ApiError, Client
 from maestrale.cli.resources import Resource as Row
+from maestrale.cli.resources import Workbooks as Books
+from maestrale.cli.resources import Workflows
 from maestrale.config import Settings
 from maestrale.model.errors import Conflict, NotFound
 from maestrale.model.listing import Filter, Listing
 from maestrale.model.values import Json
 from maestrale.services.access import OPERATOR
+from maestrale.services.definitions import Definitions
 from maestrale.services.executions import NewExecution
+from maestrale.services.workbooks import Workbooks
 from maestrale.wiring import Service
 
 T = TypeVar("T")
@@ -34,10 +38,10 @@ class Embedded:
         self._service.engine.loop.listeners.append(lambda _: self._changed.set())
         self._service.start()
 
-    def save(self, text: str, names: Iterable[str]) -> list[str]:
-        """Store the workflows; those that were there with another text."""
-        definitions = self._services.definitions
-        known = {name: self._definition(name) for name in names}
+    def save(self, text: str, names: Iterable[str], *, is_workbook: bool) -> list[str]:
+        """Store the workflows or the workbook; the names of what was there with another text."""
+        definitions = self._services.workbooks if is_workbook else self._services.definitions
+        known = {name: self._definition(definitions, name) for name in names}
         replaced = []
         if all(found is None for found in known.values()):
             self._do(definitions.create(OPERATOR, text))
@@ -55,9 +59,9 @@ class Embedded:
             ) from None
         return replaced
 
-    def _definition(self, name: str) -> str | None:
+    def _definition(self, definitions: Definitions | Workbooks, name: str) -> str | None:
         try:
-            row = self._do(self._services.definitions.get(OPERATOR, name, ""))
+            row = self._do(definitions.get(OPERATOR, name, ""))
         except NotFound:
             return None
         text: str = row["definition"]
@@ -102,18 +106,19 @@ class Remote:
     def __init__(self, url: str) -> None:
         self._client = Client(url)
 
-    def save(self, text: str, names: Iterable[str]) -> list[str]:
-        """Store the workflows; those that were there with another text."""
-        known = {name: self._definition(name) for name in names}
+    def save(self, text: str, names: Iterable[str], *, is_workbook: bool) -> list[str]:
+        """Store the workflows or the workbook; the names of what was there with another text."""
+        definitions = self._client.workbooks if is_workbook else self._client.workflows
+        known = {name: self._definition(definitions, name) for name in names}
         if all(found is None for found in known.values()):
-            self._client.workflows.create(text)
+            definitions.create(text)
             return []
-        self._client.workflows.update(text)
+        definitions.update(text)
         return [name for name, found in known.items() if found is not None and found != text]
 
-    def _definition(self, name: str) -> str | None:
+    def _definition(self, definitions: Workflows | Books, name: str) -> str | None:
         try:
-            text: str = self._client.workflows.get(name)["definition"]
+            text: str = definitions.get(name)["definition"]
         except ApiError as error:
             if error.status == NotFound.status:
                 return None

@@ -16,7 +16,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
-from maestrale.cli.resources import ActionExecutions, Actions, Executions, Tasks, Workflows
+from maestrale.cli.resources import (
+    ActionExecutions,
+    Actions,
+    Environments,
+    Executions,
+    Tasks,
+    Workbooks,
+    Workflows,
+)
 
 if TYPE_CHECKING:  # httpx takes longer to load than everything else: only a Client needs it
     import ssl
@@ -94,11 +102,13 @@ class Client:
         )
         self.warnings: list[str] = []
         """What the server found odd in texts that it took, in the order of the requests."""
+        self.workbooks = Workbooks(self)
         self.workflows = Workflows(self)
         self.actions = Actions(self)
         self.executions = Executions(self)
         self.tasks = Tasks(self)
         self.action_executions = ActionExecutions(self)
+        self.environments = Environments(self)
 
     def __enter__(self) -> Self:
         return self

@@ -53,6 +53,11 @@ def or_none(field_name: str) -> Callable[[Resource], Cell]:
     return lambda resource: resource.get(field_name) or output.NONE
 
 
+def if_given(field_name: str) -> Callable[[Resource], Cell]:
+    """The same, but an answer without the field shows that it has none."""
+    return lambda resource: (resource[field_name] or output.NONE) if field_name in resource else None
+
+
 def write_many(columns: Iterable[Column], resources: Resources, given: Given) -> None:
     """Print objects in the style that was given."""
     shown = [column for column in columns if column.listed]
@@ -154,12 +159,16 @@ class ShowRow(Row):
     call: Callable[..., Resource | str]
     output_options: ClassVar[tuple[click.Option, ...]] = _SHOW_OUTPUT
 
+    def shown(self, given: Given) -> tuple[Column, ...]:  # noqa: ARG002
+        """The columns to print."""
+        return self.columns
+
     def run(self, client: Client, given: Given) -> None:
         answer = self.call(client, **self.own(given))
         if isinstance(answer, str):
             sys.stdout.write(answer)
         else:
-            write_single(self.columns, answer, given)
+            write_single(self.shown(given), answer, given)
 
 
 @dataclass(frozen=True, kw_only=True)

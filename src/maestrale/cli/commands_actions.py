@@ -7,8 +7,27 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from maestrale.cli.commands import Column, ListRow, Section, ShowRow, TextRow, or_none
-from maestrale.cli.commands_arguments import IDENTIFIER, NAME_OR_ID, NAMESPACE, json_or_file
+from maestrale.cli.commands import (
+    Column,
+    DeleteRow,
+    ListRow,
+    Section,
+    ShowRow,
+    TableRow,
+    TextRow,
+    ValidateRow,
+    or_none,
+)
+from maestrale.cli.commands_arguments import (
+    IDENTIFIER,
+    NAME_OR_ID,
+    NAMES_OR_IDS,
+    NAMESPACE,
+    PUBLIC,
+    UPDATE_BY_ID,
+    definition,
+    json_or_file,
+)
 from maestrale.cli.output import folded, json_text
 from maestrale.cli.resources import NOT_GIVEN
 
@@ -110,6 +129,51 @@ ACTIONS: Final = Section(
             arguments=(NAME_OR_ID, NAMESPACE),
             columns=ACTION_COLUMNS,
             call=lambda client, identifier, namespace: client.actions.get(identifier, namespace),
+        ),
+        TextRow(
+            name="action-get-definition",
+            words="action definition definition show",
+            help="Print the text of an ad-hoc action.",
+            arguments=(NAME_OR_ID, NAMESPACE),
+            call=lambda client, identifier, namespace: (
+                client.actions.get(identifier, namespace).get("definition") or "\n"
+            ),
+        ),
+        TableRow(
+            name="action-create",
+            words="action definition create",
+            help="Upload new ad-hoc actions, all those in a file.",
+            arguments=(definition("action"), NAMESPACE, PUBLIC),
+            columns=ACTION_COLUMNS,
+            call=lambda client, definition, namespace, public: client.actions.create(
+                definition, namespace, public
+            ),
+            hints={409: "To replace what is stored: mistral action-update {definition.path}"},
+        ),
+        TableRow(
+            name="action-update",
+            words="action definition update",
+            help="Replace ad-hoc actions by those in a file.",
+            arguments=(definition("action"), UPDATE_BY_ID, NAMESPACE, PUBLIC),
+            columns=ACTION_COLUMNS,
+            call=lambda client, definition, identifier, namespace, public: client.actions.update(
+                definition, namespace, public, identifier
+            ),
+            hints={404: "To upload it as a new one: mistral action-create {definition.path}"},
+        ),
+        DeleteRow(
+            name="action-delete",
+            words="action definition delete",
+            help="Delete ad-hoc actions.",
+            arguments=(NAMES_OR_IDS, NAMESPACE),
+            kind="action",
+            call=lambda client, identifier, namespace: client.actions.delete(identifier, namespace),
+        ),
+        ValidateRow(
+            name="action-validate",
+            help="Check the text of ad-hoc actions without storing it.",
+            arguments=(definition("action"),),
+            call=lambda client, definition: client.actions.validate(definition),
         ),
     ),
 )

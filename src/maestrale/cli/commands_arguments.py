@@ -36,6 +36,26 @@ def definition_file(name: str) -> DefinitionText:
         raise click.BadParameter(f"'{name}' is not UTF-8 text: {error}") from None
 
 
+class Fields(dict[str, Any]):
+    """What a file holds, which knows the file's name."""
+
+    path: str
+
+
+def fields_file(name: str) -> Fields:
+    """The fields of an object in the file `name`, which is JSON or YAML; of standard input if that is `-`."""
+    text = definition_file(name)
+    try:
+        content = json.loads(text)
+    except ValueError:
+        content = _parsed(text, f"in the file {name}", _plain_yaml)
+    if not isinstance(content, dict):
+        raise click.BadParameter(f"'{name}' holds no object: write `name: ...` and what belongs to it")
+    found = Fields(content)
+    found.path = name
+    return found
+
+
 def json_or_file(value: Any) -> Any:
     """What a JSON text or the file of that name holds; a default that is no text stays as it is."""
     return _parse(value, "JSON", json.loads) if isinstance(value, str) else value
@@ -43,9 +63,20 @@ def json_or_file(value: Any) -> Any:
 
 def yaml_or_file(value: str) -> Any:
     """What a YAML text or the file of that name holds."""
+    return _parse(value, "YAML", _plain_yaml)
+
+
+def _plain_yaml(text: str) -> Any:
+    """YAML as data that JSON can hold; dates stay text."""
     import yaml
 
-    return _parse(value, "YAML", yaml.safe_load)
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node: node.value)
+    content = yaml.load(text, Loader)
+    json.dumps(content)
+    return content
 
 
 def _parse(value: str, kind: str, read: Callable[[str], Any]) -> Any:
@@ -60,6 +91,10 @@ def _parse(value: str, kind: str, read: Callable[[str], Any]) -> Any:
     except (OSError, ValueError):  # no such file, or a text that cannot be the name of one
         text = value
         place = f"(neither {kind} nor the name of a file: {value})"
+    return _parsed(text, place, read)
+
+
+def _parsed(text: str, place: str, read: Callable[[str], Any]) -> Any:
     try:
         return read(text)
     except Exception as error:  # noqa: BLE001 (the YAML library has errors of its own)
@@ -73,6 +108,8 @@ def definition(kind: str) -> click.Argument:
 
 IDENTIFIER: Final = click.Argument(("identifier",), metavar="ID")
 IDENTIFIERS: Final = click.Argument(("identifiers",), nargs=-1, required=True, metavar="ID...")
+NAME: Final = click.Argument(("name",), metavar="NAME")
+NAMES: Final = click.Argument(("identifiers",), nargs=-1, required=True, metavar="NAME...")
 NAME_OR_ID: Final = click.Argument(("identifier",), metavar="NAME_OR_ID")
 NAMES_OR_IDS: Final = click.Argument(("identifiers",), nargs=-1, required=True, metavar="NAME_OR_ID...")
 NAMESPACE: Final = click.Option(("--namespace",), default="", help="Namespace of the definition.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, get_args
 
 import click
 
@@ -14,7 +14,10 @@ from maestrale.cli.running import read_input, run_file
 from maestrale.cli.serving import serve
 from maestrale.config import Settings
 from maestrale.lang.problems import describe
-from maestrale.services.parsing import parse_supported
+from maestrale.lang.schema import Kind, schema
+from maestrale.services.parsing import check_text
+
+VALID = {"workflow": "valid", "action": "valid ad-hoc actions", "workbook": "valid workbook"}
 
 _config_option = click.option(
     "--config", "config_file", type=click.Path(path_type=Path), help="Settings file (TOML)."
@@ -56,7 +59,8 @@ def run(
     """Run a workflow of FILE at once and print its output as JSON.
 
     No server is needed; if one owns the database, the work is handed to it. WORKFLOW may be left out if the
-    file has only one. Exits with 0 if the execution ends in SUCCESS, else with 1.
+    file has only one. If FILE is a workbook, it is one of its workflows. Exits with 0 if the execution ends
+    in SUCCESS, else with 1.
     """
     settings = _load({("database", "url"): database}, config_file)
     _configure_log(settings)
@@ -67,22 +71,33 @@ def run(
 @click.command("validate")
 @click.argument("files", nargs=-1, required=True, type=click.File("r", encoding="utf-8"))
 def validate(files: tuple[IO[str], ...]) -> None:
-    """Check workflow files: every problem with its place. Exits with 1 if there are errors."""
+    """Check files of workflows, ad-hoc actions or a workbook: every problem with its place.
+
+    Exits with 1 if there are errors.
+    """
     failed = False
     for file in files:
         try:
             text = file.read()
         except UnicodeDecodeError as error:
             raise click.ClickException(f"{file.name} is not a text in UTF-8: {error}") from None
-        parsed = parse_supported(text)
-        for problem in parsed.problems:
-            kind = "error" if problem.is_error else "warning"
-            click.echo(f"{file.name}: {kind}: {describe(problem)}")
-        failed = failed or bool(parsed.errors)
-        if not parsed.errors:
-            names = ", ".join(spec.name for spec in parsed.specs)
-            click.echo(f"{file.name}: valid ({names})")
+        checked = check_text(text)
+        has_errors = False
+        for problem in checked.problems:
+            click.echo(f"{file.name}: {'error' if problem.is_error else 'warning'}: {describe(problem)}")
+            has_errors = has_errors or problem.is_error
+        failed = failed or has_errors
+        if not has_errors:
+            click.echo(f"{file.name}: {VALID[checked.kind]} ({', '.join(checked.names)})")
     sys.exit(1 if failed else 0)
+
+
+@click.command("schema")
+@click.option("--kind", type=click.Choice(get_args(Kind)), default="workflow", show_default=True,
+              help="What the text holds: workflows, a workbook, or ad-hoc actions.")  # fmt: skip
+def show_schema(kind: Kind) -> None:
+    """Print the JSON Schema of definition texts, which editors use to complete and check them."""
+    click.echo(json.dumps(schema(kind), indent=2))
 
 
 @click.command("config")
@@ -105,7 +120,7 @@ def show_config(form: str, config_file: Path | None) -> None:
     click.echo(f"\ndatabase in use: {config.database_url(loaded.settings)}")
 
 
-COMMANDS = {"server": server, "run": run, "validate": validate, "config": show_config}
+COMMANDS = {"server": server, "run": run, "validate": validate, "schema": show_schema, "config": show_config}
 
 
 def _load(flags: dict[tuple[str, str], Any], file: Path | None) -> Settings:
@@ -121,3 +136,4 @@ def _configure_log(settings: Settings) -> None:
             f"Wrong value for log.level: {settings.log.level!r}", "debug, info, warning, error"
         )
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("maestrale.notifications").setLevel(logging.INFO)  # who asks for them wants to see them

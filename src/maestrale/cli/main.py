@@ -14,9 +14,11 @@ import click
 from maestrale import __version__
 from maestrale.cli import (
     commands_actions,
+    commands_environments,
     commands_executions,
     commands_tasks,
     commands_why,
+    commands_workbooks,
     commands_workflows,
 )
 from maestrale.cli.client import ClientError
@@ -26,10 +28,12 @@ from maestrale.model.errors import MaestraleError
 
 SECTIONS: Final = (
     commands_workflows.SECTION,
+    commands_workbooks.SECTION,
     commands_executions.SECTION,
     commands_tasks.SECTION,
     commands_actions.ACTIONS,
     commands_actions.EXECUTIONS,
+    commands_environments.SECTION,
     commands_why.SECTION,
 )
 """The commands that ask a server, as the help shows them."""
@@ -38,6 +42,7 @@ LOCAL: Final = {
     "server": "Run the service on this machine",
     "run": "Run a workflow file at once, without a server",
     "validate": "Check definition files without a server",
+    "schema": "Print the JSON Schema of definition files, for editors",
     "config": "Show the settings and where they come from",
 }
 """What `COMMANDS` in `cli/local.py` holds. That module loads the whole service, so its help stands here."""

@@ -112,24 +112,15 @@ class Collection:
         return f"/{self.path}/{quote(identifier, safe='')}"
 
 
-class Definitions(Collection):
-    """Kinds of objects that are uploaded as text, several in one text."""
-
-    def create(self, text: str, namespace: str = "", public: bool = False) -> Resources:
-        """Store every definition of `text`; `ApiError` 409 if one of them exists already."""
-        return self._upload("POST", f"/{self.path}", text, namespace, public)
-
-    def update(self, text: str, namespace: str = "", public: bool = False, identifier: str = "") -> Resources:
-        """Replace the definitions of `text`, or the one with the id or name `identifier`."""
-        path = self._item(identifier) if identifier else f"/{self.path}"
-        return self._upload("PUT", path, text, namespace, public)
+class Texts(Collection):
+    """Kinds of objects that are uploaded as text."""
 
     def get(self, identifier: str, namespace: str = "") -> Resource:
-        """The definition with this id, or this name in `namespace`."""
+        """The definition with this id (not of workbooks), or this name in `namespace`."""
         return self._get(identifier, _given(namespace=namespace))
 
     def delete(self, identifier: str, namespace: str = "") -> None:
-        """Remove the definition with this id, or this name in `namespace`."""
+        """Remove the definition with this id (not of workbooks), or this name in `namespace`."""
         self._connection.request("DELETE", self._item(identifier), query=_given(namespace=namespace))
 
     def validate(self, text: str) -> Resource:
@@ -137,9 +128,25 @@ class Definitions(Collection):
         answer: Resource = self._connection.request("POST", f"/{self.path}/validate", text=text)
         return answer
 
-    def _upload(self, method: str, path: str, text: str, namespace: str, public: bool) -> Resources:
+    def _upload(self, method: str, path: str, text: str, namespace: str, public: bool) -> Resource:
         query = {"scope": "public" if public else "private"} | _given(namespace=namespace)
-        answer = self._connection.request(method, path, query=query, text=text)
+        answer: Resource = self._connection.request(method, path, query=query, text=text)
+        return answer
+
+
+class Definitions(Texts):
+    """Kinds of which several may stand in one text."""
+
+    def create(self, text: str, namespace: str = "", public: bool = False) -> Resources:
+        """Store every definition of `text`; `ApiError` 409 if one of them exists already."""
+        return self._all_of(self._upload("POST", f"/{self.path}", text, namespace, public))
+
+    def update(self, text: str, namespace: str = "", public: bool = False, identifier: str = "") -> Resources:
+        """Replace the definitions of `text`, or the one with the id or name `identifier`."""
+        path = self._item(identifier) if identifier else f"/{self.path}"
+        return self._all_of(self._upload("PUT", path, text, namespace, public))
+
+    def _all_of(self, answer: Resource) -> Resources:
         # Updating one workflow by id is answered with the bare object.
         stored: Resources = answer.get(self.path, [answer])
         return stored
@@ -155,6 +162,40 @@ class Actions(Definitions):
     """Actions: built in, ad-hoc and dynamic ones."""
 
     path = "actions"
+
+
+class Workbooks(Texts):
+    """Workbooks; they go by their names only."""
+
+    path = "workbooks"
+
+    def create(self, text: str, namespace: str = "", public: bool = False) -> Resource:
+        """Store a workbook with its workflows and actions; `ApiError` 409 if it exists already."""
+        return self._upload("POST", "/workbooks", text, namespace, public)
+
+    def update(self, text: str, namespace: str = "", public: bool = False) -> Resource:
+        """Replace a workbook with its workflows and actions."""
+        return self._upload("PUT", "/workbooks", text, namespace, public)
+
+
+class Environments(Collection):
+    """Environments; they go by their names only."""
+
+    path = "environments"
+
+    def create(self, fields: Mapping[str, Any]) -> Resource:
+        """Store an environment: its `name`, and as one likes `variables`, `description` and `scope`."""
+        answer: Resource = self._connection.request("POST", "/environments", body=dict(fields))
+        return answer
+
+    def update(self, fields: Mapping[str, Any]) -> Resource:
+        """Change the environment of that `name`. Given `variables` replace all; what is not given stays."""
+        answer: Resource = self._connection.request("PUT", "/environments", body=dict(fields))
+        return answer
+
+    def delete(self, name: str) -> None:
+        """Remove the environment of that name."""
+        self._connection.request("DELETE", self._item(name))
 
 
 class Executions(Collection):

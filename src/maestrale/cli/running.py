@@ -6,18 +6,18 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterable
-from typing import Any, Protocol
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import click
 
 from maestrale.config import Settings
 from maestrale.lang.problems import describe, raise_for
-from maestrale.lang.spec import Position, WorkflowSpec
+from maestrale.lang.spec import Position, Problem, WorkflowSpec
 from maestrale.model import states
 from maestrale.model.errors import BadRequest
 from maestrale.model.values import Json
-from maestrale.services.parsing import parse_supported
+from maestrale.services.parsing import kind_of, parse_supported, parse_supported_workbook
 from maestrale.store.lock import DatabaseInUse
 
 Row = dict[str, Any]
@@ -30,8 +30,8 @@ ENDED = (states.SUCCESS, states.ERROR, states.CANCELLED, states.PAUSED)
 class Backend(Protocol):
     """Where the workflow runs."""
 
-    def save(self, text: str, names: Iterable[str]) -> list[str]:
-        """Store the workflows; the names of those that were there with another text."""
+    def save(self, text: str, names: Iterable[str], *, is_workbook: bool) -> list[str]:
+        """Store the workflows or the workbook; the names of what was there with another text."""
 
     def start(self, workflow: str, given: dict[str, Json]) -> str:
         """Start an execution; its id."""
@@ -76,18 +76,16 @@ def run_file(
     settings: Settings, text: str, file: str, workflow: str | None, given: dict[str, Json], is_quiet: bool
 ) -> int:
     """Run a workflow and report; the exit code."""
-    parsed = parse_supported(text)
-    for problem in parsed.problems:
-        if not problem.is_error:
-            click.echo(f"{file}: warning: {describe(problem)}", err=True)
-    raise_for(parsed.problems)
-    specs = {spec.name: spec for spec in parsed.specs}
-    name = _chosen(list(specs), workflow, file)
+    source = _read(text, file)
+    specs = {spec.name: spec for spec in source.workflows}
+    name = _chosen(list(specs), workflow, file, source.workbook)
     backend = _backend(settings)
     grace = None
     try:
-        for replaced in backend.save(text, list(specs)):
-            click.echo(f"Note: the stored workflow '{replaced}' was replaced by the one in {file}.", err=True)
+        kind = "workbook" if source.workbook else "workflow"
+        names = [source.workbook] if source.workbook else list(specs)
+        for replaced in backend.save(text, names, is_workbook=kind == "workbook"):
+            click.echo(f"Note: the stored {kind} '{replaced}' was replaced by the one in {file}.", err=True)
         execution_id = backend.start(name, given)
         if not is_quiet:
             click.echo(f"{name}: execution {execution_id}", err=True)
@@ -101,14 +99,49 @@ def run_file(
         backend.close(grace)
 
 
-def _chosen(names: list[str], workflow: str | None, file: str) -> str:
+class _Source(NamedTuple):
+    """The workflows of a file, and the workbook of which they are members."""
+
+    workflows: Sequence[WorkflowSpec]
+    workbook: str | None = None
+
+
+def _read(text: str, file: str) -> _Source:
+    """What a file holds; its warnings are shown. Raises `InvalidDefinition`, or BadRequest for actions."""
+    kind = kind_of(text)
+    if kind == "action":
+        raise BadRequest(
+            f"{file} holds ad-hoc actions, and only workflows can be run",
+            f"store them with `mistral action-create {file}`, then `mistral run-action NAME`",
+        )
+    if kind == "workflow":
+        parsed = parse_supported(text)
+        _show(parsed.problems, file)
+        return _Source(parsed.specs)
+    book = parse_supported_workbook(text)
+    _show(book.problems, file)
+    assert book.spec is not None, "a workbook that cannot be read has a problem"
+    return _Source(book.spec.workflows, book.spec.name)
+
+
+def _show(problems: list[Problem], file: str) -> None:
+    for problem in problems:
+        if not problem.is_error:
+            click.echo(f"{file}: warning: {describe(problem)}", err=True)
+    raise_for(problems)
+
+
+def _chosen(names: list[str], workflow: str | None, file: str, workbook: str | None) -> str:
+    """The full name of the workflow to run; members of a workbook may be called by their short names."""
     if workflow is None and len(names) == 1:
         return names[0]
+    shown = f"it has: {', '.join(names)}" if names else "it has none"
     if workflow is None:
-        raise BadRequest(f"{file} holds several workflows", f"name one of: {', '.join(names)}")
-    if workflow not in names:
-        raise BadRequest(f"{file} has no workflow '{workflow}'", f"it has: {', '.join(names)}")
-    return workflow
+        raise BadRequest(f"{file} holds {len(names) or 'no'} workflows", f"name one of: {', '.join(names)}")
+    for name in (workflow, f"{workbook}.{workflow}"):
+        if name in names:
+            return name
+    raise BadRequest(f"{file} has no workflow '{workflow}'", shown)
 
 
 def _backend(settings: Settings) -> Backend:

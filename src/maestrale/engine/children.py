@@ -7,17 +7,19 @@ from collections.abc import Mapping
 import msgspec
 
 from maestrale.engine import messages
+from maestrale.engine.adhoc import complete_input, delivered, find_action, prepare, undeliverable
 from maestrale.engine.context import merge_maps
-from maestrale.engine.decision import Completion, Decision, ForcedFailure, TaskFailure
+from maestrale.engine.decision import Completion, Decision, ForcedFailure, ResultRefused, TaskFailure
 from maestrale.engine.effects import CancelAction, RunAction, StartSubWorkflow, Tell
 from maestrale.engine.events import Started, StopRequested
 from maestrale.engine.execution import Child, Outcome, TaskExecution
+from maestrale.engine.limits import check_size
 from maestrale.engine.lookups import Lookups
 from maestrale.engine.needs import FindWorkflow, FoundWorkflow
 from maestrale.expressions.surroundings import Scope
 from maestrale.model import states
 from maestrale.model.actions import ActionFacts, invalid_input, result_of_error
-from maestrale.model.errors import InvalidAction
+from maestrale.model.errors import MaestraleError
 from maestrale.model.values import Json
 
 
@@ -68,15 +70,18 @@ def _start_action(
     index: int | None,
     scope: Scope,
 ) -> bool:
-    facts = decision.actions.find(name)
-    if facts is None:
-        near = decision.actions.suggestions(name)
-        hint = f"did you mean '{near[0]}'?" if near else ""
-        raise InvalidAction(f"Failed to find action [action_name={name}]", hint)
+    facts, layers = find_action(decision, name)
     defaults = decision.environment().get("__actions")
     if isinstance(defaults, dict) and isinstance(defaults.get(name), dict):
         given = {**defaults[name], **given}
-    facts.check_input(given)
+    adhoc = None
+    if layers:
+        given = complete_input(layers[0], given)
+        seen = scope.layers[:-1]  # all but the last layer, which is the input of the workflow
+        adhoc = prepare(facts, layers, given, seen, Lookups(decision, task))
+    else:
+        facts.check_input(given)
+    check_size(decision, given, "ActionExecution", "input")
     child = Child(
         id=decision.identity.next_id(),
         task_id=task.id,
@@ -89,6 +94,7 @@ def _start_action(
         timeout=task.runtime.get("timeout"),
         input=given,
         created_at=decision.now,
+        adhoc=adhoc,
     )
     outcome = _run_if_pure(facts, child)
     if outcome is None:
@@ -97,13 +103,30 @@ def _start_action(
         if not (facts.waits_outside and facts.pure is not None):
             decision.draft.effects.append(RunAction(child.id))
         return False
+    refusal = None
+    if adhoc is not None:
+        outcome, refusal = _delivered(decision, task, child, outcome)
     child.state = outcome.state
     child.output = outcome.result
     child.accepted = True
     child.updated_at = decision.now
     decision.draft.new_children[child.id] = child
     _note(decision, task, child.item_index, outcome)
+    if refusal is not None:
+        raise refusal
     return True
+
+
+def _delivered(
+    decision: Decision, task: TaskExecution, child: Child, outcome: Outcome
+) -> tuple[Outcome, ResultRefused | None]:
+    """The outcome of an ad-hoc action, out of that of the real one."""
+    try:
+        result = delivered(decision, task, child, outcome.state, outcome.result)
+    except MaestraleError as error:
+        failed = Outcome(states.ERROR, undeliverable(error, child.name, task.name), child.id)
+        return failed, ResultRefused(error, child.name)
+    return Outcome(outcome.state, result, child.id), None
 
 
 def _set_repeatable(decision: Decision, task: TaskExecution, child: Child) -> None:
@@ -124,12 +147,13 @@ def _target(decision: Decision, task: TaskExecution, given: dict[str, Json], sco
 
 
 def _run_if_pure(facts: ActionFacts, child: Child) -> Outcome | None:
-    if facts.pure is None or facts.waits_outside or not facts.is_pure(child.input):
+    given = child.real_input
+    if facts.pure is None or facts.waits_outside or not facts.is_pure(given):
         return None
     try:
-        return Outcome(states.SUCCESS, facts.pure(**child.input), child.id)
+        return Outcome(states.SUCCESS, facts.pure(**given), child.id)
     except Exception as error:  # noqa: BLE001 - whatever an action raises is the task's error
-        failed = result_of_error(error, facts.title or child.name, child.id)
+        failed = result_of_error(error, facts.title or child.real_name, child.id)
         return Outcome(failed.state, failed.result, child.id)
 
 
@@ -145,6 +169,8 @@ def _start_sub_workflow(
     missing = [p.name for p in found.input if p.required and p.name not in given]
     if missing:
         raise TaskFailure(invalid_input(found.name, found.class_name, missing, []).message)
+    handed_on = {key: value for key, value in given.items() if key in declared}
+    check_size(decision, handed_on, "WorkflowExecution", "input")
     child = Child(
         id=decision.identity.next_id(),
         task_id=task.id,
@@ -164,6 +190,7 @@ def _start_sub_workflow(
     }
     if "notify" in workflow.params:
         params["notify"] = workflow.params["notify"]
+    check_size(decision, params, "WorkflowExecution", "params")
     decision.draft.add_child(child)
     decision.draft.effects.append(
         StartSubWorkflow(
@@ -176,7 +203,7 @@ def _start_sub_workflow(
                 namespace=found.namespace,
                 project_id=workflow.project_id,
                 scope=workflow.scope,
-                input={key: value for key, value in given.items() if key in declared},
+                input=handed_on,
                 params=params,
                 root_id=workflow.root_id,
                 parent_id=workflow.id,
@@ -226,15 +253,18 @@ def completion_of_single(decision: Decision, task: TaskExecution, info: str | No
 
 
 def cancel_children(decision: Decision, task: TaskExecution, info: str) -> None:
-    """Stop waiting for the open children of a task: actions end as CANCELLED, sub-workflows are told to."""
+    """End the open children of a task that is over: actions as CANCELLED at once, sub-workflows are told to.
+
+    A sub-workflow stays open until it reports its end, which is recorded and has no consequences.
+    """
     runs = decision.draft.runs(task.id)
     for child in [child for _, child in runs.open.items()]:
         if child.is_workflow:
             decision.draft.effects.append(Tell(child.id, StopRequested("CANCELLED", info)))
-        else:
-            edited = decision.draft.edit_child(child)
-            edited.state = states.CANCELLED
-            edited.state_info = info
-            edited.updated_at = decision.now
-            decision.draft.effects.append(CancelAction(child.id))
+            continue
+        edited = decision.draft.edit_child(child)
+        edited.state = states.CANCELLED
+        edited.state_info = info
+        edited.updated_at = decision.now
+        decision.draft.effects.append(CancelAction(child.id))
         decision.draft.close_child(child)

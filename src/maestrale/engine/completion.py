@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from maestrale.engine import messages, reverse
 from maestrale.engine.children import cancel_children
 from maestrale.engine.decision import Completion, Decision
 from maestrale.engine.direct import Command, dispatch, next_commands
 from maestrale.engine.execution import TaskExecution
 from maestrale.engine.failures import force_failure
-from maestrale.engine.joins import add_late_branches, note_missed
+from maestrale.engine.joins import add_late_branches, failed_by_branches, note_missed
 from maestrale.engine.lookups import Lookups
 from maestrale.engine.policies import fail_on, retry, wait_after
 from maestrale.engine.publishing import evaluate_publish, publish_globals
@@ -22,7 +24,7 @@ TASK_FAILED_BY_FAIL_ON = "Failed by 'fail-on' policy"
 def complete_task(decision: Decision, completion: Completion) -> None:
     """End a task as `completion` says and set going what follows. Ended tasks stay as they are."""
     task = decision.draft.task(completion.task_id)
-    if task is None or task.is_completed:
+    if task is None or task.is_completed or (completion.if_waiting and task.state != states.WAITING):
         return
     try:
         _complete(decision, task, completion)
@@ -38,10 +40,10 @@ def complete_task(decision: Decision, completion: Completion) -> None:
 
 def _complete(decision: Decision, task: TaskExecution, completion: Completion) -> None:
     state, info = completion.state, completion.info
-    has_started = task.state != states.WAITING
+    has_run = not (task.is_join and failed_by_branches(task))
     task = set_state(decision, task, state, info, None)
     task.finished_at = decision.now
-    if task.is_join and has_started:
+    if task.is_join and has_run:
         add_late_branches(decision, task)
     if completion.final:
         task.timeout_at = None
@@ -56,11 +58,9 @@ def _complete(decision: Decision, task: TaskExecution, completion: Completion) -
         if state == states.SUCCESS and fail_on(decision, task):
             state = states.ERROR
             task = set_state(decision, task, state, TASK_FAILED_BY_FAIL_ON, None)
-        if not completion.final and retry(decision, task, state):
+        if not completion.final and has_run and retry(decision, task, state):
             return
     clear_timer(decision, task)
-    if state in (states.ERROR, states.CANCELLED):
-        cancel_children(decision, task, info or state)
     follow(decision, task)
 
 
@@ -75,9 +75,13 @@ def _drop_result_unless_kept(decision: Decision, task: TaskExecution) -> None:
     template = decision.task_program(task).keep_result
     scope = decision.scope(task, Lookups(decision, task), decision.draft.context_of(task))
     path = (*decision.task_program(task).path, "keep-result")
-    if not decision.evaluate(template, scope, path):
-        task.runtime = {**task.runtime, "result_dropped": True}
-        decision.draft.dropped.append(task.id)
+    if decision.evaluate(template, scope, path) or task.type == "WORKFLOW":
+        return  # the output of a sub-workflow is its own
+    task.runtime = {**task.runtime, "result_dropped": True}
+    decision.draft.dropped.append(task.id)
+    outcomes = decision.draft.runs(task.id).outcomes
+    for index, outcome in list(outcomes.items()):
+        outcomes[index] = msgspec.structs.replace(outcome, result=None)
 
 
 def follow(decision: Decision, task: TaskExecution, *, ignore_pause: bool = False) -> None:

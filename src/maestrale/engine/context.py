@@ -66,13 +66,18 @@ class Context(Mapping[str, Json]):
                 return layer[path]
         return 0
 
-    def publish(self, published: dict[str, Json] | None) -> Context:
-        """The context after a task that published these variables; top-level names are replaced."""
+    def publish(self, published: dict[str, Json] | None, *, deep: bool = False) -> Context:
+        """The context after a task that published these variables.
+
+        Top-level names are replaced, or (`deep`) maps are merged with what was there.
+        """
         if not published:
             return self
         bumps: Versions = {}
         for path in leaf_paths(published):
             bumps[path] = self.version(path) + 1
+        if deep:
+            published = merge_maps({name: self[name] for name in published if name in self}, published)
         return Context(_push(published, self._layers), _push(bumps, self._versions), self.steps + 1)
 
     def checkpoint(self) -> Context:
@@ -107,10 +112,11 @@ def leaf_paths(published: dict[str, Json], prefix: str = "") -> Iterator[str]:
             yield path
 
 
-def merge(contexts: Sequence[Context]) -> Context:
+def merge(contexts: Sequence[Context], *, versioned: bool = True) -> Context:
     """One context out of several branches; on equal versions the later in the sequence wins.
 
-    The caller orders the branches by the time at which they ended, then by definition order.
+    The caller orders the branches by the time at which they ended, then by definition order. Without
+    versions the later branch always wins.
     """
     distinct: list[Context] = []
     for context in contexts:
@@ -122,7 +128,10 @@ def merge(contexts: Sequence[Context]) -> Context:
     versions = distinct[0].flat_versions()
     for other in distinct[1:]:
         other_versions = other.flat_versions()
-        _merge_into(values, other.flat(), versions, other_versions, "")
+        if versioned:
+            _merge_into(values, other.flat(), versions, other_versions, "")
+        else:
+            values = merge_maps(values, other.flat())
         for path, version in other_versions.items():
             if version > versions.get(path, 0):
                 versions[path] = version

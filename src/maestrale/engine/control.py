@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from maestrale.engine.children import cancel_children
 from maestrale.engine.completion import follow
 from maestrale.engine.context import merge_maps
 from maestrale.engine.decision import Completion, Decision
@@ -16,8 +17,10 @@ from maestrale.engine.events import (
     SkipRequested,
     StopRequested,
 )
-from maestrale.engine.execution import Child, TaskExecution
+from maestrale.engine.execution import Cause, Child, TaskExecution
+from maestrale.engine.items import has_items_left, items_to_repeat
 from maestrale.engine.joins import forget, triggers
+from maestrale.engine.notifications import workflow_changed
 from maestrale.engine.outputs import end_workflow, success_output
 from maestrale.engine.pausing import pause_workflow, tell_children, tell_parent
 from maestrale.engine.tasks import abandon_children, clear_timer, make_ready, set_state, update_timer
@@ -48,8 +51,8 @@ def resume_requested(decision: Decision, event: ResumeRequested) -> None:
     if decision.draft.workflow.state not in (states.PAUSED, states.IDLE):
         return
     if event.environment:
-        merge_environment(decision, event.environment)
-    tell_children(decision, ResumeRequested(event.environment, cascaded=True))
+        share_environment(decision, event.environment)
+    tell_children(decision, ResumeRequested(cascaded=True))
     _set_running(decision)
     tell_parent(decision, states.RUNNING, event.cascaded)
     dispatch_backlog(decision)
@@ -81,28 +84,27 @@ def rerun_requested(decision: Decision, event: RerunRequested) -> None:
     if state == states.SUCCESS:
         raise illegal(decision, states.RUNNING)
     if event.environment:
-        merge_upwards(decision, event.environment)
+        share_environment(decision, event.environment)
     _keep_contexts_of_followers(decision, task)
     reopen(decision)
     failed = None
     if not event.reset and task.items_count is not None:
-        runs = decision.draft.runs(task.id)
-        done = {index for index, outcome in runs.outcomes.items() if outcome.state == states.SUCCESS}
-        done |= {child.item_index for _, child in runs.open.items() if child.item_index is not None}
-        failed = [index for index in range(task.items_next) if index not in done]
+        failed = items_to_repeat(decision, task)
     run_again(decision, task, failed)
     take_up_the_rest(decision)
 
 
 def run_again(decision: Decision, task: TaskExecution, failed: list[int] | None = None) -> TaskExecution:
     """Start a task anew under its id, with-items from `failed` items only (None: all); it is editable."""
-    task = set_state(decision, task, states.IDLE, None, {"kind": "continue"})
+    task = set_state(decision, task, states.IDLE, None, {"kind": "rerun"})
     kept: dict[str, Json] = {
-        key: task.runtime[key] for key in ("attempt", "firings", "round") if key in task.runtime
+        key: task.runtime[key] for key in ("attempt", "since", "firings", "round") if key in task.runtime
     }
-    if failed is not None and "with_items" in task.runtime:
-        kept["with_items"] = task.runtime["with_items"]
+    if failed is not None:
+        kept |= {k: task.runtime[k] for k in ("with_items", "concurrency", "redo") if k in task.runtime}
     task.runtime = kept
+    if failed is None:
+        cancel_children(decision, task, "The task was started again.")
     task = abandon_children(decision, task, failed)
     task.processed = False
     task.error_handled = False
@@ -158,12 +160,17 @@ def await_again(decision: Decision, task: TaskExecution, event: ChildRerun, inde
     execution_id = event.execution_id
     runs = decision.draft.runs(task.id)
     was_completed = task.is_completed
-    task = set_state(decision, task, states.RUNNING, None, {"kind": "sub-workflow", "id": execution_id})
+    cause: Cause = {"kind": "items"}
+    if task.items_count is None:
+        cause = {"kind": "sub-workflow", "id": execution_id}
+    task = set_state(decision, task, states.RUNNING, None, cause)
     task.processed = False
     task.error_handled = False
     task.finished_at = None
     task.due_at = None
-    task.runtime = {key: value for key, value in task.runtime.items() if key != "waited_after"}
+    task.runtime = {
+        key: value for key, value in task.runtime.items() if key not in ("waited_after", "forced")
+    }
     update_timer(decision, task)
     if was_completed:
         task.next_tasks = None
@@ -184,21 +191,6 @@ def await_again(decision: Decision, task: TaskExecution, event: ChildRerun, inde
             created_at=decision.now,
         )
     )
-    return _repeat_lost_items(decision, task)
-
-
-def _repeat_lost_items(decision: Decision, task: TaskExecution) -> TaskExecution:
-    """Items that were called off when the task ended, and so left no outcome, are to be started anew."""
-    if task.items_count is None:
-        return task
-    runs = decision.draft.runs(task.id)
-    known = {child.item_index for _, child in runs.open.items()} | set(runs.outcomes)
-    waiting = set(task.runtime.get("redo", ()))
-    lost = [index for index in range(task.items_next) if index not in known or index in waiting]
-    if lost:
-        failed = task.items_failed
-        task = abandon_children(decision, task, lost)
-        task.items_failed = failed
     return task
 
 
@@ -221,39 +213,65 @@ def child_updated(
     if paused:
         set_state(decision, task, states.PAUSED, None, {"kind": "child-paused", "id": paused[0]})
         return
-    kind = "sub-workflow" if child.is_workflow else "action"
-    set_state(decision, task, states.RUNNING, None, {"kind": kind, "id": child.id})
+    if task.items_count is None:
+        kind = "sub-workflow" if child.is_workflow else "action"
+        set_state(decision, task, states.RUNNING, None, {"kind": kind, "id": child.id})
+    else:
+        task = set_state(decision, task, states.RUNNING, None, {"kind": "items"})
+        if has_items_left(task) and task.id not in decision.draft.ready:
+            make_ready(decision, task)
     if not cascaded and not any(t.state == states.PAUSED for _, t in decision.draft.tasks.items()):
         resume_requested(decision, ResumeRequested())
 
 
 def environment_updated(decision: Decision, event: EnvironmentUpdated) -> None:
-    """Merge into the environment, where the state allows it."""
-    allowed = (states.IDLE, states.PAUSED, states.ERROR)
-    if not event.from_child and decision.draft.workflow.state not in allowed:
-        raise Forbidden(
-            "Updating env to workflow execution is only permitted if it is in IDLE, PAUSED, or ERROR state."
-        )
-    if event.from_child:
-        merge_upwards(decision, event.environment)
+    """Merge into the environment, where the state allows it, and pass it on to the whole tree."""
+    if event.from_parent:
+        _merge_environment(decision, event.environment)
+        _tell_family(decision, event)
+    elif event.from_child and decision.draft.workflow.parent_id is not None:
+        _merge_environment(decision, event.environment)
+        _tell_parent_environment(decision, event.environment)
     else:
-        merge_environment(decision, event.environment)
+        allowed = (states.IDLE, states.PAUSED, states.ERROR)
+        if not event.from_child and decision.draft.workflow.state not in allowed:
+            raise Forbidden(
+                "Updating env to workflow execution is only permitted if it is in IDLE, PAUSED, or ERROR"
+                " state."
+            )
+        share_environment(decision, event.environment)
 
 
-def merge_environment(decision: Decision, environment: dict[str, Json]) -> None:
-    """Lay `environment` over the environment of this execution, maps recursively."""
+def share_environment(decision: Decision, environment: dict[str, Json]) -> None:
+    """Merge into the environment here and below at once, and by way of the root in the rest of the tree."""
+    _merge_environment(decision, environment)
+    _tell_family(decision, EnvironmentUpdated(environment, from_parent=True))
+    _tell_parent_environment(decision, environment)
+
+
+def _merge_environment(decision: Decision, environment: dict[str, Json]) -> None:
     workflow = decision.draft.edit_workflow()
     known = workflow.params.get("env") or {}
     workflow.params = {**workflow.params, "env": merge_maps(known, environment)}
     workflow.updated_at = decision.now
 
 
-def merge_upwards(decision: Decision, environment: dict[str, Json]) -> None:
+def _tell_parent_environment(decision: Decision, environment: dict[str, Json]) -> None:
     workflow = decision.draft.workflow
-    merge_environment(decision, environment)
     if workflow.parent_id is not None:
         event = EnvironmentUpdated(environment, from_child=True)
         decision.draft.effects.append(Tell(workflow.parent_id, event))
+
+
+def _tell_family(decision: Decision, event: EnvironmentUpdated) -> None:
+    """Pass it on to every sub-workflow that is open, or may be opened again by a rerun."""
+    draft = decision.draft
+    tell_children(decision, event)
+    for task_id, task in draft.tasks.items():
+        if task.type == "WORKFLOW":
+            for _, outcome in draft.runs(task_id).outcomes.items():
+                if outcome.state != states.SUCCESS:
+                    draft.effects.append(Tell(outcome.child_id, event))
 
 
 def _failed_task(decision: Decision, task_id: str) -> TaskExecution:
@@ -289,30 +307,41 @@ def reopen(decision: Decision, *, restarted: bool = False) -> None:
 
 def _set_running(decision: Decision) -> None:
     workflow = decision.draft.edit_workflow()
+    before = workflow.state
     workflow.state = states.RUNNING
     workflow.state_info = None
     workflow.cause = {"kind": "tasks"}
     workflow.updated_at = decision.now
+    workflow_changed(decision, before)
 
 
 def take_up_the_rest(decision: Decision) -> None:
-    """Go on with every task that ended, or was to start, while the workflow did not run."""
+    """Go on with every task that ended, or was to start, while the workflow did not run.
+
+    What follows from those that ended comes first, because it may let others start.
+    """
     draft = decision.draft
-    queued = set(draft.ready)
-    for task in sorted((t for _, t in draft.tasks.items()), key=lambda t: t.sequence):
-        if task.state == states.IDLE or (task.state == states.RUNNING and _has_work_left(task)):
-            if task.id not in queued:
-                make_ready(decision, task)
-        elif task.is_completed and not task.processed and not task.runtime.get("forced"):
+    for task in _in_order(decision):
+        if task.is_completed and not task.processed and not task.runtime.get("forced"):
             follow(decision, task, ignore_pause=True)
+    queued = set(draft.ready)
+    for task in _in_order(decision):
+        if task.id in queued:
+            continue
+        if task.state == states.IDLE or (task.state == states.RUNNING and _has_work_left(task)):
+            if task.state == states.IDLE:
+                draft.edit_task(task).cause = {"kind": "continue"}
+            make_ready(decision, task)
+
+
+def _in_order(decision: Decision) -> list[TaskExecution]:
+    return sorted((task for _, task in decision.draft.tasks.items()), key=lambda task: task.sequence)
 
 
 def _has_work_left(task: TaskExecution) -> bool:
     if (task.cause or {}).get("kind") == "continue":
         return True
-    return task.items_count is not None and (
-        task.items_next < task.items_count or bool(task.runtime.get("redo"))
-    )
+    return has_items_left(task)
 
 
 def _keep_contexts_of_followers(decision: Decision, task: TaskExecution) -> None:

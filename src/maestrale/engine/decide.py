@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from maestrale.engine import messages
+from maestrale.engine.adhoc import delivered, undeliverable
 from maestrale.engine.children import child_ended, completion_of_single
 from maestrale.engine.completion import complete_task
 from maestrale.engine.control import (
@@ -40,10 +41,9 @@ from maestrale.engine.events import (
 )
 from maestrale.engine.execution import Child, TaskExecution
 from maestrale.engine.failures import force_failure
-from maestrale.engine.items import completion_of_items
+from maestrale.engine.items import ITEM_CANCELLED, completion_of_items
 from maestrale.engine.joins import fail_blocked
 from maestrale.engine.lifecycle import start_workflow
-from maestrale.engine.limits import FieldTooLarge, check_size
 from maestrale.engine.needs import Answers
 from maestrale.engine.outputs import end_workflow, fail_unhandled
 from maestrale.engine.program import Program
@@ -51,7 +51,7 @@ from maestrale.engine.restart import child_restarted, restart_requested
 from maestrale.engine.starting import start_task
 from maestrale.engine.tasks import make_ready, set_state, update_timer
 from maestrale.model import states
-from maestrale.model.errors import InvalidState, NotFound
+from maestrale.model.errors import InvalidState, MaestraleError, NotFound
 from maestrale.model.values import Microseconds
 
 
@@ -144,7 +144,7 @@ def _next_ready(decision: Decision) -> str | None:
     draft = decision.draft
     if not draft.ready or decision.steps_left <= 0:
         return None
-    if draft.workflow.state == states.RUNNING:
+    if draft.has_work:
         return draft.ready.popleft()
     if draft.workflow.state == states.PAUSED:
         for task_id in draft.ready:
@@ -178,15 +178,14 @@ def _action_finished(decision: Decision, event: ActionFinished) -> None:
     if event.by_user and not child.waits_outside:
         decision.draft.effects.append(CancelAction(child.id))
     try:
-        check_size(decision, event.result, "ActionExecution", "output")
-    except FieldTooLarge as error:
+        result = delivered(decision, task, child, event.state, event.result)
+    except MaestraleError as error:
         name = decision.draft.workflow.name
-        text = f"Failed to complete action [error={error}, action={child.name}, task={task.name}]"
-        child_ended(decision, task, child, states.ERROR, text)
+        child_ended(decision, task, child, states.ERROR, undeliverable(error, child.name, task.name))
         message = messages.failed_to_complete(error, name, task.name, child.name)
         force_failure(decision, task, message)
         return
-    child_ended(decision, task, child, event.state, event.result)
+    child_ended(decision, task, child, event.state, result)
     _after_child(decision, task, event.state, None, child)
 
 
@@ -204,8 +203,8 @@ def _sub_workflow_finished(decision: Decision, event: SubWorkflowFinished) -> No
 def _after_child(decision: Decision, task: TaskExecution, state: str, info: str | None, child: Child) -> None:
     """Complete the task if that was the last child it waited for, or start further items."""
     task = decision.draft.task(task.id) or task
-    if task.is_completed:
-        return
+    if task.is_completed or task.state == states.DELAYED:
+        return  # how it ends is settled already
     if task.state == states.PAUSED:
         paused = [c.id for _, c in decision.draft.runs(task.id).open.items() if c.state == states.PAUSED]
         if paused:
@@ -215,7 +214,7 @@ def _after_child(decision: Decision, task: TaskExecution, state: str, info: str 
     if task.items_count is None:
         completion = completion_of_single(decision, task, info)
     elif state == states.CANCELLED:
-        completion = Completion(task.id, states.CANCELLED, "One or more actions was cancelled.")
+        completion = Completion(task.id, states.CANCELLED, ITEM_CANCELLED)
     else:
         finished = completion_of_items(decision, task)
         if finished is None:
@@ -262,15 +261,17 @@ def _open_action(decision: Decision, action_id: str) -> tuple[TaskExecution, Chi
 
 
 def _alarm_due(decision: Decision) -> None:
-    """Handle every task whose due time has come; stale alarms find nothing to do."""
+    """Handle every task whose due time has come, in order of their creation; stale alarms find nothing."""
     draft = decision.draft
     if draft.workflow.state != states.RUNNING:
         return
-    due = [(at, task_id) for task_id, at in draft.timers.items() if at <= decision.now]
-    for _, task_id in sorted(due):
+    due = []
+    for at, task_id in draft.timers.due(decision.now):
         task = draft.task(task_id)
         if task is None:
             raise NotFound(f"Task execution not found [id={task_id}]")
+        due.append((at, task.sequence, task))
+    for _, _, task in sorted(due, key=lambda entry: entry[:2]):
         if task.timeout_at is not None and task.timeout_at <= decision.now:
             seconds = task.runtime.get("timeout")
             decision.completions.append(

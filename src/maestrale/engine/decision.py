@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from maestrale.engine.context import Context
+from maestrale.engine.context import Context, merge_maps
 from maestrale.engine.draft import Draft
 from maestrale.engine.execution import TaskExecution
 from maestrale.engine.identity import Identity
@@ -32,6 +32,10 @@ class ActionCatalogue(Protocol):
 
     def suggestions(self, name: str) -> list[str]: ...
 
+    def is_shadowed(self, name: str) -> bool:
+        """Whether an ad-hoc action has the name of this action, so that it is not clear which is meant."""
+        ...
+
 
 class Need(Passthrough):
     """The decision cannot be taken without an answer to this question."""
@@ -53,10 +57,20 @@ class TaskFailure(MaestraleError):
     status = 400
 
 
+class ResultRefused(ForcedFailure):
+    """An action has ended, but its result cannot be taken: it is too large or cannot be transformed."""
+
+    def __init__(self, error: MaestraleError, action: str) -> None:
+        super().__init__(error.message, error.hint)
+        self.error = error
+        self.action = action
+
+
 class Completion(msgspec.Struct, frozen=True):
     """A task that has to be completed before the decision ends.
 
-    `final`: no retry (a timeout). `waited`: wait-after is over. `action_name`: for messages.
+    `final`: no retry (a timeout). `waited`: wait-after is over. `action_name`: for messages. `if_waiting`:
+    only a WAITING join (it may be found hopeless more than once before it is completed).
     """
 
     task_id: str
@@ -65,13 +79,27 @@ class Completion(msgspec.Struct, frozen=True):
     final: bool = False
     waited: bool = False
     action_name: str | None = None
+    if_waiting: bool = False
+
+
+class DataFlow(msgspec.Struct, frozen=True):
+    """How variables of the same name meet.
+
+    `merges_maps`: a published map is merged into the one that is there, and the maps of all places where an
+    expression looks for a variable are merged; else the nearest one replaces the others. `versioning`:
+    where branches meet, the value that was published more often wins; else that of the later branch.
+    """
+
+    merges_maps: bool = False
+    versioning: bool = True
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Bounds of one decision and of what it may store."""
+    """Bounds of one decision and of what it may store, and the rules of the data flow."""
 
     steps: int = STEPS_PER_DECISION
     field_size_kb: int = 1024
+    data_flow: DataFlow = DataFlow()
 
 
 class Decision:
@@ -151,7 +179,14 @@ class Decision:
         layers: list[Mapping[str, Json]] = [self.special(task)]
         if items:
             layers.append(items)
-        layers += (context, workflow.globals, workflow.variables, workflow.input)
+        places = (context, workflow.globals, workflow.variables, workflow.input)
+        if self.limits.data_flow.merges_maps:
+            merged: dict[str, Json] = {}
+            for place in reversed(places):
+                merged = merge_maps(merged, place)
+            layers.append(merged)
+        else:
+            layers += places
         return Scope(layers, surroundings)
 
     def evaluate(self, template: Template, scope: Scope, path: Path) -> Json:

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from maestrale.engine.branches import outbound
 from maestrale.engine.context import Context
 from maestrale.engine.decision import Decision
 from maestrale.engine.execution import TaskExecution
@@ -13,7 +14,7 @@ from maestrale.engine.joins import firings_after, trigger_join
 from maestrale.engine.lookups import Lookups
 from maestrale.engine.outputs import end_workflow
 from maestrale.engine.pausing import pause_workflow
-from maestrale.engine.tasks import create_task, make_ready
+from maestrale.engine.tasks import create_task, make_ready, outlive
 from maestrale.expressions.surroundings import Scope
 from maestrale.lang.spec import Clause
 from maestrale.model import states
@@ -37,12 +38,11 @@ class Command(msgspec.Struct, frozen=True):
 
 def next_commands(decision: Decision, task: TaskExecution) -> list[Command]:
     """What follows a completed task, in order. Every guard is evaluated; nothing is changed."""
-    draft = decision.draft
     found: list[Command] = []
     clauses = _CLAUSES.get(task.state, ())
     if not clauses or not decision.task_program(task).spec.clauses:
         return found
-    scope = decision.scope(task, Lookups(decision, task), draft.outbound(task))
+    scope = decision.scope(task, Lookups(decision, task), outbound(decision, task))
     for clause in clauses:
         found += _fired(decision, task, clause, scope)
     if task.state == states.SKIPPED and not found:
@@ -83,8 +83,9 @@ def dispatch(
 ) -> list[list[str]]:
     """Set going what a completed task chose; returns its next tasks as [name, event] pairs.
 
-    The list is cut at the first fail, succeed or pause: what stands before is created, fail and succeed
-    drop the rest, pause keeps it for resume.
+    The list is cut at the first fail, succeed or pause: what stands before runs to its end (like
+    everything that was to start when fail or succeed ended the workflow), fail and succeed drop the rest,
+    pause keeps it for resume.
     """
     tasks: list[Command] = []
     for position, command in enumerate(commands):
@@ -103,9 +104,12 @@ def dispatch(
             _create(decision, source, tasks)
             chosen = [[c.target, c.event] for c in tasks]
             _mark_end(decision, source, chosen)
+            begun = list(decision.draft.ready)
             end_workflow(
                 decision, states.ERROR if command.target == "fail" else states.SUCCESS, command.message
             )
+            for task_id in begun:
+                outlive(decision, task_id)
             return chosen
     _create(decision, source, tasks)
     return [[c.target, c.event] for c in tasks]
@@ -119,16 +123,15 @@ def _mark_end(decision: Decision, source: TaskExecution, chosen: list[list[str]]
 def _create(decision: Decision, source: TaskExecution, commands: list[Command]) -> None:
     """Create plain tasks first, then trigger joins."""
     joins = []
+    context = outbound(decision, source)
+    firings = firings_after(decision, [source])
+    on_cycle = source.is_join and decision.program.is_on_cycle(source.name, source.name)
     for command in commands:
         if decision.program.spec.tasks[command.target].join:
             joins.append(command)
         else:
-            context = decision.draft.outbound(source)
             trigger: dict[str, Json] = {"task_id": source.id, "event": command.event}
-            on_cycle = source.is_join and decision.program.is_on_cycle(source.name, source.name)
-            task = create_task(
-                decision, command.target, context, [trigger], firings_after(decision, [source]), on_cycle
-            )
+            task = create_task(decision, command.target, context, [trigger], firings, on_cycle)
             make_ready(decision, task)
     for command in joins:
         trigger_join(decision, command.target, source, command.event)

@@ -24,6 +24,7 @@ from maestrale.engine.execution import (
 )
 from maestrale.engine.needs import Answers
 from maestrale.engine.overlay import Overlay
+from maestrale.engine.timers import TimersDraft
 from maestrale.model import states
 from maestrale.model.values import Microseconds
 
@@ -40,9 +41,10 @@ class Record(msgspec.Struct, frozen=True):
 class RunsDraft:
     """Pending changes of the children of one task."""
 
-    __slots__ = ("open", "outcomes")
+    __slots__ = ("local", "open", "outcomes")
 
     def __init__(self, base: Runs) -> None:
+        self.local = base.local
         self.open: Overlay[str, Child] = Overlay(base.open)
         self.outcomes: Overlay[int, Outcome] = Overlay(base.outcomes)
 
@@ -70,7 +72,7 @@ class Draft:
         self.last_time = base.last_time
         self.tasks: Overlay[str, TaskExecution] = Overlay(base.tasks)
         self.latest: Overlay[str, str] = Overlay(base.latest)
-        self.timers: Overlay[str, Microseconds] = Overlay(base.timers)
+        self.timers = TimersDraft(base.timers)
         self.ends: Overlay[str, bool] = Overlay(base.ends)
         self.children: Overlay[str, str] = Overlay(base.children)
         """Open children: child id -> task id."""
@@ -102,6 +104,11 @@ class Draft:
     def is_new(self) -> bool:
         """Whether this decision creates the execution."""
         return self.base.workflow is None
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a *continue* would start something; of a workflow that is over, only what outlives it."""
+        return bool(self.ready) and self.workflow.state != states.PAUSED
 
     @property
     def has_started(self) -> bool:
@@ -156,7 +163,9 @@ class Draft:
 
     def add_child(self, child: Child) -> None:
         """Add a new open child."""
-        self.runs(child.task_id).open[child.id] = child
+        runs = self.runs(child.task_id)
+        runs.open[child.id] = child
+        runs.local += child.needs_executor
         self.children[child.id] = child.task_id
         self.local_actions += child.needs_executor
         if not child.is_workflow:
@@ -176,7 +185,9 @@ class Draft:
 
     def close_child(self, child: Child) -> None:
         """The child is waited for no more."""
-        self.runs(child.task_id).open.remove(child.id)
+        runs = self.runs(child.task_id)
+        runs.open.remove(child.id)
+        runs.local -= child.needs_executor
         self.children.remove(child.id)
         self.local_actions -= child.needs_executor
 
@@ -192,15 +203,11 @@ class Draft:
         """The inbound context of a task."""
         return task.context if task.context is not None else EMPTY
 
-    def outbound(self, task: TaskExecution) -> Context:
-        """What a task hands on: its inbound context with what it published."""
-        return self.context_of(task).publish(task.published)
-
     def next_alarm(self) -> Microseconds | None:
         """When this execution wants to be woken, or None; while it does not run, timers are held."""
         if self._workflow is None or self._workflow.state != states.RUNNING:
             return None
-        return min((at for _, at in self.timers.items()), default=None)
+        return self.timers.earliest()
 
     def apply(self) -> None:
         """Make the pending changes the committed state."""
@@ -221,7 +228,7 @@ class Draft:
         for task_id, runs in self._runs.items():
             runs.open.apply()
             runs.outcomes.apply()
-            base.runs.setdefault(task_id, Runs(runs.open.base, runs.outcomes.base))
+            base.runs.setdefault(task_id, Runs(runs.open.base, runs.outcomes.base)).local = runs.local
         for name, join in self._joins.items():
             join.arrivals.apply()
             join.missing.apply()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from maestrale.engine.events import AnyEvent, Started
+from maestrale.model.notifications import Publisher
+from maestrale.model.values import Json
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -37,4 +39,12 @@ class Tell(Effect, frozen=True):
     event: AnyEvent
 
 
-AnyEffect = RunAction | CancelAction | StartSubWorkflow | Tell
+class Notify(Effect, frozen=True):
+    """Tell people or programs outside what has happened: each of `publishers`, entries of `params.notify`."""
+
+    event: str
+    data: dict[str, Json]
+    publishers: tuple[Publisher, ...]
+
+
+AnyEffect = RunAction | CancelAction | StartSubWorkflow | Tell | Notify

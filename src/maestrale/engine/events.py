@@ -89,7 +89,7 @@ class PauseRequested(Event, frozen=True, tag="pause"):
 
 
 class ResumeRequested(Event, frozen=True, tag="resume"):
-    """Go on; `environment` is merged into the environment first. `cascaded`: told by the parent."""
+    """Go on; `environment` is merged into that of the tree first. `cascaded`: told by the parent."""
 
     environment: dict[str, Json] | None = None
     cascaded: bool = False
@@ -139,10 +139,14 @@ class ChildRerun(Event, frozen=True, tag="child-rerun"):
 
 
 class EnvironmentUpdated(Event, frozen=True, tag="environment"):
-    """Merge into the environment. `from_child`: a rerun below wants it, whatever the state is."""
+    """Merge into the environment, which is one for the whole tree.
+
+    `from_child`, `from_parent`: a relative passes it on, whatever the state is.
+    """
 
     environment: dict[str, Json]
     from_child: bool = False
+    from_parent: bool = False
 
 
 class Described(Event, frozen=True, tag="described"):

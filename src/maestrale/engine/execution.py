@@ -7,12 +7,13 @@ from collections import deque
 import msgspec
 
 from maestrale.engine.context import Context
+from maestrale.engine.timers import Timers
 from maestrale.model import states
 from maestrale.model.values import Json, Microseconds
 
 Cause = dict[str, Json]
 """Why something is RUNNING or WAITING: {"kind": ..., reference ...}. Kinds: action, sub-workflow, items,
-join, due, continue, pause, tasks, outside, executor."""
+join, due, continue, pause, pause-before, rerun, skip, tasks, outside, executor."""
 
 
 class WorkflowExecution(msgspec.Struct, kw_only=True):
@@ -100,10 +101,32 @@ class TaskExecution(msgspec.Struct, kw_only=True):
         return attempt
 
 
+Places = dict[str, tuple[int, int]]
+"""Where in the stored text of an ad-hoc action a section or an entry of it stands (line, column), by a path
+such as "base-input.x"."""
+
+
+class Transformation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The `output` section of an ad-hoc action, to be applied to the result of what is below it."""
+
+    action: str
+    output: Json
+    places: Places = {}
+
+
+class AdHocRun(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an ad-hoc action really runs, and how its result is transformed, innermost first."""
+
+    name: str
+    input: dict[str, Json] = {}
+    outputs: tuple[Transformation, ...] = ()
+
+
 class Child(msgspec.Struct, kw_only=True):
     """A child of a task: an action execution (a row that this execution owns) or a sub-workflow.
 
     For sub-workflows only id, task_id, item_index, attempt, state and accepted mean something.
+    `name` and `input` are those of the task; `adhoc` says what is really run if that is something else.
     """
 
     id: str
@@ -123,6 +146,17 @@ class Child(msgspec.Struct, kw_only=True):
     output: Json = None
     created_at: Microseconds = 0
     updated_at: Microseconds | None = None
+    adhoc: AdHocRun | None = None
+
+    @property
+    def real_name(self) -> str:
+        """The name of the action that is really run."""
+        return self.name if self.adhoc is None else self.adhoc.name
+
+    @property
+    def real_input(self) -> dict[str, Json]:
+        """The input of the action that is really run."""
+        return self.input if self.adhoc is None else self.adhoc.input
 
     @property
     def needs_executor(self) -> bool:
@@ -139,10 +173,14 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Runs(msgspec.Struct):
-    """What is in memory of the children of one task: open ones by id, accepted outcomes by item index."""
+    """What is in memory of the children of one task: open ones by id, accepted outcomes by item index.
+
+    `local`: how many of the open ones an executor of ours has to run.
+    """
 
     open: dict[str, Child] = msgspec.field(default_factory=dict)
     outcomes: dict[int, Outcome] = msgspec.field(default_factory=dict)
+    local: int = 0
 
 
 class JoinProgress(msgspec.Struct):
@@ -156,7 +194,7 @@ class JoinProgress(msgspec.Struct):
 
 
 class Execution:
-    """The committed state of one workflow execution. Only `Draft.apply` changes it."""
+    """The committed state of one workflow execution. Only loading and `Draft.apply` change it."""
 
     __slots__ = (
         "children",
@@ -194,6 +232,14 @@ class Execution:
         self.runs: dict[str, Runs] = {}
         self.children: dict[str, str] = {}
         self.joins: dict[str, JoinProgress] = {}
-        self.timers: dict[str, Microseconds] = {}
+        self.timers = Timers()
         self.ends: dict[str, bool] = {}
         self.ready: deque[str] = deque()
+
+    def add_open(self, child: Child) -> None:
+        """Put an open child in place that was read from its row."""
+        runs = self.runs.setdefault(child.task_id, Runs())
+        runs.open[child.id] = child
+        runs.local += child.needs_executor
+        self.children[child.id] = child.task_id
+        self.local_actions += child.needs_executor

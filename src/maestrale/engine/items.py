@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from maestrale.engine.children import start_child
 from maestrale.engine.decision import Completion, Decision, ForcedFailure
@@ -12,6 +13,13 @@ from maestrale.engine.policies import number
 from maestrale.engine.tasks import make_ready
 from maestrale.model import states
 from maestrale.model.values import Json
+
+ITEM_CANCELLED: Final = "One or more actions was cancelled."
+
+LOCAL_ITEMS: Final = 1_000
+"""Items of one task that wait for or run at an executor of ours at the same time. Each holds its input in
+memory, and far fewer can run at once. Items that an outside party ends, and sub-workflows, are not bounded:
+they wait elsewhere."""
 
 
 def evaluate_items(decision: Decision, task: TaskExecution) -> TaskExecution:
@@ -43,29 +51,34 @@ def evaluate_items(decision: Decision, task: TaskExecution) -> TaskExecution:
     task.items_count = count
     task.items_next = 0
     task.runtime = {**task.runtime, "with_items": {"count": count, "capacity": capacity}}
+    if capacity is not None:
+        task.runtime["concurrency"] = capacity
     return task
 
 
 def start_items(decision: Decision, task: TaskExecution) -> None:
     """Start as many items as the window and this decision allow; complete the task when all are done.
 
-    What the decision's bound leaves over is started by a *continue*.
+    What the decision's bound leaves over is started by a *continue*. One item starts in any case, so that
+    the smallest bound still gets on.
     """
     task = decision.draft.edit_task(task)
     task.cause = {"kind": "items"}
     runs = decision.draft.runs(task.id)
     capacity = task.runtime["with_items"]["capacity"]
+    has_started = False
     while (index := _next_index(task)) is not None:
-        if capacity is not None and len(runs.open) >= capacity:
+        if (capacity is not None and len(runs.open) >= capacity) or runs.local >= LOCAL_ITEMS:
             return
-        if decision.steps_left <= 0:
+        if has_started and decision.steps_left <= 0:
             make_ready(decision, task)
             return
         assert task.items is not None
         variables: Mapping[str, Json] = task.items[index]
         decision.steps_left -= 1
+        has_started = True
         start_child(decision, task, variables, index)
-        _advance(task, index)
+        _advance(task)
     completion = completion_of_items(decision, task)
     if completion is not None:
         decision.completions.append(completion)
@@ -74,18 +87,35 @@ def start_items(decision: Decision, task: TaskExecution) -> None:
 def _next_index(task: TaskExecution) -> int | None:
     redo = task.runtime.get("redo")
     if redo:
-        first: int = redo[0]
-        return first
+        index: int = redo["indexes"][task.items_next]
+        return index
     assert task.items_count is not None
     return task.items_next if task.items_next < task.items_count else None
 
 
-def _advance(task: TaskExecution, index: int) -> None:
+def _advance(task: TaskExecution) -> None:
+    task.items_next += 1
     redo = task.runtime.get("redo")
-    if redo:
-        task.runtime = {**task.runtime, "redo": redo[1:]}
-    else:
-        task.items_next = index + 1
+    if redo and task.items_next == len(redo["indexes"]):
+        task.items_next = redo["next"]
+        task.runtime = {key: value for key, value in task.runtime.items() if key != "redo"}
+
+
+def has_items_left(task: TaskExecution) -> bool:
+    """Whether some item of a with-items task has not been started yet (or not again)."""
+    return task.items_count is not None and (
+        task.items_next < task.items_count or bool(task.runtime.get("redo"))
+    )
+
+
+def items_to_repeat(decision: Decision, task: TaskExecution) -> list[int]:
+    """The items that were started and neither succeeded nor run still, in order."""
+    redo = task.runtime.get("redo")
+    started: int = redo["next"] if redo else task.items_next
+    runs = decision.draft.runs(task.id)
+    done = {index for index, outcome in runs.outcomes.items() if outcome.state == states.SUCCESS}
+    done |= {child.item_index for _, child in runs.open.items() if child.item_index is not None}
+    return [index for index in range(started) if index not in done]
 
 
 def completion_of_items(decision: Decision, task: TaskExecution) -> Completion | None:
@@ -95,4 +125,6 @@ def completion_of_items(decision: Decision, task: TaskExecution) -> Completion |
         return None
     if not task.items_failed:
         return Completion(task.id, states.SUCCESS)
+    if any(outcome.state == states.CANCELLED for _, outcome in outcomes.items()):
+        return Completion(task.id, states.CANCELLED, ITEM_CANCELLED)
     return Completion(task.id, states.ERROR, "One or more actions had failed.")

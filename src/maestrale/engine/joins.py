@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from maestrale.engine.context import EMPTY, Context, merge
+from maestrale.engine.branches import meet
+from maestrale.engine.context import EMPTY, Context
 from maestrale.engine.decision import Completion, Decision
 from maestrale.engine.execution import TaskExecution
-from maestrale.engine.outputs import in_order_of_end
 from maestrale.engine.tasks import create_waiting_join, make_ready, set_state
 from maestrale.model import states
+from maestrale.model.values import Json
 
 NOT_TRIGGERED = "not triggered"
 IMPOSSIBLE = "impossible route"
@@ -38,7 +39,7 @@ def trigger_join(decision: Decision, name: str, source: TaskExecution, event: st
         and _fired(source, name) == _round(task) + 1
     ):
         _reopen(decision, task, source, event)
-    elif task.state == states.ERROR and any(t["task_id"] is None for t in task.triggered_by):
+    elif task.state == states.ERROR and failed_by_branches(task):
         draft.join(name).missing.clear()
         _note_arrival(decision, name, source, event)
         _examine_others(decision, task, source.name)
@@ -60,6 +61,11 @@ def note_missed(decision: Decision, source: TaskExecution, chosen: set[str]) -> 
     for target in graph.outbound[source.name]:
         if target not in chosen:
             _miss(decision, source.name, target, NOT_TRIGGERED)
+
+
+def failed_by_branches(join: TaskExecution) -> bool:
+    """Whether a join failed because its branches did not come; it has not run then."""
+    return any(trigger["event"] in (NOT_TRIGGERED, IMPOSSIBLE) for trigger in join.triggered_by)
 
 
 def judge(decision: Decision, task: TaskExecution) -> None:
@@ -84,11 +90,9 @@ def _is_hopeless(decision: Decision, name: str) -> bool:
 
 def fail_blocked(decision: Decision) -> bool:
     """Nothing runs any more, yet a join waits: it waits for ever. Fail the first one, if there is one."""
-    order = decision.program.order
-    waiting = [t for _, t in decision.draft.tasks.items() if t.state == states.WAITING]
-    if not waiting:
+    task = next((join for join in _joins(decision) if join.state == states.WAITING), None)
+    if task is None:
         return False
-    task = min(waiting, key=lambda t: order[t.name])
     progress = decision.draft.join(task.name)
     for name in decision.program.graph.inbound[task.name]:
         if name not in progress.arrivals:
@@ -97,19 +101,34 @@ def fail_blocked(decision: Decision) -> bool:
     return True
 
 
+def _joins(decision: Decision) -> Iterator[TaskExecution]:
+    """The task executions of all joins, in definition order."""
+    for name in decision.program.joins:
+        task = decision.draft.latest_task(name)
+        if task is not None:
+            yield task
+
+
 def forget(decision: Decision, source: TaskExecution) -> None:
     """A task that had ended runs again: whatever joins concluded from its end is void."""
-    tasks = sorted((task for _, task in decision.draft.tasks.items()), key=lambda task: task.sequence)
-    for join in tasks:
-        if not join.is_join or join.state == states.SUCCESS or join.id == source.id:
+    tasks: list[TaskExecution] | None = None
+    for join in _joins(decision):
+        if join.state == states.SUCCESS or join.id == source.id:
             continue
-        if join.state == states.WAITING:
+        if not source.is_join:
+            if tasks is None:
+                everything = (task for _, task in decision.draft.tasks.items())
+                tasks = sorted(everything, key=lambda task: task.sequence)
             examine(decision, join, tasks)
             continue
-        arrivals = decision.draft.join(join.name).arrivals
-        arrival = arrivals.get(source.name)
+        # A join has one execution only, so that no older one counts instead.
+        progress = decision.draft.join(join.name)
+        arrival = progress.arrivals.get(source.name)
         if arrival is not None and arrival[0] == source.id:
-            arrivals.remove(source.name)
+            progress.arrivals.remove(source.name)
+        if join.state == states.WAITING:
+            progress.missing.clear()
+            _examine_others(decision, join, "")
 
 
 def examine(decision: Decision, join: TaskExecution, tasks: list[TaskExecution]) -> None:
@@ -156,8 +175,17 @@ def _fail(decision: Decision, task: TaskExecution) -> None:
     inbound = decision.program.graph.inbound[task.name]
     _inherit(decision, task, triggers(decision, task.name))
     missing = [name for name in inbound if name in progress.missing]
-    task.triggered_by = [{"task_id": None, "event": progress.missing.get(name)} for name in missing]
-    decision.completions.append(Completion(task.id, states.ERROR, f"Failed by tasks: {missing}"))
+    task.triggered_by = []
+    for name in missing:
+        source = _current(decision, name, task)
+        trigger: dict[str, Json] = {
+            "task_id": None if source is None else source.id,
+            "event": progress.missing.get(name),
+        }
+        task.triggered_by.append(trigger)
+    decision.completions.append(
+        Completion(task.id, states.ERROR, f"Failed by tasks: {missing}", if_waiting=True)
+    )
 
 
 def _inherit(
@@ -165,8 +193,7 @@ def _inherit(
 ) -> list[TaskExecution]:
     """Merge what the branches that have come hand on into the context of an editable join."""
     sources = [t for arrival in arrivals if (t := decision.draft.task(arrival["task_id"])) is not None]
-    branches = [decision.draft.outbound(source) for source in in_order_of_end(decision, sources)]
-    task.context = merge([also, *branches] if len(also) else branches).checkpoint()
+    task.context = meet(decision, sources, also=also).checkpoint()
     task.checkpointed = True
     return sources
 
@@ -218,15 +245,13 @@ def _examine_others(decision: Decision, join: TaskExecution, arrived: str) -> No
         if name == arrived or name in progress.arrivals:
             continue
         task = _current(decision, name, join)
-        if task is None:
-            if not _is_possible(decision, name, join, known):
-                progress.missing[name] = IMPOSSIBLE
-        elif task.is_completed and task.processed:
+        if task is not None and task.is_completed and task.processed:
             event = next((e for target, e in task.next_tasks or () if target == join.name), None)
-            if event is None:
-                progress.missing[name] = NOT_TRIGGERED
-            else:
+            if event is not None:
                 progress.arrivals[name] = (task.id, event)
+                continue
+        if not _may_come(decision, name, join, known):
+            progress.missing[name] = IMPOSSIBLE if task is None else NOT_TRIGGERED
 
 
 def _miss(decision: Decision, source: str, target: str, reason: str) -> None:
@@ -240,9 +265,8 @@ def _miss(decision: Decision, source: str, target: str, reason: str) -> None:
         if spec.tasks[name].join:
             join = decision.draft.latest_task(name)
             if join is not None and join.state == states.WAITING:
-                current = _current(decision, origin, join)
                 progress = decision.draft.join(name)
-                if origin not in progress.arrivals and (current is None or current.is_completed):
+                if origin not in progress.arrivals and not _may_come(decision, origin, join, {}):
                     progress.missing[origin] = why
                     judge(decision, join)
                 continue
@@ -250,8 +274,9 @@ def _miss(decision: Decision, source: str, target: str, reason: str) -> None:
             continue
         seen.add(name)
         for join in _waiting_below(decision, name):
-            if _current(decision, name, join) is None and not _is_possible(decision, name, join, {}):
-                news += [(name, following, IMPOSSIBLE) for following in graph.outbound[name]]
+            if not _may_come(decision, name, join, {}):
+                why = IMPOSSIBLE if _current(decision, name, join) is None else NOT_TRIGGERED
+                news += [(name, following, why) for following in graph.outbound[name]]
                 break
 
 
@@ -262,31 +287,40 @@ def _waiting_below(decision: Decision, name: str) -> Iterator[TaskExecution]:
             yield join
 
 
-def _is_possible(decision: Decision, name: str, join: TaskExecution, known: dict[str, bool]) -> bool:
-    """Whether a task without an execution (in this round of `join`) may still get one.
+def _may_come(decision: Decision, name: str, join: TaskExecution, known: dict[str, bool]) -> bool:
+    """Whether a task may still end and choose what follows (in this round of `join`).
 
-    Backwards from the task: something unfinished upstream, or something that ended by choosing it.
-    Routes through the join itself do not count: it cannot come before itself.
+    It is unfinished; or it has no execution yet, or lies on a cycle, and may get one: backwards from the
+    task there is something unfinished, or something that ended by choosing it for the first time. Routes
+    through the join itself do not count: it cannot come before itself.
     """
+    task = _current(decision, name, join)
+    if task is not None:
+        if not task.is_completed or not task.processed:
+            return True
+        if name not in decision.program.cyclic:
+            return False
     graph = decision.program.graph
-    stack, visited = [name], {name, join.name}
+    stack, visited = [(name, task is not None)], {name, join.name}
     while stack:
-        here = stack.pop()
+        here, has_run = stack.pop()
         if known.get(here):
             return True
         for upstream in graph.inbound[here]:
             if upstream == join.name:
                 continue
             task = _current(decision, upstream, join)
-            if task is None:
+            if task is not None and (
+                not task.is_completed or not task.processed or (not has_run and _chose(task, here))
+            ):
+                known[name] = True
+                return True
+            if task is None or upstream in decision.program.cyclic:
                 if known.get(upstream):
                     return True
                 if upstream not in visited and upstream not in known:
                     visited.add(upstream)
-                    stack.append(upstream)
-            elif not task.is_completed or not task.processed or _chose(task, here):
-                known[name] = True
-                return True
+                    stack.append((upstream, task is not None))
     for seen in visited:
         known.setdefault(seen, False)
     return False

@@ -9,6 +9,7 @@ from maestrale.engine.events import Started
 from maestrale.engine.execution import WorkflowExecution
 from maestrale.engine.limits import check_size
 from maestrale.engine.lookups import Lookups
+from maestrale.engine.notifications import workflow_changed
 from maestrale.engine.outputs import end_workflow
 from maestrale.engine.program import compile_section
 from maestrale.engine.reverse import start_required, target_of
@@ -58,6 +59,7 @@ def start_workflow(decision: Decision, execution_id: str, event: Started) -> Non
         workflow.params["env"] = _environment(decision, event)
         scope = decision.scope(None, Lookups(decision, None), EMPTY)
         workflow.variables = decision.evaluate_section(decision.program.vars, scope, ("vars",))
+        workflow_changed(decision, None)
         if spec.type == "reverse":
             target_of(decision)
             start_required(decision)

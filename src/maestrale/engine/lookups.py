@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from maestrale.engine.decision import Decision
 from maestrale.engine.execution import TaskExecution
+from maestrale.engine.identity import Identity
 from maestrale.engine.needs import FindExecutions, FindTasks
 from maestrale.engine.results import task_result
 from maestrale.model.values import Json, Microseconds, timestamp_text
@@ -94,6 +95,62 @@ class Lookups:
     def now(self) -> Microseconds:
         """The time of this decision."""
         return self._decision.now
+
+
+class Outside:
+    """Answers functions for expressions of an action that belongs to no workflow: there is nothing to see."""
+
+    __slots__ = ("_identity", "_now")
+
+    def __init__(self, identity: Identity, now: Microseconds) -> None:
+        self._identity = identity
+        self._now = now
+
+    def task(self, name: str | None) -> None:
+        """No task."""
+        del name
+
+    def tasks(
+        self, execution_id: str | None, recursive: bool, state: str | None, flat: bool
+    ) -> list[dict[str, Json]]:
+        """No tasks."""
+        del execution_id, recursive, state, flat
+        return []
+
+    def execution(self) -> None:
+        """No execution."""
+
+    def executions(
+        self,
+        execution_id: str | None,
+        root_execution_id: str | None,
+        state: str | None,
+        from_time: str | None,
+        to_time: str | None,
+    ) -> list[dict[str, Json]]:
+        """No executions."""
+        del execution_id, root_execution_id, state, from_time, to_time
+        return []
+
+    def env(self) -> Mapping[str, Json]:
+        """An empty environment."""
+        return {}
+
+    def global_variable(self, name: str) -> Json:
+        """No global variables."""
+        del name
+
+    def uuid(self) -> str:
+        """A random id."""
+        return self._identity.uuid()
+
+    def random(self) -> float:
+        """A random number in [0, 1)."""
+        return self._identity.random()
+
+    def now(self) -> Microseconds:
+        """The time at which the expression is evaluated."""
+        return self._now
 
 
 def task_map(decision: Decision, task: TaskExecution) -> dict[str, Json]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from maestrale.engine.execution import Places
 from maestrale.lang.spec import InputParameter
 from maestrale.model.values import Json
 
@@ -20,6 +21,18 @@ class FindWorkflow(Question, frozen=True, tag="find-workflow"):
     """Which definition does a sub-workflow name mean? Answer: `FoundWorkflow` as data, or None.
 
     `workbook` is the workbook of the asking workflow (its members are looked up first), or empty.
+    """
+
+    name: str
+    namespace: str
+    project_id: str
+    workbook: str = ""
+
+
+class FindAction(Question, frozen=True, tag="find-action"):
+    """What does an action name mean that may belong to an ad-hoc action? Answer: `FoundAction` as data.
+
+    None if there is no such action. `workbook` as in `FindWorkflow`.
     """
 
     name: str
@@ -49,7 +62,7 @@ class FindExecutions(Question, frozen=True, tag="find-executions"):
     project_id: str
 
 
-AnyQuestion = FindWorkflow | FindTasks | FindExecutions
+AnyQuestion = FindWorkflow | FindAction | FindTasks | FindExecutions
 
 
 class FoundWorkflow(msgspec.Struct, frozen=True):
@@ -62,6 +75,28 @@ class FoundWorkflow(msgspec.Struct, frozen=True):
     class_name: str
     workbook: str
     input: tuple[InputParameter, ...]
+
+
+class AdHocLayer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One ad-hoc action of a chain. `output` is None where the result stays as it is."""
+
+    name: str
+    input: tuple[InputParameter, ...] = ()
+    base_input: dict[str, Json] = {}
+    inline: dict[str, Json] = {}
+    output: Json = None
+    places: Places = {}
+
+
+class FoundAction(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an action name means: the real action `name`, below `layers` of ad-hoc actions, outermost first.
+
+    `problem`: why the chain of layers leads to no real action, if it does not.
+    """
+
+    name: str
+    layers: tuple[AdHocLayer, ...] = ()
+    problem: str = ""
 
 
 Answers = dict[AnyQuestion, Json]

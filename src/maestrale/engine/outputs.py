@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from maestrale.engine import messages
-from maestrale.engine.context import EMPTY, Context, merge
+from maestrale.engine.branches import meet, outbound
+from maestrale.engine.context import EMPTY, Context
 from maestrale.engine.decision import Decision
 from maestrale.engine.effects import Tell
 from maestrale.engine.events import SubWorkflowFinished
-from maestrale.engine.execution import TaskExecution
-from maestrale.engine.limits import cut
+from maestrale.engine.limits import FieldTooLarge, check_size, cut
 from maestrale.engine.lookups import Lookups
+from maestrale.engine.notifications import workflow_changed
+from maestrale.engine.program import Section
 from maestrale.model import states
 from maestrale.model.errors import MaestraleError
 from maestrale.model.values import Json
@@ -20,15 +22,9 @@ def final_context(decision: Decision) -> Context:
     draft = decision.draft
     if decision.program.spec.type == "reverse":
         target = draft.latest_task(str(draft.workflow.params.get("task_name")))
-        return draft.outbound(target) if target is not None and target.is_completed else EMPTY
+        return outbound(decision, target) if target is not None and target.is_completed else EMPTY
     ends = [task for task_id in draft.ends if (task := draft.task(task_id)) is not None]
-    return merge([draft.outbound(task) for task in in_order_of_end(decision, ends)])
-
-
-def in_order_of_end(decision: Decision, tasks: list[TaskExecution]) -> list[TaskExecution]:
-    """The order in which later branches win: by end, then by place in the definition."""
-    order = decision.program.order
-    return sorted(tasks, key=lambda task: (task.finished_at or 0, order[task.name], task.sequence))
+    return meet(decision, ends)
 
 
 def end_workflow(decision: Decision, state: str, info: str | None) -> None:
@@ -79,24 +75,26 @@ def fail_unhandled(decision: Decision) -> None:
 
 
 def _success_output(decision: Decision) -> dict[str, Json]:
+    output = _section_or_context(decision, decision.program.output, "output")
+    check_size(decision, output, "WorkflowExecution", "output")
+    return output
+
+
+def _section_or_context(decision: Decision, section: Section | None, key: str) -> dict[str, Json]:
+    """A section of the workflow, or the whole final context if it is absent or gives nothing."""
     context = final_context(decision)
-    section = decision.program.output
     if section is not None:
         scope = decision.scope(None, Lookups(decision, None), context)
-        output = decision.evaluate_section(section, scope, ("output",))
+        output = decision.evaluate_section(section, scope, (key,))
         if output:
             return output
     return context.flat()
 
 
 def _error_output(decision: Decision, info: str | None) -> tuple[dict[str, Json], str | None]:
-    context = final_context(decision)
-    section = decision.program.output_on_error
-    if section is None:
-        return {"result": info, **context.flat()}, info
-    scope = decision.scope(None, Lookups(decision, None), context)
+    """The output of a failure and its reason, which tells as well what is wrong with the output itself."""
     try:
-        extra = decision.evaluate_section(section, scope, ("output-on-error",))
+        extra = _section_or_context(decision, decision.program.output_on_error, "output-on-error")
     except MaestraleError as error:
         source = decision.program.spec.output_on_error
         info = (
@@ -104,12 +102,19 @@ def _error_output(decision: Decision, info: str | None) -> tuple[dict[str, Json]
             f" exception: '{error}' Cause: '{info}'"
         )
         return {"result": info}, info
-    return {"result": info, **(extra or context.flat())}, info
+    output = {"result": info, **extra}
+    try:
+        check_size(decision, output, "WorkflowExecution", "output")
+    except FieldTooLarge as error:
+        info = str(error) if info is None else f"{info}\n{error}"
+        return {"result": info}, info
+    return output, info
 
 
 def _end(decision: Decision, state: str, info: str | None, output: Json) -> None:
     draft = decision.draft
     workflow = draft.edit_workflow()
+    before = workflow.state
     workflow.state = state
     workflow.state_info = cut(info)
     workflow.cause = None
@@ -117,6 +122,7 @@ def _end(decision: Decision, state: str, info: str | None, output: Json) -> None
     workflow.backlog = None
     workflow.updated_at = workflow.finished_at = decision.now
     draft.ready.clear()
+    workflow_changed(decision, before)
     if workflow.parent_id is not None and workflow.parent_task_id is not None:
         draft.effects.append(
             Tell(

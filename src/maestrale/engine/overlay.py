@@ -75,6 +75,16 @@ class Overlay(Generic[K, V]):
             if not isinstance(change, _Gone):
                 yield key, change
 
+    def changes(self) -> Iterator[tuple[K, V]]:
+        """The pairs that are new or have another value."""
+        for key, change in self._changes.items():
+            if not isinstance(change, _Gone):
+                yield key, change
+
+    def is_changed(self, key: K) -> bool:
+        """Whether the pending changes set or remove `key`."""
+        return key in self._changes
+
     def apply(self) -> None:
         """Write the pending changes into the base."""
         for key, value in self._changes.items():

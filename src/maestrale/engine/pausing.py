@@ -8,6 +8,8 @@ from maestrale.engine.decision import Decision
 from maestrale.engine.effects import Tell
 from maestrale.engine.events import AnyEvent, PauseRequested, SubWorkflowUpdated
 from maestrale.engine.execution import Cause
+from maestrale.engine.limits import cut
+from maestrale.engine.notifications import workflow_changed
 from maestrale.model import states
 
 
@@ -20,9 +22,10 @@ def pause_workflow(decision: Decision, info: str | None, by: Cause, *, cascaded:
         return
     workflow = decision.draft.edit_workflow()
     workflow.state = states.PAUSED
-    workflow.state_info = info
+    workflow.state_info = cut(info)
     workflow.cause = {"kind": "pause", **by}
     workflow.updated_at = decision.now
+    workflow_changed(decision, states.RUNNING)
     tell_children(decision, PauseRequested(cascaded=True))
     tell_parent(decision, states.PAUSED, cascaded)
 
@@ -42,7 +45,7 @@ def tell_parent(decision: Decision, state: str, cascaded: bool) -> None:
 
 def _open_sub_workflows(decision: Decision) -> Iterator[str]:
     for task_id, task in decision.draft.tasks.items():
-        if task.type == "WORKFLOW" and not task.is_completed:
+        if task.type == "WORKFLOW":
             for child_id, child in decision.draft.runs(task_id).open.items():
                 if child.is_workflow:
                     yield child_id

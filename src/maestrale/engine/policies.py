@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from maestrale.engine.branches import outbound
 from maestrale.engine.decision import Decision, ForcedFailure
 from maestrale.engine.execution import TaskExecution
 from maestrale.engine.lookups import Lookups
@@ -9,6 +12,9 @@ from maestrale.engine.tasks import SECOND, abandon_children, delay, make_ready, 
 from maestrale.lang.spec import Path
 from maestrale.model import states
 from maestrale.model.values import Json
+
+MOST: Final = 1_000_000_000
+"""The largest number of a policy: 31 years, if it stands for seconds."""
 
 _CLASS_NAMES = {
     "wait-before": "WaitBeforePolicy",
@@ -20,24 +26,23 @@ _CLASS_NAMES = {
 }
 
 
-def evaluate_policy(decision: Decision, task: TaskExecution, name: str, *, outbound: bool = False) -> Json:
+def evaluate_policy(decision: Decision, task: TaskExecution, name: str, *, afterwards: bool = False) -> Json:
     """The value of a policy now, None if the task has no such policy.
 
-    `outbound`: the expression sees what the task has just published (break-on, continue-on).
+    `afterwards`: the expression sees what the task has just published (break-on, continue-on).
     """
     program = decision.task_program(task)
     template = program.policies.get(name)
     if template is None:
         return None
-    draft = decision.draft
-    context = draft.outbound(task) if outbound else draft.context_of(task)
+    context = outbound(decision, task) if afterwards else decision.draft.context_of(task)
     scope = decision.scope(task, Lookups(decision, task), context)
     path: Path = (*program.path, *name.split("."))
     return decision.evaluate(template, scope, path)
 
 
 def number(decision: Decision, task: TaskExecution, name: str) -> int:
-    """A whole number >= 0 (0 if the task has no such policy). Raises `ForcedFailure` for other types."""
+    """A whole number from 0 to `MOST`, 0 if there is no such policy. Raises `ForcedFailure` for others."""
     value = evaluate_policy(decision, task, name)
     if value is None and name not in decision.task_program(task).policies:
         return 0
@@ -47,6 +52,9 @@ def number(decision: Decision, task: TaskExecution, name: str) -> int:
             f"Invalid data type in {_CLASS_NAMES[name]}: {name} must be an integer >= 0, got {value!r}"
             f" {decision.where(path)}"
         )
+    if value > MOST:
+        path = (*decision.task_program(task).path, *name.split("."))
+        raise ForcedFailure(f"Too large a value: {name} must be at most {MOST} {decision.where(path)}")
     return value
 
 
@@ -134,9 +142,9 @@ def _wants_retry(decision: Decision, task: TaskExecution, state: str) -> bool:
     if (
         state == states.ERROR
         and "retry.break-on" in policies
-        and evaluate_policy(decision, task, "retry.break-on", outbound=True)
+        and evaluate_policy(decision, task, "retry.break-on", afterwards=True)
     ):
         return False
     if "retry.continue-on" in policies:
-        return bool(evaluate_policy(decision, task, "retry.continue-on", outbound=True))
+        return bool(evaluate_policy(decision, task, "retry.continue-on", afterwards=True))
     return state == states.ERROR

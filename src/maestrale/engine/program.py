@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from maestrale.expressions.template import Template, compile_value
-from maestrale.lang.graph import Graph, build_graph
+from maestrale.lang.graph import Graph, build_graph, strong_components
 from maestrale.lang.spec import Path, Position, PublishSpec, TaskSpec, WorkflowSpec
 from maestrale.model.values import Json
 
@@ -122,8 +122,10 @@ class Program:
         self.vars = compile_section(spec.vars)
         self.output = None if spec.output is None else compile_section(spec.output)
         self.output_on_error = None if spec.output_on_error is None else compile_section(spec.output_on_error)
+        self.joins = tuple(name for name, task in spec.tasks.items() if task.join)
         self.order = {name: index for index, name in enumerate(spec.tasks)}
         self._tasks: dict[str, TaskProgram] = {}
+        self._cyclic: frozenset[str] | None = None
         self._cycles: dict[str, frozenset[str]] = {}
 
     def task(self, name: str) -> TaskProgram:
@@ -132,6 +134,19 @@ class Program:
         if found is None:
             found = self._tasks[name] = TaskProgram(self.spec.tasks[name])
         return found
+
+    @property
+    def cyclic(self) -> frozenset[str]:
+        """The tasks that can be reached from themselves."""
+        if self._cyclic is None:
+            outbound = self.graph.outbound
+            self._cyclic = frozenset(
+                name
+                for component in strong_components(self.spec.tasks, outbound.__getitem__)
+                for name in component
+                if len(component) > 1 or name in outbound[name]
+            )
+        return self._cyclic
 
     def is_on_cycle(self, join_name: str, name: str) -> bool:
         """Whether the task `name` can be reached from the join and leads back to it."""

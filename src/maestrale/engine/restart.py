@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import msgspec
 
 from maestrale.engine.children import cancel_children
-from maestrale.engine.control import await_again, merge_upwards, reopen, run_again, take_up_the_rest
+from maestrale.engine.control import await_again, reopen, run_again, share_environment, take_up_the_rest
 from maestrale.engine.decision import Decision
 from maestrale.engine.effects import Tell
 from maestrale.engine.events import ChildRerun, RestartRequested, StopRequested
@@ -72,10 +72,9 @@ def restart_requested(decision: Decision, event: RestartRequested) -> None:
     planned = restart_plan(decision, event.task_id)
     task = planned[0].task
     if event.environment:
-        merge_upwards(decision, event.environment)
+        share_environment(decision, event.environment)
     removed = [entry.task for entry in planned[1:]]
     has_globals = any(gone.published_global for gone in (task, *removed))
-    cancel_children(decision, task, "The task is restarted.")
     _supersede(decision, removed, task)
     reopen(decision, restarted=True)
     if task.state == states.WAITING:
@@ -207,7 +206,10 @@ def _supersede(decision: Decision, removed: list[TaskExecution], target: TaskExe
     for task in removed:
         cancel_children(decision, task, note)
         draft.rejected.append((task.id, task.attempt + 1, None))
-        draft.runs(task.id).outcomes.clear()
+        runs = draft.runs(task.id)
+        runs.outcomes.clear()
+        for child in [child for _, child in runs.open.items()]:
+            draft.close_child(child)
         state = task.state if task.is_completed else states.CANCELLED
         task = set_state(decision, task, state, task.state_info, None)
         task.state_info = cut(f"{task.state_info}\n{note}" if task.state_info else note)

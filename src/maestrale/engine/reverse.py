@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from maestrale.engine.context import merge
+from maestrale.engine.branches import meet
 from maestrale.engine.decision import Decision
 from maestrale.engine.execution import TaskExecution
-from maestrale.engine.outputs import in_order_of_end
 from maestrale.engine.tasks import create_task, make_ready
 from maestrale.model import states
 from maestrale.model.errors import InvalidInput
@@ -52,7 +51,8 @@ def _start_if_satisfied(decision: Decision, name: str, requires: tuple[str, ...]
         if task is None or task.state != states.SUCCESS:
             return
         required.append(task)
-    contexts = [decision.draft.outbound(task) for task in in_order_of_end(decision, required)]
     triggered_by: list[dict[str, Json]] = [{"task_id": t.id, "event": "requires"} for t in required]
-    task = create_task(decision, name, merge(contexts), triggered_by, needs_checkpoint=len(required) > 1)
+    task = create_task(
+        decision, name, meet(decision, required), triggered_by, needs_checkpoint=len(required) > 1
+    )
     make_ready(decision, task)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from maestrale.engine import messages
 from maestrale.engine.children import completion_of_single, start_child
-from maestrale.engine.decision import Completion, Decision, TaskFailure
+from maestrale.engine.decision import Completion, Decision, ResultRefused, TaskFailure
 from maestrale.engine.execution import Cause, TaskExecution
 from maestrale.engine.failures import force_failure
 from maestrale.engine.items import evaluate_items, start_items
@@ -32,6 +32,9 @@ def start_task(decision: Decision, task: TaskExecution) -> None:
             run_children(decision, task)
     except TaskFailure as error:
         decision.completions.append(Completion(task.id, states.ERROR, error.message))
+    except ResultRefused as error:
+        message = messages.failed_to_complete(error.error, workflow.name, task.name, error.action)
+        force_failure(decision, task, message)
     except MaestraleError as error:
         force_failure(decision, task, messages.failed_to_run(error, workflow.name, task.name))
 

@@ -6,6 +6,7 @@ from maestrale.engine.context import EMPTY, Context
 from maestrale.engine.decision import Decision
 from maestrale.engine.execution import Cause, TaskExecution
 from maestrale.engine.limits import cut
+from maestrale.engine.notifications import task_changed
 from maestrale.model import states
 from maestrale.model.values import Json, Microseconds
 
@@ -58,8 +59,26 @@ def create_waiting_join(decision: Decision, name: str) -> TaskExecution:
 
 def make_ready(decision: Decision, task: TaskExecution) -> None:
     """Let a task (or its next items) be started in this decision, or in the next."""
-    if decision.draft.workflow.state not in states.COMPLETED:
+    if decision.draft.workflow.state not in states.COMPLETED or outlives(decision, task):
         decision.draft.ready.append(task.id)
+
+
+def outlive(decision: Decision, task_id: str) -> None:
+    """Let a task that is ready run to its end although the workflow is over now.
+
+    It is bound to this end of the workflow: after a rerun and another end it is a task like any other.
+    """
+    task = decision.draft.task(task_id)
+    if task is not None:
+        task = decision.draft.edit_task(task)
+        task.runtime = {**task.runtime, "outlives": decision.draft.workflow.finished_at}
+        make_ready(decision, task)
+
+
+def outlives(decision: Decision, task: TaskExecution) -> bool:
+    """Whether a task may go on although the workflow is over."""
+    end = decision.draft.workflow.finished_at
+    return end is not None and task.runtime.get("outlives") == end
 
 
 def set_state(
@@ -67,11 +86,13 @@ def set_state(
 ) -> TaskExecution:
     """Move a task to another state and remember why; returns the editable task."""
     task = decision.draft.edit_task(task)
-    _count(decision, task.state, state)
+    before, why = task.state, task.cause
+    _count(decision, before, state)
     task.state = state
     task.state_info = cut(info)
     task.cause = cause
     task.updated_at = decision.now
+    task_changed(decision, task, before, why)
     return task
 
 
@@ -108,7 +129,11 @@ def clear_timer(decision: Decision, task: TaskExecution) -> None:
 def abandon_children(
     decision: Decision, task: TaskExecution, indexes: list[int] | None = None
 ) -> TaskExecution:
-    """Begin a new attempt: earlier children (or those of some item indexes) count no more."""
+    """Begin a new attempt: earlier children (or those of some item indexes) count no more.
+
+    No action is open any more; sub-workflows that were told to end may be, and are waited for no longer.
+    While items are repeated, `items_next` is the place in the list of their indexes (`runtime.redo`).
+    """
     task = decision.draft.edit_task(task)
     attempt = task.attempt + 1
     task.runtime = {**task.runtime, "attempt": attempt}
@@ -119,6 +144,8 @@ def abandon_children(
         runs.outcomes.clear()
         for child in [child for _, child in runs.open.items()]:
             decision.draft.close_child(child)
+        if task.items_count is not None:
+            task.runtime["since"] = attempt
         task.items = None
         task.items_count = None
         task.items_next = task.items_done = task.items_failed = 0
@@ -127,5 +154,11 @@ def abandon_children(
             runs.outcomes.remove(index)
         task.items_done = len(runs.outcomes)
         task.items_failed = 0
-        task.runtime["redo"] = indexes
+        redo = task.runtime.pop("redo", None)
+        following = redo["next"] if redo else task.items_next
+        if indexes:
+            task.runtime["redo"] = {"indexes": indexes, "next": following}
+            task.items_next = 0
+        else:
+            task.items_next = following
     return task

@@ -7,7 +7,7 @@ from typing import Final
 from maestrale.lang import shapes
 from maestrale.lang.problems import Report
 from maestrale.lang.spec import ActionSpec, Path, Position
-from maestrale.lang.tasks import checked_variables, command
+from maestrale.lang.tasks import checked_variables, command, note_double_parameters
 from maestrale.model.values import Json
 
 _KEYS: Final = ("name", "version", "base", "base-input", "input", "output", "description", "tags")
@@ -29,8 +29,9 @@ def read_action(
     base_input: dict[str, Json] = {}
     if "base-input" in given:
         base_input = checked_variables(report, ("base-input",), given["base-input"])
+        note_double_parameters(report, ("base-input",), base_input, base)
     if "output" in given:
-        report.expressions(("output",), given["output"])
+        report.expressions(("output",), given["output"], are_errors=isinstance(given["output"], str))
     return ActionSpec(
         name=name,
         base=base.name if base else "",

@@ -18,9 +18,15 @@ _UUID: Final = re.compile(r"\{*(?:urn:)?(?:uuid:)?\{*[0-9a-f]{32}\}*", re.IGNORE
 def check_object_name(report: Report, path: Path, name: str, book: str = "") -> None:
     """The rules for names of workflows, actions and workbooks; members of a workbook carry its name too."""
     if not name:
-        report.error(path, "a name must not be empty", at_key=True)
+        report.error(path, "a name must not be empty", hint="give it a name", at_key=True)
     elif " " in name:
-        report.error(path, f"Name {name!r} must not contain spaces", text=name, at_key=True)
+        report.error(
+            path,
+            f"Name {name!r} must not contain spaces",
+            text=name,
+            hint=f"write {show(name.strip().replace(' ', '_'))!r}",
+            at_key=True,
+        )
     full = f"{book}.{name}" if book else name
     if len(full) > LONGEST_NAME:
         _note_long_name(report, path, full, LONGEST_NAME)
@@ -30,7 +36,13 @@ def check_workflow_name(report: Report, path: Path, name: str, book: str = "") -
     """A workflow's name must also not be mistaken for an id."""
     check_object_name(report, path, name, book)
     if _UUID.fullmatch(name.replace("-", "")):
-        report.error(path, f"Workflow name cannot be in the format of UUID: {name}", text=name, at_key=True)
+        report.error(
+            path,
+            f"Workflow name cannot be in the format of UUID: {name}",
+            text=name,
+            hint="choose a name that cannot be taken for an id",
+            at_key=True,
+        )
 
 
 def check_workflow(report: Report, spec: WorkflowSpec) -> None:
@@ -53,6 +65,7 @@ def _note_long_name(report: Report, path: Path, name: str, longest: int) -> None
         path,
         f"the name {show(name, 40)!r} is {len(name)} characters long; at most {longest} are allowed",
         text=name,
+        hint="choose a shorter name",
         at_key=True,
     )
 
@@ -60,7 +73,7 @@ def _note_long_name(report: Report, path: Path, name: str, longest: int) -> None
 def _check_task(report: Report, name: str, task: TaskSpec) -> None:
     path = ("tasks", name)
     if not name:
-        report.error(path, "the name of a task must not be empty", at_key=True)
+        report.error(path, "the name of a task must not be empty", hint="give it a name", at_key=True)
     elif name == "version":
         report.error(
             path, "a task cannot be named 'version'", text=name, hint="choose another name", at_key=True
@@ -81,6 +94,7 @@ def _check_task(report: Report, name: str, task: TaskSpec) -> None:
             (*path, "concurrency"),
             "'concurrency' has no effect without 'with-items'",
             text="concurrency",
+            hint="remove it",
             at_key=True,
         )
 
@@ -90,6 +104,7 @@ def _check_starts(report: Report, spec: WorkflowSpec, graph: Graph) -> None:
         report.error(
             ("tasks",),
             "Failed to find start tasks in direct workflow",
+            text="tasks",
             hint="every task is the target of another one; the first must not be",
             at_key=True,
         )
@@ -101,6 +116,7 @@ def _check_starts(report: Report, spec: WorkflowSpec, graph: Graph) -> None:
                 ("tasks", name),
                 "no start task leads here, only a loop does: the task will never run",
                 text=name,
+                hint="lead to it from a task that runs, or remove it",
                 at_key=True,
             )
 
@@ -117,7 +133,8 @@ def _check_targets(report: Report, spec: WorkflowSpec) -> None:
                     step.path,
                     f"Task {step.target!r} not found.",
                     text=step.target,
-                    hint=report.suggestion(step.target, [*spec.tasks, *COMMANDS]),
+                    hint=report.suggestion(step.target, [*spec.tasks, *COMMANDS])
+                    or f"add it below `tasks`, or give another target; commands: {', '.join(COMMANDS)}",
                     at_key=step.guard is not None,
                 )
 
@@ -151,7 +168,8 @@ def _check_requirements(report: Report, spec: WorkflowSpec, graph: Graph) -> Non
                     places.get(required, ("task-defaults", "requires")),
                     f"Task {required!r} not found.",
                     text=required,
-                    hint=report.suggestion(required, spec.tasks),
+                    hint=report.suggestion(required, spec.tasks)
+                    or "add it below `tasks`, or give the name of another task",
                 )
     for component in strong_components(spec.tasks, graph.requires.__getitem__):
         if len(component) > 1:

@@ -73,7 +73,12 @@ def _advanced_clause(
 
 def _publish(report: Report, path: Path, value: Json) -> PublishSpec:
     if value == {}:
-        report.error(path, "Either 'branch', 'global' or 'atomic' must be specified", text="{}")
+        report.error(
+            path,
+            "Either 'branch', 'global' or 'atomic' must be specified",
+            text="{}",
+            hint="put variables below one of them, or remove `publish`",
+        )
         return PublishSpec()
     given = shapes.mapping(report, path, value)
     elsewhere = dict.fromkeys(set(given) - set(_SCOPES), "put variables below `branch`, `global` or `atomic`")
@@ -126,7 +131,9 @@ def _transition(
             path,
             f'{target!r} is no target: give the name of a task, or a command like `fail msg="why"`',
             text=target,
-            hint="a task with a blank in its name cannot be a target" if target in task_names else "",
+            hint="a task with a blank in its name cannot be a target: rename it"
+            if target in task_names
+            else "a name of a task holds no blanks here",
             at_key=guard is not None,
         )
         return None
@@ -187,7 +194,12 @@ def items(report: Report, path: Path, value: Json) -> tuple[ItemsSpec, ...]:
         if item is None:
             continue
         if item.variable in found:
-            report.warning(place, f"the variable {item.variable!r} stands twice; the later one counts")
+            report.warning(
+                place,
+                f"the variable {item.variable!r} stands twice; the later one counts",
+                text=item.variable,
+                hint="give each list a variable of its own",
+            )
         found[item.variable] = item
     return tuple(found.values())
 
@@ -206,10 +218,15 @@ def _item(report: Report, path: Path, entry: str) -> ItemsSpec | None:
         )
         return None
     if not match.group(2) or not match.group(3):
-        report.warning(path, f"there is no blank around `in` in {show(entry)!r}", text=entry)
+        report.warning(
+            path,
+            f"there is no blank around `in` in {show(entry)!r}",
+            text=entry,
+            hint=f"it is read as `{match.group(1)} in …`: write it so",
+        )
     rest = entry[end:].strip()
     if rest:
-        report.warning(path, f"{show(rest)!r} after the values is ignored", text=rest)
+        report.warning(path, f"{show(rest)!r} after the values is ignored", text=rest, hint="remove it")
     values: Json = entry[start:end]
     if is_list:
         try:

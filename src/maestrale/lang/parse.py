@@ -12,7 +12,7 @@ from maestrale.lang import shapes
 from maestrale.lang.actions import read_action
 from maestrale.lang.check import check_object_name, check_workflow_name
 from maestrale.lang.inline import TYPOGRAPHIC_DOUBLE, TYPOGRAPHIC_SINGLE
-from maestrale.lang.problems import ExpressionChecker, Report, describe, describe_all, raise_for
+from maestrale.lang.problems import ExpressionChecker, Report, describe, describe_all, raise_for, show
 from maestrale.lang.spec import ActionSpec, Path, Position, Problem, WorkbookSpec, WorkflowSpec
 from maestrale.lang.texts import cut_out, dump
 from maestrale.lang.workflows import read_workflow
@@ -84,6 +84,7 @@ def parse_workflows(text: str, check_expression: ExpressionChecker | None = None
         report.error(
             ("name",),
             f"{shapes.quoted(document.data['name'])} is not of type 'object': this is a workbook",
+            text="name",
             hint="upload the text as a workbook, or put the workflows at the top level",
             at_key=True,
         )
@@ -142,7 +143,10 @@ def _is_map(report: Report) -> bool:
     if isinstance(data, dict):
         return True
     report.error(
-        (), f"{shapes.quoted(data)} is not of type 'object'", hint="begin the text with `version: '2.0'`"
+        (),
+        f"{shapes.quoted(data)} is not of type 'object'",
+        text=show(data),
+        hint="begin the text with `version: '2.0'`",
     )
     return False
 
@@ -243,6 +247,7 @@ def _workbook_members(
     found = []
     for name, body in members.items():
         if name == "version":
+            _check_member_version(report, (*path, name), body)
             continue
         if not _MEMBER_NAME.fullmatch(name):
             report.error(
@@ -255,6 +260,17 @@ def _workbook_members(
         check_name(report.inside((*path, name), f"{section[:-1]} {name!r}"), (), name, book)
         found.append(read(report, (*path, name), f"{book}.{name}", body, positions[(*path, name)]))
     return tuple(found)
+
+
+def _check_member_version(report: Report, path: Path, value: Json) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value not in ("2.0", "2") and not (is_number and value == 2):
+        report.error(
+            path,
+            f"Unsupported DSL version: {show(value)}",
+            text=show(value),
+            hint="remove it: the version of the workbook counts",
+        )
 
 
 def load_workflow(text: str, name: str) -> WorkflowSpec:

@@ -91,15 +91,11 @@ class Report:
         view._subject = subject
         return view
 
-    def error(
-        self, path: Path, message: str, *, text: str = "", hint: str = "", at_key: bool = False
-    ) -> None:
-        """Note an error at the value (or the key) at `path`."""
+    def error(self, path: Path, message: str, *, hint: str, text: str = "", at_key: bool = False) -> None:
+        """Note an error at the value (or the key) at `path`; `hint` says what to do."""
         self._add(path, message, text, hint, at_key, is_error=True)
 
-    def warning(
-        self, path: Path, message: str, *, text: str = "", hint: str = "", at_key: bool = False
-    ) -> None:
+    def warning(self, path: Path, message: str, *, hint: str, text: str = "", at_key: bool = False) -> None:
         """Note something that works, but hardly as meant."""
         self._add(path, message, text, hint, at_key, is_error=False)
 

@@ -51,7 +51,8 @@ def texts(report: Report, path: Path, value: Json) -> tuple[str, ...]:
 def unique_list(report: Report, path: Path, value: Json) -> list[Json]:
     """A list of at least one entry, all different."""
     if not isinstance(value, list):
-        hint = f"write a list: [{show(value)}]" if isinstance(value, str) else _null_hint(value)
+        hint = f"[{show(value)}]" if isinstance(value, str) else "[a, b], or a line `- a` for each entry"
+        hint = _null_hint(value) or f"write a list: {hint}"
         report.error(path, f"{quoted(value)} is not of type 'array'", text=show(value), hint=hint)
         return []
     if not value:
@@ -63,7 +64,10 @@ def unique_list(report: Report, path: Path, value: Json) -> list[Json]:
         key = item if isinstance(item, str) else json.dumps((item,), sort_keys=True)
         if key in seen:
             report.error(
-                (*path, index), f"has non-unique elements: {quoted(item)} stands twice", text=show(item)
+                (*path, index),
+                f"has non-unique elements: {quoted(item)} stands twice",
+                text=show(item),
+                hint="remove one of them",
             )
         seen.add(key)
     return value
@@ -72,9 +76,8 @@ def unique_list(report: Report, path: Path, value: Json) -> list[Json]:
 def mapping(report: Report, path: Path, value: Json, what: str = "name") -> dict[str, Json]:
     """A map of at least one entry whose keys are texts."""
     if not isinstance(value, dict):
-        report.error(
-            path, f"{quoted(value)} is not of type 'object'", text=show(value), hint=_null_hint(value)
-        )
+        hint = _null_hint(value) or "write lines of `name: value` below the key"
+        report.error(path, f"{quoted(value)} is not of type 'object'", text=show(value), hint=hint)
         return {}
     if not value:
         report.error(path, "{} is too short: it must not be empty", text="{}", hint="remove the key")
@@ -96,7 +99,9 @@ def whole_number(report: Report, path: Path, value: Json) -> int | None:
         )
         return None
     if value < 0:
-        report.error(path, f"{value} is less than the minimum of 0", text=str(value))
+        report.error(
+            path, f"{value} is less than the minimum of 0", text=str(value), hint="give 0 or a larger number"
+        )
         return None
     return value
 
@@ -203,7 +208,12 @@ def input_parameters(report: Report, path: Path, value: Json) -> tuple[InputPara
             _check_variable_name(report, place, name)
             parameter = InputParameter(name)
         if name in found:
-            report.warning(place, f"the input {name!r} is declared twice; the later one counts", text=name)
+            report.warning(
+                place,
+                f"the input {name!r} is declared twice; the later one counts",
+                text=name,
+                hint="remove one of them",
+            )
         found[name] = parameter
     return tuple(found.values())
 
@@ -213,4 +223,6 @@ def _null_hint(value: Json) -> str:
 
 
 def _text_hint(value: Json) -> str:
-    return "put it into quotes" if isinstance(value, bool | int | float) else _null_hint(value)
+    if isinstance(value, bool | int | float):
+        return "put it into quotes"
+    return _null_hint(value) or "write one text"

@@ -94,7 +94,8 @@ def task(
             if found is not None:
                 fields[_FIELDS[key]] = found
     call = _call(report, path, given)
-    _note_double_parameters(report, path, fields.get("input"), call)
+    if isinstance(own_input := fields.get("input"), dict):
+        note_double_parameters(report, (*path, "input"), own_input, call)
     if "join" in given and kind == "direct":
         fields["join"] = _join(report, (*path, "join"), given["join"])
     is_workflow = "workflow" in given and "action" not in given
@@ -154,19 +155,17 @@ def _call(report: Report, path: Path, given: dict[str, Json]) -> Command:
     return found or Command("std.noop")
 
 
-def _note_double_parameters(
-    report: Report, path: Path, own_input: dict[str, Json] | str | None, call: Command
-) -> None:
-    if isinstance(own_input, dict):
-        for name in call.parameters:
-            if name in own_input:
-                report.warning(
-                    (*path, "input", name),
-                    f"the parameter {name!r} also stands beside the name above, and that one wins",
-                    text=name,
-                    hint="remove one of them",
-                    at_key=True,
-                )
+def note_double_parameters(report: Report, path: Path, given: dict[str, Json], call: Command | None) -> None:
+    """Warn of parameters in the map at `path` that also stand beside the name in `call`."""
+    for name in call.parameters if call else ():
+        if name in given:
+            report.warning(
+                (*path, name),
+                f"the parameter {name!r} also stands beside the name of what is called, and that one wins",
+                text=name,
+                hint="remove one of them",
+                at_key=True,
+            )
 
 
 def _input(report: Report, path: Path, value: Json) -> dict[str, Json] | str | None:
@@ -175,7 +174,12 @@ def _input(report: Report, path: Path, value: Json) -> dict[str, Json] | str | N
     given = shapes.text(report, path, value)
     report.expressions(path, value)
     if given is not None and not may_hold_expression(given):
-        report.warning(path, "a text as input must be an expression that gives a map", text=given)
+        report.warning(
+            path,
+            "a text as input must be an expression that gives a map",
+            text=given,
+            hint="give `name: value` lines or one expression",
+        )
     return given
 
 
@@ -208,6 +212,7 @@ def _join(report: Report, path: Path, value: Json) -> Literal["all"] | int | Non
         return 1
     if isinstance(value, str):
         hint = "remove the quotes" if value.isdigit() else report.suggestion(value, ("all", "one"))
+        hint = hint or "give all, one or a number of tasks"
         report.error(path, f"{value!r} is not one of ['all', 'one'] and no number", text=value, hint=hint)
         return None
     number = shapes.whole_number(report, path, value)
@@ -257,6 +262,14 @@ def _merged_requires(
     report: Report, path: Path, given: dict[str, Json], defaults: Defaults
 ) -> tuple[str, ...]:
     own = _requires(report, path, given)
+    if path[-1] in own:
+        report.warning(
+            (*path, "requires"),
+            "a task cannot require itself: this is ignored",
+            text=str(path[-1]),
+            hint="remove the name",
+            at_key=True,
+        )
     return tuple(name for name in dict.fromkeys((*own, *defaults.requires)) if name != path[-1])
 
 

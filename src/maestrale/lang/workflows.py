@@ -72,7 +72,7 @@ def _workflow_type(report: Report, given: dict[str, Json]) -> Literal["direct", 
             ("type",),
             f"{shapes.quoted(value)} is not one of ['direct', 'reverse']",
             text=str(value),
-            hint=report.suggestion(str(value), _TYPES),
+            hint=report.suggestion(str(value), _TYPES) or "give one of them, or remove the key",
         )
     return "direct"
 

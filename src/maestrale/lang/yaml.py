@@ -160,17 +160,17 @@ def load(text: str) -> Document:
             pass
         except yaml.YAMLError as error:
             if "@" not in text and "&" not in text and "*" not in text:
-                document.problems.append(_syntax_problem(error))
+                document.problems.append(_syntax_problem(error, text))
                 return document
         document = Document(text)
     try:
         return _read(document, _RelaxedLoader)
     except yaml.YAMLError as error:
-        document.problems.append(_syntax_problem(error))
+        document.problems.append(_syntax_problem(error, text))
         return document
 
 
-def _syntax_problem(error: yaml.YAMLError) -> Problem:
+def _syntax_problem(error: yaml.YAMLError, text: str) -> Problem:
     message = " ".join(str(error).split())
     line = column = 1
     if isinstance(error, yaml.MarkedYAMLError):
@@ -180,8 +180,14 @@ def _syntax_problem(error: yaml.YAMLError) -> Problem:
             line, column = mark.line + 1, mark.column + 1
         if error.context_mark is not None and error.context_mark.line + 1 != line:
             message += f" (begun in line {error.context_mark.line + 1})"
-    hint = next((hint for words, hint in _HINTS if words in message), "")
-    return Problem(message, line, column, hint=hint, kind="syntax")
+    hint = next((hint for words, hint in _HINTS if words in message), "correct the YAML of this line")
+    return Problem(message, line, column, _line(text, line), hint, kind="syntax")
+
+
+def _line(text: str, number: int) -> str:
+    """The line of that number as far as it shows something, else the last one before that does."""
+    lines = (line.strip() for line in reversed(text.splitlines()[:number]))
+    return _short(next((line for line in lines if line), ""))
 
 
 def _read(document: Document, loader_class: Any) -> Document:
@@ -193,7 +199,14 @@ def _read(document: Document, loader_class: Any) -> Document:
         mark = error.mark
         document.data = {}
         document.problems = [
-            Problem(error.message, mark.line + 1, mark.column + 1, hint=error.hint, kind="syntax")
+            Problem(
+                error.message,
+                mark.line + 1,
+                mark.column + 1,
+                _line(document.text, mark.line + 1),
+                error.hint,
+                kind="syntax",
+            )
         ]
     finally:
         loader.dispose()
@@ -268,7 +281,9 @@ class _Reader:
         if kind is yaml.AliasEvent or event.anchor is not None:
             raise _Special
         if len(path) >= MAX_DEPTH:
-            raise _Unreadable(f"nested deeper than {MAX_DEPTH} levels", event.start_mark)
+            raise _Unreadable(
+                f"nested deeper than {MAX_DEPTH} levels", event.start_mark, "take the value apart"
+            )
         is_map = kind is yaml.MappingStartEvent
         if event.tag not in (None, "!", _TAG + ("map" if is_map else "seq")):
             raise _Unreadable(f"the tag {event.tag!r} is not supported here", event.start_mark, "remove it")
@@ -308,7 +323,7 @@ class _Reader:
         raise _Unreadable(
             "a key must be a text, not a list or a map",
             event.start_mark,
-            'put the expression into quotes: "{{ … }}"' if braces else "",
+            'put the expression into quotes: "{{ … }}"' if braces else "write a text, or put it into quotes",
         )
 
     def _note_twice(self, path: Path, mark: _Mark) -> None:

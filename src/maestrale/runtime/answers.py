@@ -5,17 +5,31 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy import Connection
 
-from maestrale.engine.needs import AnyQuestion, FindExecutions, FindTasks, FindWorkflow, FoundWorkflow
+from maestrale.engine.decision import ActionCatalogue
+from maestrale.engine.needs import (
+    AnyQuestion,
+    FindAction,
+    FindExecutions,
+    FindTasks,
+    FindWorkflow,
+    FoundWorkflow,
+)
 from maestrale.model.values import Json
+from maestrale.runtime.actions import resolve_action
 from maestrale.runtime.programs import Programs
 from maestrale.store.lookups import find_executions, find_tasks, find_workflow
 
 
-def answer(connection: Connection, programs: Programs, question: AnyQuestion) -> Json:
+def answer(
+    connection: Connection, programs: Programs, actions: ActionCatalogue, question: AnyQuestion
+) -> Json:
     """The answer as plain data; it becomes part of the decision record."""
     match question:
         case FindWorkflow():
             return _find_workflow(connection, programs, question)
+        case FindAction():
+            found = resolve_action(connection, actions, question)
+            return None if found is None else msgspec.to_builtins(found)
         case FindTasks():
             return find_tasks(connection, question)
         case FindExecutions():

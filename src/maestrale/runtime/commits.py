@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final
 
 from maestrale.runtime.slots import Group
+from maestrale.runtime.timers import Later
 from maestrale.store.database import Database, is_unusable
-from maestrale.store.executions import write_executions
+from maestrale.store.executions import find_committed, write_executions
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,9 @@ class Committer:
     """Collects groups and commits them, one transaction at a time.
 
     A batch that fails is halved until the guilty group stands alone; `failed` is called for that one. While
-    the database itself refuses (disk full), nothing is given up: the batch is tried again after a pause.
+    the database itself refuses (disk full, connection lost), nothing is given up: what it has already is read
+    back, for a commit may have succeeded although its answer was lost, and the rest is tried again after a
+    pause.
     """
 
     def __init__(
@@ -33,11 +35,13 @@ class Committer:
         post: Callable[[Callable[[], None]], None],
         committed: Callable[[list[Group]], None],
         failed: Callable[[Group, BaseException], None],
+        later: Later,
     ) -> None:
         self._database = database
         self._post = post
         self._committed = committed
         self._failed = failed
+        self._later = later
         self._decided: list[Group] = []
         self._in_flight = 0
 
@@ -73,7 +77,7 @@ class Committer:
         if error is None:
             self._committed(batch)
         elif isinstance(error, Exception) and is_unusable(error):
-            self._retry_later(batch, error)
+            self._find_out(batch, error)
         elif len(batch) > 1:
             middle = len(batch) // 2
             self._send(batch[:middle])
@@ -81,7 +85,28 @@ class Committer:
         else:
             self._failed(batch[0], error)
 
-    def _retry_later(self, batch: list[Group], error: Exception) -> None:
+    def _find_out(self, batch: list[Group], error: Exception) -> None:
+        """Whether a commit has happened is known by its version, which no other commit has."""
+        self._in_flight += 1
+        wanted = [group.members[0].rows for group in batch]
+        future = self._database.read(find_committed, wanted)
+        future.add_done_callback(lambda done: self._post(lambda: self._found_out(batch, error, done)))
+
+    def _found_out(self, batch: list[Group], error: Exception, done: Future[set[str]]) -> None:
+        self._in_flight -= 1
+        failure = done.exception()
+        if failure is not None:
+            self._after_a_pause(batch, failure, lambda: self._find_out(batch, error))
+            return
+        stored = done.result()
+        kept = [group for group in batch if group.members[0].slot.id in stored]
+        rest = [group for group in batch if group.members[0].slot.id not in stored]
+        if kept:
+            self._committed(kept)
+        if rest:
+            self._after_a_pause(rest, error, lambda: self._send(rest))
+
+    def _after_a_pause(self, batch: list[Group], error: BaseException, again: Callable[[], None]) -> None:
         attempts = max(group.attempts for group in batch)
         for group in batch:
             group.attempts += 1
@@ -91,10 +116,8 @@ class Committer:
         )
         self._in_flight += 1
 
-        def again() -> None:
+        def next_try() -> None:
             self._in_flight -= 1
-            self._send(batch)
+            again()
 
-        timer = threading.Timer(pause, lambda: self._post(again))
-        timer.daemon = True
-        timer.start()
+        self._later(pause, lambda: self._post(next_try))

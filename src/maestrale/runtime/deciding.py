@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from maestrale.actions.base import ActionContext, ActionSettings
 from maestrale.engine.decide import decide
 from maestrale.engine.decision import ActionCatalogue, Limits, Need
@@ -32,7 +34,8 @@ EVENTS_PER_DECISION: Final = 100
 
 TRIES_PER_COMMIT: Final = 3
 
-_CREATE_ONLY: Final = Limits(steps=0)
+_VERSION_STEP: Final = 0xFFFF
+"""Versions grow by random steps, so that two commits on top of the same state can be told apart."""
 
 
 class Decider:
@@ -56,7 +59,8 @@ class Decider:
         self._clock = clock
         self._entropy = entropy
         self._settings = settings
-        self._limits = limits
+        self.limits = limits
+        self._create_only = msgspec.structs.replace(limits, steps=0)
 
     def new_execution(self) -> Execution:
         """The empty state of an execution that begins: its seed and first version are random."""
@@ -94,7 +98,7 @@ class Decider:
             if pending.refusal is not None:
                 continue
             try:
-                self._decide(draft, slot.id, pending.event, program, slot.answers, self._limits)
+                self._decide(draft, slot.id, pending.event, program, slot.answers, self.limits)
             except Need:
                 raise
             except MaestraleError as error:
@@ -183,7 +187,7 @@ class Decider:
         slot.program = self._programs.get(started.definition_hash, started.workflow_name)
         slot.execution = self.new_execution()
         draft = Draft(slot.execution)
-        self._decide(draft, slot.id, started, slot.program, answers, _CREATE_ONLY)
+        self._decide(draft, slot.id, started, slot.program, answers, self._create_only)
         return self._member(slot, draft, [Pending(started)])
 
     def _member(self, slot: Slot, draft: Draft, taken: list[Pending]) -> Member:
@@ -195,7 +199,7 @@ class Decider:
             execution_id=slot.id,
             old_version=old_version,
             old_owner=slot.owner,
-            new_version=draft.base.version + 1,
+            new_version=draft.base.version + 1 + (self._entropy() & _VERSION_STEP),
             new_owner=new_owner,
             now=self._clock(),
         )
@@ -211,12 +215,11 @@ class Decider:
         wanted = {effect.action_id for effect in draft.effects if isinstance(effect, RunAction)}
         if not wanted:
             return
-        workflow_over = draft.workflow.state in states.COMPLETED
         for row in rows.new_actions:
             child = draft.new_children.get(row["id"])
-            if child is None or child.id not in wanted or child.state != states.RUNNING or workflow_over:
+            if child is None or child.id not in wanted or child.state != states.RUNNING:
                 continue
-            reserved = self._executor.reserve(child.name)
+            reserved = self._executor.reserve(child.real_name)
             row["executor"] = self._process_id
             row["queued"] = not reserved
             member.runs.append((self._action_run(draft, child), reserved))
@@ -235,7 +238,13 @@ class Decider:
             item_index=child.item_index,
         )
         return ActionRun(
-            child.id, child.name, child.input, context, child.timeout, workflow.id, child.waits_outside
+            child.id,
+            child.real_name,
+            child.real_input,
+            context,
+            child.timeout,
+            workflow.id,
+            child.waits_outside,
         )
 
 

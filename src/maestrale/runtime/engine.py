@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import time
@@ -15,18 +16,21 @@ from maestrale.engine.decision import Limits
 from maestrale.engine.events import ActionFinished, ActionUpdated, AnyEvent
 from maestrale.engine.identity import Identity
 from maestrale.model import states
-from maestrale.model.actions import ActionFacts, ActionResult
+from maestrale.model.actions import ActionResult
 from maestrale.model.errors import InvalidState, MaestraleError
 from maestrale.model.values import Json, Microseconds
+from maestrale.runtime.actions import KnownActions
 from maestrale.runtime.commands import Commands, no_execution, shutting_down
 from maestrale.runtime.deciding import Decider
 from maestrale.runtime.executor import ASYNCHRONOUS, THREADS, ActionRun, Executor
 from maestrale.runtime.loop import Loop
+from maestrale.runtime.notifier import Notifier
 from maestrale.runtime.plans import plan_restart
 from maestrale.runtime.programs import Programs
 from maestrale.runtime.requests import PlannedTask, RanAction, RunAction, StartedExecution, StartWorkflow
 from maestrale.runtime.slots import Pending
-from maestrale.runtime.standalone import Standalone
+from maestrale.runtime.standalone import FoundExecution, Standalone
+from maestrale.runtime.timers import Later, in_a_thread
 from maestrale.store import mail
 from maestrale.store.database import Database
 from maestrale.store.deletion import delete_tree
@@ -46,7 +50,10 @@ def system_entropy() -> int:
 
 
 class Engine:
-    """One engine with its executor. Implements `WorkflowEngine`; methods may be called from any thread."""
+    """One engine with its executor. Implements `WorkflowEngine`; methods may be called from any thread.
+
+    `later` and `event_loop` stand in for threads where time is not that of this machine.
+    """
 
     def __init__(
         self,
@@ -60,33 +67,47 @@ class Engine:
         entropy: Callable[[], int] = system_entropy,
         asynchronous: int = ASYNCHRONOUS,
         threads: int = THREADS,
+        later: Later = in_a_thread,
+        event_loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         settings = settings or ActionSettings()
-        self._actions = actions = _Facts(registry)
+        self.actions = actions = KnownActions(registry)
         self.process_id = process_id
         self.settings = settings
         self.programs = Programs(database)
+        self._limits = limits = limits or Limits()
         self._database = database
         self._clock = clock
         self._entropy = entropy
         self._commands = Commands()
         self._accepting = True
-        self.standalone = Standalone(database, registry, process_id, settings, clock, entropy)
+        self.standalone = Standalone(database, actions, process_id, settings, clock, entropy, later)
         self.executor = Executor(
             registry,
             self._action_done,
             self.standalone.mark_started,
             asynchronous=asynchronous,
             threads=threads,
+            loop=event_loop,
         )
         self.standalone.executor = self.executor
-        decider = Decider(
-            self.programs, actions, self.executor, process_id, clock, entropy, settings, limits or Limits()
+        decider = Decider(self.programs, actions, self.executor, process_id, clock, entropy, settings, limits)
+        self.notifier = Notifier(settings.http)
+        self.loop = Loop(
+            database,
+            self.programs,
+            actions,
+            self.executor,
+            decider,
+            clock,
+            self._commands,
+            self.notifier.publish,
+            later,
         )
-        self.loop = Loop(database, self.programs, actions, self.executor, decider, clock, self._commands)
 
     def start(self) -> None:
         """Begin to work."""
+        self.definitions_changed().result()
         self.executor.start()
         self.loop.begin()
 
@@ -99,6 +120,7 @@ class Engine:
         if abandoned:
             log.warning("%d running actions were abandoned after %g s", abandoned, grace)
         self.loop.end()
+        self.notifier.stop(grace)
         self._commands.refuse_all()
         self.standalone.refuse_all()
 
@@ -135,7 +157,9 @@ class Engine:
 
     def plan_restart(self, execution_id: str, task_id: str) -> Future[list[PlannedTask]]:
         """What a restart from a task would make run again, by committed data."""
-        return self._database.read(plan_restart, self.programs, self._actions, execution_id, task_id)
+        return self._database.read(
+            plan_restart, self.programs, self.actions, self._limits, execution_id, task_id
+        )
 
     def run_action(self, request: RunAction) -> Future[RanAction]:
         """Run one action outside of any workflow."""
@@ -153,18 +177,19 @@ class Engine:
         if future.done():
             return future
 
-        def found(done: Future[tuple[str | None, str]]) -> None:
+        def found(done: Future[FoundExecution]) -> None:
             error = done.exception()
             if error is not None:
                 future.set_exception(error)
                 return
-            execution_id, current = done.result()
-            if current in states.COMPLETED:
+            action = done.result()
+            if action.state in states.COMPLETED:
                 future.set_exception(InvalidState(f"Action {action_id} is already completed"))
-            elif execution_id is None:
-                _chain(self.standalone.complete(action_id, state, result), future)
+            elif action.execution_id is None:
+                told = ActionResult(state, result)
+                _chain(self.standalone.complete(action_id, told, action.adhoc), future)
             else:
-                _chain(self.send(execution_id, _told(action_id, state, result)), future)
+                _chain(self.send(action.execution_id, _told(action_id, state, result)), future)
 
         self._database.read(self.standalone.find, action_id).add_done_callback(found)
         return future
@@ -189,6 +214,14 @@ class Engine:
         self._database.write(delete_tree, execution_id, force).add_done_callback(deleted)
         return future
 
+    def definitions_changed(self) -> Future[None]:
+        """Take note of ad-hoc actions that were stored, renamed or deleted."""
+        return self._database.read(self.actions.refresh)
+
+    def wait_for_replies(self) -> None:
+        """Look in the database for replies to commands that others may have decided."""
+        self.loop.look_for_replies(self._commands.waiting_for())
+
     def lost(self, execution_id: str, event: ActionFinished) -> None:
         """At start: an action of an earlier process counts as failed."""
         self.loop.deliver(execution_id, Pending(event))
@@ -209,20 +242,6 @@ class Engine:
         else:
             event = ActionFinished(run.action_id, result.state, result.result)  # type: ignore[arg-type]
             self.loop.deliver(run.execution_id, Pending(event))
-
-
-class _Facts:
-    """The registry as decisions see it."""
-
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-
-    def find(self, name: str) -> ActionFacts | None:
-        action = self._registry.find(name)
-        return None if action is None else action.facts
-
-    def suggestions(self, name: str) -> list[str]:
-        return list(self._registry.suggestions(name))
 
 
 def _told(action_id: str, state: str, result: Json) -> AnyEvent:

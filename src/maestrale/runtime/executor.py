@@ -25,6 +25,7 @@ from maestrale.actions.base import (
     result_of_timeout,
     result_of_value,
 )
+from maestrale.engine.execution import AdHocRun
 from maestrale.model.actions import ActionResult
 from maestrale.model.values import Json, reveal
 
@@ -41,7 +42,11 @@ LAST_WORDS: Final = 1.0
 
 
 class ActionRun(msgspec.Struct, frozen=True):
-    """One action execution to be run. `timeout` in seconds."""
+    """One action execution to be run. `timeout` in seconds.
+
+    `name` and `input` are what is really run; `adhoc`, for an ad-hoc action outside of workflows, says how
+    its result is transformed.
+    """
 
     action_id: str
     name: str
@@ -50,6 +55,7 @@ class ActionRun(msgspec.Struct, frozen=True):
     timeout: float | None = None
     execution_id: str | None = None
     waits_outside: bool = False
+    adhoc: AdHocRun | None = None
 
 
 class ActionLookup(Protocol):
@@ -72,6 +78,7 @@ class Executor:
     """One executor. `finished` is called on its event loop with every result; it must not block.
 
     `mark_started` makes the start of queued actions durable and gives back the ids that may still start.
+    Without a `loop` it has one of its own, in a thread; a given one is driven by whoever gave it.
     """
 
     def __init__(
@@ -82,6 +89,7 @@ class Executor:
         *,
         asynchronous: int = ASYNCHRONOUS,
         threads: int = THREADS,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._actions = actions
         self._finished = finished
@@ -93,13 +101,15 @@ class Executor:
         self._changed = asyncio.Event()
         self._marking: set[str] = set()
         self._cancelled: set[str] = set()
-        self._loop = asyncio.new_event_loop()
+        self._loop = loop or asyncio.new_event_loop()
+        self._is_driven = loop is not None
         self._thread = threading.Thread(target=self._run_loop, name="executor", daemon=True)
         self._stopping = False
 
     def start(self) -> None:
         """Begin to take work."""
-        self._thread.start()
+        if not self._is_driven:
+            self._thread.start()
 
     def reserve(self, name: str) -> bool:
         """Take a place for an action that is about to be handed in as started; False if all are taken."""
@@ -129,6 +139,13 @@ class Executor:
     def cancel(self, action_id: str) -> None:
         """Stop an action if it still runs or waits; its result is not reported."""
         self._post(self._cancel, action_id)
+
+    @property
+    def active(self) -> set[str]:
+        """The action executions that wait here for a place, or run."""
+        with self._lock:
+            waiting = {run.action_id for lane in self._lanes.values() for run in lane.waiting}
+        return waiting | self._marking | set(self._running)
 
     def close_entrance(self) -> None:
         """Start nothing more: no place can be reserved, and what waits stays queued in the database."""

@@ -16,16 +16,11 @@ from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future
 from typing import Final, TypeVar
 
-from sqlalchemy import Connection
-
-from maestrale.engine.decision import ActionCatalogue, Decision, Limits, Need
+from maestrale.engine.decision import ActionCatalogue, Need
 from maestrale.engine.draft import Draft
-from maestrale.engine.effects import CancelAction, Tell
+from maestrale.engine.effects import CancelAction, Notify, Tell
 from maestrale.engine.events import AlarmDue, Continue, Started
-from maestrale.engine.execution import Execution
 from maestrale.engine.needs import AnyQuestion
-from maestrale.engine.program import Program
-from maestrale.engine.rebuild import rebuild
 from maestrale.model import states
 from maestrale.model.values import Json, Microseconds
 from maestrale.runtime.answers import answer
@@ -33,12 +28,13 @@ from maestrale.runtime.commands import Commands, no_execution, shutting_down
 from maestrale.runtime.commits import Committer
 from maestrale.runtime.deciding import Decider
 from maestrale.runtime.executor import Executor
+from maestrale.runtime.loading import LoadedExecution, load
 from maestrale.runtime.programs import Programs
 from maestrale.runtime.requests import StartedExecution
 from maestrale.runtime.slots import Group, Member, Pending, Slot
+from maestrale.runtime.timers import Later, in_a_thread
 from maestrale.store import mail
 from maestrale.store.database import Database, is_unusable
-from maestrale.store.executions import load_execution
 from maestrale.store.mail import Letter
 
 log = logging.getLogger(__name__)
@@ -67,8 +63,12 @@ class Loop:
         decider: Decider,
         clock: Callable[[], Microseconds],
         commands: Commands,
+        notify: Callable[[Notify], None],
+        later: Later = in_a_thread,
     ) -> None:
+        self._notify = notify
         self._commands = commands
+        self._wait = later
         self._database = database
         self._programs = programs
         self._actions = actions
@@ -79,7 +79,7 @@ class Loop:
         self._slots: dict[str, Slot] = {}
         self._runnable: deque[Slot] = deque()
         self._alarms: list[tuple[Microseconds, str]] = []
-        self._committer = Committer(database, self.post, self._committed, self._failed)
+        self._committer = Committer(database, self.post, self._committed, self._failed, later)
         self._stopping = False
         self._settling: list[threading.Event] = []
         self.listeners: list[Callable[[list[str]], None]] = []
@@ -144,6 +144,13 @@ class Loop:
 
         self.post(take_up)
 
+    def look_for_replies(self, command_ids: list[str]) -> None:
+        """Commands whose letter is gone were answered by another process, or before an answer was lost."""
+        if command_ids:
+            self._database.read(mail.find_replies, command_ids).add_done_callback(
+                lambda found: None if found.exception() else self._commands.answer(found.result())
+            )
+
     def forget(self, execution_ids: Collection[str]) -> None:
         """These executions were deleted."""
 
@@ -166,18 +173,37 @@ class Loop:
     def _run(self) -> None:
         while not (self._stopping and not self._runnable and self._committer.is_idle):
             self._take(self._inbox_get())
-            while True:
-                try:
-                    self._take(self._inbox.get_nowait())
-                except queue.Empty:
-                    break
-            self._ring()
-            self._work()
-            if self._settling and self._committer.is_idle:
-                for settled in self._settling:
-                    settled.set()
-                self._settling.clear()
+            self.turn()
         self._refuse_rest()
+
+    def turn(self) -> None:
+        """Do what can be done now, without waiting. Called by the thread, or by whoever stands in for it."""
+        while True:
+            try:
+                self._take(self._inbox.get_nowait())
+            except queue.Empty:
+                break
+        self._ring()
+        self._work()
+        if self._settling and self._committer.is_idle:
+            for settled in self._settling:
+                settled.set()
+            self._settling.clear()
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a turn would find something to do at once."""
+        return not self._inbox.empty() or (bool(self._runnable) and self._committer.has_room)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is on its way: to a decision, to the database or back from there."""
+        return self._committer.is_idle and not any(s.busy or s.pending for s in self._slots.values())
+
+    @property
+    def next_alarm(self) -> Microseconds | None:
+        """When the next alarm goes off."""
+        return self._alarms[0][0] if self._alarms else None
 
     def _inbox_get(self) -> Job | None:
         if self._runnable and self._committer.has_room and not self._settling:
@@ -309,25 +335,14 @@ class Loop:
     # -- reading: in reader threads, coming back as jobs
 
     def _load(self, slot: Slot) -> None:
-        def load(connection: Connection) -> tuple[Execution, str | None, Program] | None:
-            loaded = load_execution(connection, slot.id)
-            if loaded is None or loaded.execution.workflow is None:
-                return None
-            workflow = loaded.execution.workflow
-            program = self._programs.load(connection, workflow.definition_hash, workflow.name)
-            draft = Draft(loaded.execution)
-            rebuild(Decision(draft, program, loaded.execution.last_time, {}, self._actions, Limits()))
-            draft.apply()
-            return loaded.execution, loaded.owner, program
-
         self._then(
             slot,
-            lambda: self._database.read(load),
+            lambda: self._database.read(load, self._programs, self._actions, self._decider.limits, slot.id),
             lambda found: self._loaded(slot, found),
             lambda error: self._fail_waiting(slot, error),
         )
 
-    def _loaded(self, slot: Slot, found: tuple[Execution, str | None, Program] | None) -> None:
+    def _loaded(self, slot: Slot, found: LoadedExecution | None) -> None:
         if found is not None:
             slot.execution, slot.owner, slot.program = found
         elif slot.pending and isinstance(slot.pending[0].event, Started):
@@ -373,6 +388,7 @@ class Loop:
         slot.has_mail = slot.has_mail or len(letters) == mail.LETTERS_PER_READ
         for letter in letters:
             slot.pending.append(Pending(letter.event, self._commands.take(letter.command_id), letter))
+        self.look_for_replies(self._commands.waiting_for(slot.id))
 
     def _ask(self, slot: Slot, question: AnyQuestion) -> None:
         def got(found: Json) -> None:
@@ -380,7 +396,7 @@ class Loop:
 
         self._then(
             slot,
-            lambda: self._database.read(answer, self._programs, question),
+            lambda: self._database.read(answer, self._programs, self._actions, question),
             got,
             lambda error: self._decider.defuse(slot.pending[0], error),
         )
@@ -419,9 +435,7 @@ class Loop:
         read().add_done_callback(lambda finished: self.post(lambda: came_back(finished)))
 
     def _later(self, seconds: float, job: Job) -> None:
-        timer = threading.Timer(seconds, lambda: self.post(job))
-        timer.daemon = True
-        timer.start()
+        self._wait(seconds, lambda: self.post(job))
 
     def _fail_waiting(self, slot: Slot, error: BaseException) -> None:
         """What was to be decided for an execution that cannot be read fails with it."""
@@ -468,9 +482,11 @@ class Loop:
                 self._executor.cancel(effect.action_id)
             elif isinstance(effect, Tell):
                 self._note_mail(effect.execution_id)
+            elif isinstance(effect, Notify):
+                self._notify(effect)
         for pending in member.pending:
             _answer(slot, pending)
-        if draft.ready and draft.workflow.state == states.RUNNING and not self._stopping:
+        if draft.has_work and not self._stopping:
             slot.pending.append(Pending(Continue()))
         self._make_runnable(slot)
         self._rest(slot)

@@ -7,16 +7,20 @@ from sqlalchemy import Connection
 from maestrale.engine.decision import ActionCatalogue, Decision, Limits
 from maestrale.engine.draft import Draft
 from maestrale.engine.execution import Runs, WorkflowExecution
-from maestrale.engine.rebuild import rebuild
 from maestrale.engine.restart import check_finished, restart_plan
 from maestrale.model.errors import InvalidState, NotFound
+from maestrale.runtime.loading import load
 from maestrale.runtime.programs import Programs
 from maestrale.runtime.requests import PlannedTask
-from maestrale.store.executions import load_execution
 
 
 def plan_restart(
-    connection: Connection, programs: Programs, actions: ActionCatalogue, execution_id: str, task_id: str
+    connection: Connection,
+    programs: Programs,
+    actions: ActionCatalogue,
+    limits: Limits,
+    execution_id: str,
+    task_id: str,
 ) -> list[PlannedTask]:
     """The task, what follows from it, and the same in every execution above; nothing is changed.
 
@@ -25,7 +29,7 @@ def plan_restart(
     found: list[PlannedTask] = []
     child: WorkflowExecution | None = None
     while True:
-        decision = _loaded(connection, programs, actions, execution_id)
+        decision = _loaded(connection, programs, actions, limits, execution_id)
         workflow = decision.draft.workflow
         check_finished(decision)
         if child is not None:
@@ -49,17 +53,13 @@ def plan_restart(
 
 
 def _loaded(
-    connection: Connection, programs: Programs, actions: ActionCatalogue, execution_id: str
+    connection: Connection, programs: Programs, actions: ActionCatalogue, limits: Limits, execution_id: str
 ) -> Decision:
-    loaded = load_execution(connection, execution_id)
-    if loaded is None or loaded.execution.workflow is None:
+    loaded = load(connection, programs, actions, limits, execution_id)
+    if loaded is None:
         raise NotFound(f"WorkflowExecution not found [id={execution_id}]")
-    workflow = loaded.execution.workflow
-    program = programs.load(connection, workflow.definition_hash, workflow.name)
-    draft = Draft(loaded.execution)
-    decision = Decision(draft, program, loaded.execution.last_time, {}, actions, Limits())
-    rebuild(decision)
-    return decision
+    execution = loaded.execution
+    return Decision(Draft(execution), loaded.program, execution.last_time, {}, actions, limits)
 
 
 def _check_counts(decision: Decision, task_id: str, child: WorkflowExecution) -> None:

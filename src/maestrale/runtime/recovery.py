@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from maestrale.engine.events import ActionFinished
 from maestrale.model import states
+from maestrale.model.actions import ActionResult
 from maestrale.runtime.deciding import action_context
 from maestrale.runtime.engine import Engine
 from maestrale.runtime.executor import ActionRun
 from maestrale.store.database import Database
 from maestrale.store.processes import (
+    Left,
     LeftAction,
     alarms,
+    claim_executions,
     left_actions,
-    left_executions,
     take_over,
 )
 
 log = logging.getLogger(__name__)
 
 
-def recover(database: Database, engine: Engine) -> None:
-    """Go on with everything. Call once the engine has started, before requests are let in."""
-    engine.loop.wake(
-        database.read(left_executions, engine.process_id).result(), database.read(alarms).result()
-    )
-    while found := database.read(left_actions, engine.process_id).result():
+def recover(database: Database, engine: Engine, gone: Sequence[str] | None = None) -> None:
+    """Go on with everything that the processes `gone` left (None: all but this one are gone).
+
+    Call once the engine has started, before requests are let in.
+    """
+    left = Left(engine.process_id, gone)
+    claimed = database.write(claim_executions, left).result()
+    engine.loop.wake(claimed, database.read(alarms).result())
+    while found := database.read(left_actions, left).result():
         _take_up(database, engine, found)
 
 
@@ -53,7 +59,7 @@ def _fail(engine: Engine, action: LeftAction) -> None:
         f" Set 'safe-rerun: true' on the task if repeating it does no harm."
     )
     if action.execution_id is None:
-        engine.standalone.complete(action.id, states.ERROR, text)
+        engine.standalone.complete(action.id, ActionResult(states.ERROR, text), None)
     else:
         engine.lost(action.execution_id, ActionFinished(action.id, "ERROR", text))
 
@@ -69,12 +75,14 @@ def _run(engine: Engine, action: LeftAction) -> ActionRun:
         attempt=action.attempt + 1,
         item_index=action.item_index,
     )
+    adhoc = action.adhoc
     return ActionRun(
         action.id,
-        action.name,
-        action.input,
+        action.name if adhoc is None else adhoc.name,
+        action.input if adhoc is None else adhoc.input,
         context,
         action.timeout,
         action.execution_id,
         action.waits_outside,
+        adhoc,
     )

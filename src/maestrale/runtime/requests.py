@@ -26,7 +26,12 @@ class StartedExecution(msgspec.Struct, frozen=True):
 
 
 class RunAction(msgspec.Struct, frozen=True):
-    """Run one action by itself. `save`: keep a row of it; `wait`: answer only with its result."""
+    """Run one action by itself.
+
+    `save`: keep a row of it, and answer as soon as that is durable unless `wait`. `wait`: answer only with
+    its result, which is refused for an action that is completed from outside; of those a row is kept always.
+    The result of an ad-hoc action is transformed by its `output` only where nobody waits for it.
+    """
 
     name: str
     input: dict[str, Json]
@@ -78,6 +83,9 @@ class WorkflowEngine(Protocol):
 
     def complete_action(self, action_id: str, state: str, result: Json) -> Future[None]:
         """Complete (SUCCESS, ERROR, CANCELLED), pause or resume an action execution, stand-alone ones too."""
+
+    def definitions_changed(self) -> Future[None]:
+        """Take note of ad-hoc actions that were stored, renamed or deleted; to be told after the commit."""
 
     def delete_execution(self, execution_id: str, force: bool) -> Future[None]:
         """Delete a finished execution (any, with `force`) with everything below it."""

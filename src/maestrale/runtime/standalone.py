@@ -4,24 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import Final
 
+import msgspec
 from sqlalchemy import Connection, insert, select, update
 
 from maestrale.actions.base import ActionSettings
-from maestrale.actions.registry import Registry
+from maestrale.engine.adhoc import complete_input, prepare, transformed, undeliverable, unknown_action
+from maestrale.engine.execution import AdHocRun
 from maestrale.engine.identity import Identity
+from maestrale.engine.lookups import Outside
+from maestrale.engine.needs import FindAction, FoundAction
 from maestrale.model import states
-from maestrale.model.actions import ActionResult
+from maestrale.model.actions import ActionFacts, ActionResult
 from maestrale.model.errors import BadRequest, InvalidAction, InvalidState, NotFound
 from maestrale.model.values import Json, Microseconds
+from maestrale.runtime.actions import KnownActions, resolve_action
 from maestrale.runtime.commands import shutting_down
 from maestrale.runtime.deciding import action_context
 from maestrale.runtime.executor import ActionRun, Executor
 from maestrale.runtime.requests import RanAction, RunAction
-from maestrale.store.database import Database
+from maestrale.runtime.timers import Later, in_a_thread
+from maestrale.store.database import Database, is_unusable
 from maestrale.store.documents import Unstorable, Values, encode
-from maestrale.store.rows import Row
+from maestrale.store.executions import fetcher
+from maestrale.store.rows import Row, decode_adhoc, encode_adhoc
 from maestrale.store.tables import action_executions, execution_values
+
+STORE_AGAIN_AFTER: Final = 1.0
+"""Seconds until a result is stored again that the database refused."""
+
+
+class FoundExecution(msgspec.Struct, frozen=True):
+    """An action execution: its workflow execution (None: stand-alone), its state, and what it runs."""
+
+    execution_id: str | None
+    state: str
+    adhoc: AdHocRun | None = None
 
 
 class Standalone:
@@ -32,45 +51,92 @@ class Standalone:
     def __init__(
         self,
         database: Database,
-        registry: Registry,
+        actions: KnownActions,
         process_id: str,
         settings: ActionSettings,
         clock: Callable[[], Microseconds],
         entropy: Callable[[], int],
+        later: Later = in_a_thread,
     ) -> None:
+        self._later = later
         self._database = database
-        self._registry = registry
+        self._actions = actions
         self._process_id = process_id
         self._settings = settings
         self._clock = clock
         self._entropy = entropy
         self._waiting: dict[str, Future[RanAction]] = {}
         self._unstored: set[str] = set()
+        self._refusing = False
 
     def run(self, request: RunAction, future: Future[RanAction]) -> None:
         """Run an action; the future resolves with its result, or when it is durably scheduled.
 
         Raises a `MaestraleError` that says why the request is refused.
         """
-        action = self._registry.find(request.name)
-        if action is None:
-            near = self._registry.suggestions(request.name)
-            hint = f"did you mean '{near[0]}'?" if near else "`mistral action-list` shows them all"
-            raise InvalidAction(f"Failed to find action [action_name={request.name}]", hint)
-        facts = action.facts
-        facts.check_input(request.input)
+        facts = self._actions.find(request.name)
+        if facts is not None and not self._actions.is_shadowed(request.name):
+            facts.check_input(request.input)
+            self._start(request, future, facts, request.input, None)
+            return
+
+        def found(done: Future[FoundAction | None]) -> None:
+            try:
+                self._start_found(request, future, done.result())
+            except Exception as error:  # noqa: BLE001 - whoever waits learns what it is
+                future.set_exception(error)
+
+        question = FindAction(request.name, request.namespace, request.project_id)
+        self._database.read(resolve_action, self._actions, question).add_done_callback(found)
+
+    def _start_found(self, request: RunAction, future: Future[RanAction], found: FoundAction | None) -> None:
+        """Run what a name was found to mean, an ad-hoc action in most cases."""
+        if found is None:
+            near = self._actions.suggestions(request.name)
+            raise unknown_action(request.name, near)
+        if found.problem:
+            raise InvalidAction(found.problem)
+        facts = self._actions.find(found.name)
+        if facts is None:
+            raise unknown_action(found.name, ())
+        if not found.layers:
+            facts.check_input(request.input)
+            self._start(request, future, facts, request.input, None)
+            return
+        given = complete_input(found.layers[0], request.input)
+        adhoc = prepare(facts, found.layers, given, (), self._outside())
+        self._start(request, future, facts, given, adhoc)
+
+    def _start(
+        self,
+        request: RunAction,
+        future: Future[RanAction],
+        facts: ActionFacts,
+        given: dict[str, Json],
+        adhoc: AdHocRun | None,
+    ) -> None:
+        if self._refusing:
+            raise shutting_down()
         if request.wait and facts.waits_outside:
-            raise BadRequest("Action does not support synchronous execution.")
+            raise BadRequest(
+                "Action does not support synchronous execution.",
+                f"{request.name} is completed from outside; leave run_sync out",
+            )
+        if adhoc is not None and not facts.waits_outside and (request.wait or not request.save):
+            # As in Mistral: who waits for an action gets what its base delivers, only a scheduled one is
+            # transformed.
+            adhoc = msgspec.structs.replace(adhoc, outputs=())
         now = self._clock()
         action_id = Identity(f"{self._entropy():016x}", 0, now).next_id()
         run = ActionRun(
             action_id,
-            request.name,
-            request.input,
+            facts.name,
+            given if adhoc is None else adhoc.input,
             action_context(action_id, self._settings),
             request.timeout,
             None,
             facts.waits_outside,
+            adhoc,
         )
         if not request.save and not facts.waits_outside:
             self._waiting[action_id] = future
@@ -79,7 +145,11 @@ class Standalone:
             return
         values: Values = {}
         row = self._row(request, run, now, queued=not (facts.waits_outside and facts.pure is not None))
-        row |= {"input": encode(request.input, values), "repeatable": facts.repeatable}
+        row |= {
+            "input": encode(given, values),
+            "repeatable": facts.repeatable,
+            "adhoc": encode_adhoc(adhoc, values),
+        }
         if request.wait:
             self._waiting[action_id] = future
 
@@ -98,6 +168,7 @@ class Standalone:
 
     def finished(self, run: ActionRun, result: ActionResult) -> None:
         """A stand-alone action has ended."""
+        result = self._transformed(result, run.adhoc)
         if run.action_id in self._unstored:
             self._unstored.discard(run.action_id)
             self._resolve(run.action_id, RanAction(None, result.state, result.result))
@@ -109,16 +180,21 @@ class Standalone:
                 self._resolve(run.action_id, RanAction(run.action_id, result.state, result.result))
             elif isinstance(error, Unstorable):
                 self.finished(run, ActionResult(states.ERROR, str(error)))
+            elif isinstance(error, Exception) and is_unusable(error):
+                self._later(STORE_AGAIN_AFTER, lambda: self.finished(run, result))
             else:
                 self._refuse(run.action_id, error)
 
-        self.complete(run.action_id, result.state, result.result).add_done_callback(stored)
+        self.complete(run.action_id, result, None).add_done_callback(stored)
 
-    def complete(self, action_id: str, state: str, result: Json) -> Future[None]:
-        """Store the end (or a pause, or a resume) of a stand-alone action."""
+    def complete(self, action_id: str, result: ActionResult, adhoc: AdHocRun | None) -> Future[None]:
+        """Store the end (or a pause, or a resume) of a stand-alone action, transformed if it is an ad-hoc
+        one."""
         values: Values = {}
+        result = self._transformed(result, adhoc)
+        state = result.state
         try:
-            output = encode(result, values) if state in states.COMPLETED else None
+            output = encode(result.result, values) if state in states.COMPLETED else None
         except Unstorable as error:
             refused: Future[None] = Future()
             refused.set_exception(error)
@@ -127,16 +203,21 @@ class Standalone:
 
     def refuse_all(self) -> None:
         """The service stops: nobody learns from it how abandoned actions end."""
+        self._refusing = True
         for action_id in list(self._waiting):
             self._refuse(action_id, shutting_down())
 
-    def find(self, connection: Connection, action_id: str) -> tuple[str | None, str]:
-        """The workflow execution of an action execution (None: stand-alone) and its state."""
+    def find(self, connection: Connection, action_id: str) -> FoundExecution:
+        """What has to be known of an action execution before it is completed from outside."""
         table = action_executions.c
-        row = connection.execute(select(table.execution_id, table.state).where(table.id == action_id)).first()
+        row = connection.execute(
+            select(table.execution_id, table.state, table.adhoc).where(table.id == action_id)
+        ).first()
         if row is None:
             raise NotFound(f"ActionExecution not found [id={action_id}]")
-        return row.execution_id, row.state
+        if row.execution_id is not None:
+            return FoundExecution(row.execution_id, row.state)
+        return FoundExecution(None, row.state, decode_adhoc(row.adhoc, fetcher(connection, action_id)))
 
     def mark_started(self, action_ids: list[str]) -> Future[set[str]]:
         """Make the start of queued actions durable; those that may start."""
@@ -147,6 +228,18 @@ class Standalone:
         future: Future[set[str]] = Future()
         future.set_result(unstored)
         return future
+
+    def _outside(self) -> Outside:
+        return Outside(Identity(f"{self._entropy():016x}", 0, self._clock()), self._clock())
+
+    def _transformed(self, result: ActionResult, adhoc: AdHocRun | None) -> ActionResult:
+        if adhoc is None or not adhoc.outputs or result.state != states.SUCCESS:
+            return result
+        try:
+            value = transformed(adhoc.outputs, result.result, self._outside())
+        except Exception as error:  # noqa: BLE001 - whoever waits for the action learns what it is
+            return ActionResult(states.ERROR, undeliverable(error, adhoc.outputs[-1].action))
+        return ActionResult(states.SUCCESS, value)
 
     def _resolve(self, action_id: str, ran: RanAction) -> None:
         waiting = self._waiting.pop(action_id, None)

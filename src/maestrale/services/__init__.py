@@ -7,16 +7,20 @@ from typing import NamedTuple
 from maestrale.services.action_executions import ActionExecutions
 from maestrale.services.actions import Actions
 from maestrale.services.definitions import Definitions
+from maestrale.services.environments import Environments
 from maestrale.services.executions import Executions
 from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
 from maestrale.services.why import Why
+from maestrale.services.workbooks import Workbooks
 
 
 class Services(NamedTuple):
     """All use cases of one service."""
 
     definitions: Definitions
+    workbooks: Workbooks
+    environments: Environments
     executions: Executions
     tasks: Tasks
     action_executions: ActionExecutions

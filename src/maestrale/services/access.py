@@ -13,6 +13,9 @@ DEFAULT_PROJECT: Final = "<default-project>"
 ADMIN_ONLY: Final = frozenset(
     {
         "workflows:publicize",
+        "workbooks:publicize",
+        "actions:publicize",
+        "environments:publicize",
         "workflows:list:all_projects",
         "executions:list:all_projects",
     }

@@ -8,7 +8,6 @@ from typing import Final
 import msgspec
 from sqlalchemy import Connection
 
-from maestrale.actions.registry import Registry
 from maestrale.model import states
 from maestrale.model.errors import BadRequest, Forbidden
 from maestrale.model.listing import Listing, Row
@@ -52,14 +51,12 @@ class ActionExecutions:
         self,
         database: Database,
         engine: WorkflowEngine,
-        registry: Registry,
         *,
         allow_deletion: bool = False,
     ) -> None:
         self._allow_deletion = allow_deletion
         self._database = database
         self._engine = engine
-        self._registry = registry
 
     async def page(self, caller: Caller, listing: Listing, task_id: str | None = None) -> list[Row]:
         """One page of action executions. With `task_id`: NotFound if there is no such task."""
@@ -83,28 +80,16 @@ class ActionExecutions:
     async def run(self, caller: Caller, new: NewActionExecution) -> Row:
         """Run an action. Nothing is stored of a synchronous one unless `save_result`; its id is None then."""
         authorise(caller, "action_executions:create")
-        action = self._registry.find(new.name)
-        if action is None:
-            raise BadRequest(f"Failed to find action [action_name={new.name}]", self._hint(new.name))
-        waits_outside = action.facts.waits_outside
-        if waits_outside and new.run_sync:
-            raise BadRequest(
-                "Action does not support synchronous execution.",
-                f"{new.name} is completed from outside; leave run_sync out",
-            )
-        if new.target is not None:
-            raise BadRequest(
-                "params.target is not supported by this version yet: there is one executor", "leave it out"
-            )
         request = RunAction(
             name=new.name,
             input=new.input,
             namespace=new.namespace,
             project_id=caller.project_id,
             description=new.description,
+            target=new.target,
             timeout=new.timeout,
-            save=new.save_result or waits_outside,
-            wait=not waits_outside and (new.run_sync or not new.save_result),
+            save=new.save_result,
+            wait=new.run_sync,
         )
         ran = await outcome(self._engine.run_action(request))
         if ran.action_id is None:
@@ -146,10 +131,6 @@ class ActionExecutions:
         if row["state"] not in states.COMPLETED:
             raise Forbidden(f"Only completed action execution can be deleted, this one is {row['state']}")
         await outcome(self._database.write(delete_action, identifier))
-
-    def _hint(self, name: str) -> str:
-        near = self._registry.suggestions(name)
-        return f"did you mean {' or '.join(near)}?" if near else "GET /v2/actions lists what there is"
 
 
 def _listed(connection: Connection, viewer: Viewer, listing: Listing, task_id: str | None) -> list[Row]:

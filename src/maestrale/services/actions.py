@@ -1,136 +1,150 @@
-"""Use cases of actions: what tasks can call."""
+"""Use cases of actions: the built-in ones, and the ad-hoc ones that projects define."""
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
-from fnmatch import fnmatchcase
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
 
-from maestrale.actions.registry import AnyAction, Registry
-from maestrale.model.errors import NotFound
-from maestrale.model.listing import Filter, Listing, Row, Shape, SortKey
+from sqlalchemy import Connection
+
+from maestrale.actions.registry import Registry
+from maestrale.lang.parse import parse_actions
+from maestrale.lang.spec import Problem
+from maestrale.model.errors import BadRequest, NotFound
+from maestrale.model.listing import Listing, Row
+from maestrale.runtime.requests import WorkflowEngine
 from maestrale.services.access import Caller, authorise
-from maestrale.store.selection import Kind, check_operator, value_of
-
-FIELDS: Final = (
-    "id",
-    "name",
-    "is_system",
-    "input",
-    "description",
-    "tags",
-    "definition",
-    "scope",
-    "project_id",
-    "created_at",
-    "updated_at",
-    "namespace",
-)
-KINDS: Final[dict[str, Kind]] = {
-    "name": "text",
-    "input": "text",
-    "description": "text",
-    "definition": "text",
-    "namespace": "text",
-    "scope": "text",
-    "tags": "tags",
-    "is_system": "flag",
-    "created_at": "time",
-    "updated_at": "time",
-}
-"""What actions may be filtered by."""
-LIKE_TO_GLOB: Final = str.maketrans({"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"})
-ORDERS: Final[dict[str, Callable[[Any, Any], bool]]] = {
-    "lt": operator.lt,
-    "lte": operator.le,
-    "gt": operator.gt,
-    "gte": operator.ge,
-}
+from maestrale.services.definitions import Stored, Uploads
+from maestrale.services.drafts import Base, Read, read_actions
+from maestrale.services.parsing import CYCLE_HINT, cycle_message, find_cycle, parse_supported_actions
+from maestrale.services.waiting import outcome
+from maestrale.store.actions import BuiltIn, action_resource, find_text, get_action, list_actions
+from maestrale.store.database import Database
 
 
-class Actions:
-    """What can be done with actions: for now reading the built-in ones."""
+class Actions(Uploads):
+    """What can be done with actions. The built-in ones can be read only."""
 
-    shape = Shape(
-        collection="actions",
-        fields=FIELDS,
-        filters=frozenset(KINDS),
-        sortable=frozenset(FIELDS),
-        free_ids=True,
-    )
+    kind = "action"
+    collection = "actions"
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, database: Database, registry: Registry, engine: WorkflowEngine) -> None:
+        super().__init__(database)
         self._registry = registry
+        self._engine = engine
+        built_in = [BuiltIn(action.name, action.input_text, action.description) for action in registry]
+        self._resource = action_resource(built_in)
+        self.shape = self._resource.shape()
 
     async def page(self, caller: Caller, listing: Listing) -> list[Row]:
         """One page of actions; the id and so the marker of a built-in action is its name."""
         authorise(caller, "actions:list")
-        rows = [_row(action) for action in self._registry]
-        rows = [row for row in rows if all(_fits(row, filter_) for filter_ in listing.filters)]
-        for key in reversed(listing.sort):
-            rows.sort(key=lambda row: _order(row, key), reverse=key.descending)
-        fields = FIELDS if listing.fields is None else listing.fields
-        page = _after_marker(rows, listing.marker)[: listing.limit]
-        return [{name: row[name] for name in fields} for row in page]
+        return await outcome(self._database.read(list_actions, self._resource, caller.viewer, listing))
 
     async def get(self, caller: Caller, identifier: str, namespace: str) -> Row:
-        """One action by id or name; built-in ones are found from every namespace."""
+        """One action by id or name, in this namespace or else in the default one."""
         authorise(caller, "actions:get")
-        action = self._registry.find(identifier)
-        if action is None:
-            near = self._registry.suggestions(identifier)
-            raise NotFound(
-                f"Action not found [name={identifier}, namespace={namespace}]",
-                f"did you mean {' or '.join(near)}?" if near else "",
+        try:
+            return await outcome(
+                self._database.read(get_action, self._resource, caller.viewer, identifier, namespace)
             )
-        return _row(action)
+        except NotFound as error:
+            near = self._registry.suggestions(identifier)
+            raise NotFound(error.message, f"did you mean {' or '.join(near)}?" if near else "") from None
+
+    async def create(
+        self, caller: Caller, text: str, *, namespace: str = "", scope: str | None = None
+    ) -> Stored:
+        """Store every ad-hoc action of a text, all or none; tasks that start from now on find them."""
+        stored = await super().create(caller, text, namespace=namespace, scope=scope)
+        await outcome(self._engine.definitions_changed())
+        return stored
+
+    async def update(
+        self,
+        caller: Caller,
+        text: str,
+        *,
+        namespace: str = "",
+        scope: str | None = None,
+        identifier: str | None = None,
+    ) -> Stored:
+        """Replace every ad-hoc action of a text, all or none, or the one with `identifier`."""
+        try:
+            stored = await super().update(
+                caller, text, namespace=namespace, scope=scope, identifier=identifier
+            )
+        except NotFound:
+            names = [draft.name for draft in self._read(text).drafts] if identifier is None else [identifier]
+            await self._refuse_built_in(caller, names, namespace)
+            raise
+        await outcome(self._engine.definitions_changed())
+        return stored
+
+    async def delete(self, caller: Caller, identifier: str, namespace: str) -> None:
+        """Remove an ad-hoc action."""
+        try:
+            await super().delete(caller, identifier, namespace)
+        except NotFound:
+            await self._refuse_built_in(caller, [identifier], namespace)
+            raise
+        await outcome(self._engine.definitions_changed())
+
+    async def _refuse_built_in(self, caller: Caller, names: Iterable[str], namespace: str) -> None:
+        """BadRequest if one of these names means a built-in action."""
+        for name in names:
+            if self._registry.find(name) is not None:
+                row = await self.get(caller, name, namespace)
+                if row["is_system"]:
+                    raise BadRequest(
+                        f"Attempt to modify a system action: {name}", "built-in actions stay as they are"
+                    )
+
+    def _read(self, text: str) -> Read:
+        return read_actions(text)
+
+    def _problems(self, text: str) -> list[Problem]:
+        return parse_supported_actions(text).problems
+
+    async def _check(self, caller: Caller, namespace: str, read: Read) -> list[str]:
+        await outcome(self._database.read(check_chains, caller.project_id, namespace, read.bases))
+        return read.warnings + shadow_warnings(self._registry, read.bases)
 
 
-def _row(action: AnyAction) -> Row:
-    return {
-        "id": action.name,
-        "name": action.name,
-        "is_system": True,
-        "input": action.input_text,
-        "description": action.description,
-        "tags": None,
-        "definition": "",
-        "scope": None,
-        "project_id": None,
-        "created_at": "",
-        "updated_at": "",
-        "namespace": "",
-    }
+def shadow_warnings(registry: Registry, names: Iterable[str]) -> list[str]:
+    """A warning for each ad-hoc action that takes the place of a built-in one."""
+    return [
+        f"The action '{name}' takes the place of the built-in one in all workflows of this project"
+        for name in names
+        if registry.find(name) is not None
+    ]
 
 
-def _order(row: Row, key: SortKey) -> tuple[bool, Any]:
-    value = row[key.name]
-    return value is not None, value if value is not None else ""
+def check_chains(connection: Connection, project_id: str, namespace: str, bases: Mapping[str, Base]) -> None:
+    """BadRequest if one of these ad-hoc actions would lead back to itself over stored ones of the project."""
+    known: dict[str, Base | None] = dict(bases)
+    members: dict[str, dict[str, str]] = {}
 
+    def find(name: str) -> Base | None:
+        if name not in known:
+            known[name] = None
+            stored = find_text(connection, project_id, namespace, name)
+            if stored is not None:
+                text, workbook = stored
+                if text not in members:
+                    members[text] = {spec.name: spec.base for spec in parse_actions(text).specs}
+                base = members[text].get(name.removeprefix(f"{workbook}."))
+                known[name] = None if base is None else Base(base, workbook)
+        return known[name]
 
-def _fits(row: Row, filter_: Filter) -> bool:
-    """Whether a built-in action passes a filter. It has no tags and no times: those are equal to nothing."""
-    kind = KINDS[filter_.name]
-    check_operator(kind, filter_)
-    texts = filter_.value.split(",") if filter_.operator in ("in", "nin") else [filter_.value]
-    wanted = [value_of(kind, filter_, text) for text in texts]
-    value = None if kind == "time" else row[filter_.name]
-    if filter_.operator in ("eq", "in"):
-        return value in wanted
-    if filter_.operator in ("neq", "nin"):
-        return value not in wanted
-    if value is None:
-        return False
-    if filter_.operator == "has":
-        return fnmatchcase(value.lower(), f"*{filter_.value.lower().translate(LIKE_TO_GLOB)}*")
-    return ORDERS[filter_.operator](value, wanted[0])
+    def follow(name: str) -> str | None:
+        base = find(name)
+        if base is None:
+            return None
+        member = f"{base.workbook}.{base.name}"
+        return member if base.workbook and find(member) is not None else base.name
 
-
-def _after_marker(rows: list[Row], marker: str | None) -> list[Row]:
-    if marker is None:
-        return rows
-    for index, row in enumerate(rows):
-        if row["id"] == marker:
-            return rows[index + 1 :]
-    raise NotFound(f"Action not found [id={marker}]", "the marker is not there")
+    walked: set[str] = set()
+    for name in bases:
+        cycle = find_cycle(name, follow, walked)
+        if cycle is not None:
+            raise BadRequest(cycle_message(cycle), CYCLE_HINT)

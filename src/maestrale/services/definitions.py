@@ -1,37 +1,38 @@
-"""Use cases of workflow definitions."""
+"""Use cases of workflow definitions, and what those of ad-hoc actions have in common with them."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 import msgspec
 from sqlalchemy.exc import IntegrityError
 
-from maestrale.lang.problems import describe, describe_all, raise_for
-from maestrale.lang.spec import InputParameter, WorkflowSpec
-from maestrale.model.errors import BadRequest, Conflict
+from maestrale.lang.problems import describe, describe_all
+from maestrale.lang.spec import Problem
+from maestrale.model.errors import BadRequest
 from maestrale.model.listing import Listing, Row
 from maestrale.services.access import Caller, authorise
+from maestrale.services.drafts import Read, check_namespace, read_workflows
 from maestrale.services.parsing import parse_supported
 from maestrale.services.waiting import now, outcome
 from maestrale.store.catalogue import (
     WORKFLOWS,
-    Draft,
+    KindName,
     check_new,
     create_definitions,
     delete_definition,
+    duplicate,
     get_definition,
     list_definitions,
     update_definitions,
 )
 from maestrale.store.database import Database
 
-KIND: Final = "workflow"
 SCOPES: Final = ("private", "public")
-NAME_LENGTH: Final = 255
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -42,61 +43,51 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class Stored(NamedTuple):
-    """Stored workflows in the order of the text, and what may be wrong with them."""
+    """Stored definitions in the order of the text, and what may be wrong with them."""
 
     rows: list[Row]
     warnings: list[str]
 
 
-class Definitions:
-    """What can be done with workflow definitions."""
+class Uploads(ABC):
+    """What can be done with definitions of one kind, several of which may stand in one text.
 
-    shape = WORKFLOWS.shape()
+    `collection` is also how the rules of access call them.
+    """
+
+    kind: ClassVar[KindName]
+    collection: ClassVar[str]
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def page(self, caller: Caller, listing: Listing) -> list[Row]:
-        """One page of workflows."""
-        authorise(caller, "workflows:list")
-        if listing.all_projects:
-            authorise(caller, "workflows:list:all_projects")
-        return await outcome(self._database.read(list_definitions, caller.viewer, KIND, listing))
-
-    async def get(
-        self, caller: Caller, identifier: str, namespace: str, fields: Sequence[str] | None = None
-    ) -> Row:
-        """One workflow by id, or by name in exactly this namespace."""
-        authorise(caller, "workflows:get")
-        return await outcome(
-            self._database.read(get_definition, caller.viewer, KIND, identifier, namespace, fields)
-        )
-
     async def create(
         self, caller: Caller, text: str, *, namespace: str = "", scope: str | None = None
     ) -> Stored:
-        """Store every workflow of a text, all or none; the answer is in the order of the text."""
-        authorise(caller, "workflows:create")
-        scope = _checked_scope(caller, scope)
-        drafts, warnings = await asyncio.to_thread(_drafts, text, namespace)
-        names = [draft.name for draft in drafts]
+        """Store every definition of a text, all or none; the answer is in the order of the text."""
+        authorise(caller, f"{self.collection}:create")
+        scope = checked_scope(caller, scope, self.collection) or "private"
+        check_namespace(namespace)
+        read = await asyncio.to_thread(self._read, text)
+        names = [draft.name for draft in read.drafts]
         # Looked up before the write, so that an ordinary duplicate does not disturb a shared commit.
-        await outcome(self._database.read(check_new, KIND, caller.project_id, namespace, names))
+        await outcome(self._database.read(check_new, self.kind, caller.project_id, namespace, names))
+        warnings = await self._check(caller, namespace, read)
         try:
             rows = await outcome(
                 self._database.write(
                     create_definitions,
-                    KIND,
-                    [str(uuid.uuid4()) for _ in drafts],
-                    drafts,
+                    self.kind,
+                    [str(uuid.uuid4()) for _ in read.drafts],
+                    read.drafts,
                     project_id=caller.project_id,
                     namespace=namespace,
                     scope=scope,
                     now=now(),
                 )
             )
-        except IntegrityError:
-            raise _taken(names) from None
+        except IntegrityError:  # somebody else was quicker
+            raise duplicate(self.kind, ", ".join(names), namespace, caller.project_id) from None
         return Stored(rows, warnings)
 
     async def update(
@@ -108,90 +99,106 @@ class Definitions:
         scope: str | None = None,
         identifier: str | None = None,
     ) -> Stored:
-        """Replace every workflow of a text, all or none.
+        """Replace every definition of a text, all or none.
 
         With `identifier` replace that one, which may get a new name. Without `scope` they become private.
         """
-        authorise(caller, "workflows:update")
-        scope = _checked_scope(caller, scope)
-        drafts, warnings = await asyncio.to_thread(_drafts, text, namespace)
-        if identifier is not None and len(drafts) > 1:
+        authorise(caller, f"{self.collection}:update")
+        scope = checked_scope(caller, scope, self.collection) or "private"
+        read = await asyncio.to_thread(self._read, text)
+        if identifier is not None and len(read.drafts) > 1:
             raise BadRequest(
-                "More than one workflow is not supported for an update with an identifier "
+                f"More than one {self.kind} is not supported for an update with an identifier "
                 f"[identifier={identifier}]",
-                "send one workflow, or leave the identifier out",
+                f"send one {self.kind}, or leave the identifier out",
             )
+        warnings = await self._check(caller, namespace, read)
         try:
             rows = await outcome(
                 self._database.write(
                     update_definitions,
                     caller.viewer,
-                    KIND,
-                    drafts,
+                    self.kind,
+                    read.drafts,
                     namespace=namespace,
                     scope=scope,
                     now=now(),
                     identifier=identifier,
                 )
             )
-        except IntegrityError:
-            raise _taken([draft.name for draft in drafts]) from None
+        except IntegrityError:  # a new name that somebody else took just now
+            names = ", ".join(draft.name for draft in read.drafts)
+            raise duplicate(self.kind, names, namespace, caller.project_id) from None
         return Stored(rows, warnings)
 
     async def delete(self, caller: Caller, identifier: str, namespace: str) -> None:
-        """Remove a workflow. Executions that run on it go on."""
-        authorise(caller, "workflows:delete")
-        await outcome(self._database.write(delete_definition, caller.viewer, KIND, identifier, namespace))
+        """Remove a definition. Executions that run on it go on."""
+        authorise(caller, f"{self.collection}:delete")
+        await outcome(
+            self._database.write(delete_definition, caller.viewer, self.kind, identifier, namespace)
+        )
 
     async def validate(self, text: str) -> Verdict:
         """Say what is wrong with a text; nothing is stored."""
-        parsed = await asyncio.to_thread(parse_supported, text)
-        warnings = tuple(describe(problem) for problem in parsed.problems if not problem.is_error)
-        return Verdict(describe_all(parsed.problems) if parsed.errors else None, warnings)
+        return verdict(await asyncio.to_thread(self._problems, text))
+
+    @abstractmethod
+    def _read(self, text: str) -> Read:
+        """What is to be stored. Raises `InvalidDefinition`."""
+
+    @abstractmethod
+    def _problems(self, text: str) -> list[Problem]:
+        """Everything that is odd about a text."""
+
+    @abstractmethod
+    async def _check(self, caller: Caller, namespace: str, read: Read) -> list[str]:
+        """Compare a text with what is stored already; all warnings about it. BadRequest if they clash."""
 
 
-def _drafts(text: str, namespace: str) -> tuple[list[Draft], list[str]]:
-    """What is to be stored, and the warnings."""
-    parsed = parse_supported(text)
-    raise_for(parsed.problems)
-    for spec in parsed.specs:
-        if " " in spec.name:
-            raise BadRequest(f"Name '{spec.name}' must not contain spaces", "use '_' or '-'")
-        if len(spec.name) > NAME_LENGTH:
-            raise BadRequest(f"Name '{spec.name[:40]}...' is longer than {NAME_LENGTH} characters")
-    if len(namespace) > NAME_LENGTH:
-        raise BadRequest(f"Namespace '{namespace[:40]}...' is longer than {NAME_LENGTH} characters")
-    drafts = [_draft(spec, parsed.texts[spec.name]) for spec in parsed.specs]
-    return drafts, [describe(problem) for problem in parsed.problems]
+class Definitions(Uploads):
+    """What can be done with workflow definitions."""
+
+    kind = "workflow"
+    collection = "workflows"
+    shape = WORKFLOWS.shape()
+
+    async def page(self, caller: Caller, listing: Listing) -> list[Row]:
+        """One page of workflows."""
+        authorise(caller, "workflows:list")
+        if listing.all_projects:
+            authorise(caller, "workflows:list:all_projects")
+        return await outcome(self._database.read(list_definitions, caller.viewer, self.kind, listing))
+
+    async def get(
+        self, caller: Caller, identifier: str, namespace: str, fields: Sequence[str] | None = None
+    ) -> Row:
+        """One workflow by id, or by name in exactly this namespace."""
+        authorise(caller, "workflows:get")
+        return await outcome(
+            self._database.read(get_definition, caller.viewer, self.kind, identifier, namespace, fields)
+        )
+
+    def _read(self, text: str) -> Read:
+        return read_workflows(text)
+
+    def _problems(self, text: str) -> list[Problem]:
+        return parse_supported(text).problems
+
+    async def _check(self, caller: Caller, namespace: str, read: Read) -> list[str]:  # noqa: ARG002
+        return read.warnings
 
 
-def _draft(spec: WorkflowSpec, text: str) -> Draft:
-    interface = {"input": spec.raw.get("input") or [], "output": list(spec.output or {})}
-    return Draft(
-        name=spec.name,
-        text=text,
-        input=", ".join(_shown(parameter) for parameter in spec.input),
-        interface=msgspec.json.encode(interface).decode(),
-        description=None if spec.description is None else str(spec.description),
-        tags=msgspec.json.encode(spec.tags).decode(),
-    )
+def verdict(problems: Sequence[Problem]) -> Verdict:
+    """What validation says where these were found."""
+    warnings = tuple(describe(problem) for problem in problems if not problem.is_error)
+    has_errors = any(problem.is_error for problem in problems)
+    return Verdict(describe_all(problems) if has_errors else None, warnings)
 
 
-def _shown(parameter: InputParameter) -> str:
-    return parameter.name if parameter.required else f'{parameter.name}="{parameter.default}"'
-
-
-def _checked_scope(caller: Caller, scope: str | None) -> str:
-    if scope is None:
-        return "private"
-    if scope not in SCOPES:
+def checked_scope(caller: Caller, scope: str | None, collection: str) -> str | None:
+    """A scope as it was given. BadRequest for an unknown one, Forbidden if the caller may not publish."""
+    if scope is not None and scope not in SCOPES:
         raise BadRequest(f"Invalid scope '{scope}'. Allowed scopes are: {', '.join(SCOPES)}")
     if scope == "public":
-        authorise(caller, "workflows:publicize")
+        authorise(caller, f"{collection}:publicize")
     return scope
-
-
-def _taken(names: Sequence[str]) -> Conflict:
-    return Conflict(
-        f"Duplicate entry for WorkflowDefinition: {', '.join(names)}", "somebody else stored it just now"
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 from sqlalchemy import Connection
@@ -21,9 +21,11 @@ from maestrale.engine.events import (
 from maestrale.model import states
 from maestrale.model.errors import BadRequest, Conflict, NotFound
 from maestrale.model.listing import Listing, Row
+from maestrale.model.notifications import Publisher, checked_publishers
 from maestrale.model.values import Json
 from maestrale.runtime.requests import StartWorkflow, WorkflowEngine
 from maestrale.services.access import Caller, authorise
+from maestrale.services.environments import environment_of
 from maestrale.services.waiting import now, outcome
 from maestrale.store.catalogue import definition_to_start
 from maestrale.store.database import Database
@@ -64,7 +66,10 @@ class NewExecution(msgspec.Struct, frozen=True):
 
 
 class ExecutionChange(msgspec.Struct, frozen=True):
-    """A wish to change an execution; None: not asked for."""
+    """A wish to change an execution; None: not asked for.
+
+    `environment` is a map or the name of a stored one.
+    """
 
     state: str | None = None
     state_info: str | None = None
@@ -77,7 +82,10 @@ class Executions:
 
     shape = EXECUTIONS.shape()
 
-    def __init__(self, database: Database, engine: WorkflowEngine) -> None:
+    def __init__(
+        self, database: Database, engine: WorkflowEngine, *, publishers: Sequence[Publisher] = ()
+    ) -> None:
+        self._publishers = publishers
         self._database = database
         self._engine = engine
 
@@ -109,7 +117,7 @@ class Executions:
                 "Workflow ID or workflow name must be provided",
                 "send workflow_name or workflow_id, or source_execution_id to repeat an execution",
             )
-        started = await outcome(self._database.read(_prepared, caller.viewer, new))
+        started = await outcome(self._database.read(_prepared, caller.viewer, new, self._publishers))
         answer = await outcome(self._engine.start_workflow(StartWorkflow(started, new.id)))
         try:
             row = await self._read(caller, answer.execution_id, _ANSWER)
@@ -126,8 +134,7 @@ class Executions:
     async def update(self, caller: Caller, identifier: str, change: ExecutionChange) -> Row:
         """Describe, pause, resume or stop an execution, or change its environment."""
         authorise(caller, "executions:update")
-        events = _events(change)
-        await self._read(caller, identifier, ("id",))
+        events = await outcome(self._database.read(_events, caller.viewer, identifier, change))
         for event in events:
             await outcome(self._engine.send(identifier, event))
         only_described = all(isinstance(event, Described) for event in events)
@@ -190,18 +197,6 @@ class Executions:
         return await outcome(self._database.read(get_execution, caller.viewer, identifier, fields))
 
 
-def checked_environment(environment: Any) -> dict[str, Json]:
-    """An environment given in a request. BadRequest if it is not a map."""
-    if isinstance(environment, str):
-        raise BadRequest(
-            f"Environment is not found: {environment}", "there are no stored environments yet; give a map"
-        )
-    if not isinstance(environment, dict):
-        kind = type(environment).__name__
-        raise BadRequest(f"Unexpected value type for environment [env={environment}, type={kind}]")
-    return environment
-
-
 def _check_id(identifier: str) -> None:
     """BadRequest for an id that is too long, or that no path of the API could hold."""
     if not 0 < len(identifier) <= ID_LENGTH:
@@ -212,8 +207,10 @@ def _check_id(identifier: str) -> None:
         )
 
 
-def _prepared(connection: Connection, viewer: Viewer, new: NewExecution) -> Started:
-    """The event that starts what was wished for."""
+def _prepared(
+    connection: Connection, viewer: Viewer, new: NewExecution, everybody: Sequence[Publisher]
+) -> Started:
+    """The event that starts what was wished for. `everybody`: publishers that are told of every execution."""
     workflow, namespace = new.workflow, new.namespace
     given, params, description = new.input, new.params, new.description
     if new.source_id is not None:
@@ -225,14 +222,17 @@ def _prepared(connection: Connection, viewer: Viewer, new: NewExecution) -> Star
         params = merge_maps({k: v for k, v in kept.items() if k not in OF_THE_SERVICE}, params)
         description = f"{description or ''} Based on the execution '{new.source_id}'".strip()
     if params.get("env") is not None:
-        checked_environment(params["env"])
-    if params.get("notify"):
-        raise BadRequest("params.notify is not supported by this version yet", "leave it out")
+        params = {**params, "env": environment_of(connection, viewer.project_id, params["env"])}
+    publishers = checked_publishers(params.get("notify"), "params.notify")
+    publishers += [publisher for publisher in everybody if publisher not in publishers]
+    if publishers:
+        params = {**params, "notify": publishers}
     definition = definition_to_start(connection, viewer, workflow or "", namespace or "")
     return Started(
         workflow_name=definition.name,
         definition_hash=definition.text_hash,
         workflow_id=definition.id,
+        workbook=definition.workbook,
         namespace=definition.namespace,
         project_id=viewer.project_id,
         input=given,
@@ -241,8 +241,13 @@ def _prepared(connection: Connection, viewer: Viewer, new: NewExecution) -> Star
     )
 
 
-def _events(change: ExecutionChange) -> list[AnyEvent]:
-    """What has to be told to the execution. BadRequest for combinations that make no sense."""
+def _events(
+    connection: Connection, viewer: Viewer, identifier: str, change: ExecutionChange
+) -> list[AnyEvent]:
+    """What has to be told to an execution.
+
+    BadRequest for combinations that make no sense, NotFound if there is no such execution.
+    """
     state = change.state
     if state is None and change.description is None and change.environment is None:
         raise BadRequest("The property state, description, or params.env is not provided for update")
@@ -252,7 +257,7 @@ def _events(change: ExecutionChange) -> list[AnyEvent]:
     if change.environment is not None:
         if state not in (None, states.RUNNING):
             raise BadRequest("The property params.env can only be updated alone or with state RUNNING")
-        environment = checked_environment(change.environment)
+        environment = environment_of(connection, viewer.project_id, change.environment)
     events: list[AnyEvent] = []
     if change.description is not None:
         events.append(Described(change.description))
@@ -267,4 +272,5 @@ def _events(change: ExecutionChange) -> list[AnyEvent]:
         events.append(StopRequested(_ENDS[state], change.state_info))
     else:
         raise BadRequest(f"Cannot change state to {state}. Allowed states are: {', '.join(WANTED_STATES)}")
+    get_execution(connection, viewer, identifier, ("id",))
     return events

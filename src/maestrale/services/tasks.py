@@ -14,7 +14,7 @@ from maestrale.model.listing import Listing, Row
 from maestrale.model.values import Json
 from maestrale.runtime.requests import PlannedTask, WorkflowEngine
 from maestrale.services.access import Caller, authorise
-from maestrale.services.executions import checked_environment
+from maestrale.services.environments import environment_of
 from maestrale.services.waiting import outcome
 from maestrale.store.database import Database
 from maestrale.store.queries import TASK_FIELDS, TASKS, get_execution, get_task, list_tasks
@@ -22,7 +22,10 @@ from maestrale.store.selection import Viewer
 
 
 class TaskChange(msgspec.Struct, frozen=True):
-    """A wish to rerun (RUNNING) or skip (SKIPPED) a task. Given names must be those of the task."""
+    """A wish to rerun (RUNNING) or skip (SKIPPED) a task. Given names must be those of the task.
+
+    `environment` is a map or the name of a stored one.
+    """
 
     state: str | None = None
     reset: bool | None = None
@@ -66,11 +69,17 @@ class Tasks:
     async def restart(
         self, caller: Caller, identifier: str, environment: Json = None
     ) -> tuple[Row, list[PlannedTask]]:
-        """Run a finished execution again from this task; the task as it is now, and what runs again."""
+        """Run a finished execution again from this task; the task as it is now, and what runs again.
+
+        `environment` is a map or the name of a stored one.
+        """
         authorise(caller, "tasks:update")
-        env = None if environment is None else checked_environment(environment)
+        found = None
+        if environment is not None:
+            reading = self._database.read(environment_of, caller.viewer.project_id, environment)
+            found = await outcome(reading)
         planned = await self.plan_restart(caller, identifier)
-        event = RestartRequested(identifier, env)
+        event = RestartRequested(identifier, found)
         await outcome(self._engine.send(planned[0].workflow_execution_id, event))
         return await self._read(caller, identifier, TASK_FIELDS), planned
 
@@ -112,5 +121,7 @@ def _command(
             "Mandatory field 'reset' is missing",
             "true runs everything again, false (with-items only) the failed items",
         )
-    environment = None if change.environment is None else checked_environment(change.environment)
+    environment = None
+    if change.environment is not None:
+        environment = environment_of(connection, viewer.project_id, change.environment)
     return execution_id, RerunRequested(identifier, change.reset, environment)

@@ -1,13 +1,13 @@
-"""Definitions: their texts, stored once by content hash, and the rows that name them."""
+"""Definitions of all kinds: their texts, stored once by content hash, and the rows that name them."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, case, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, or_, select, update
 
 from maestrale.model.errors import BadRequest, Conflict, Forbidden, NotFound
 from maestrale.model.listing import Listing, Row
@@ -24,36 +24,75 @@ from maestrale.store.selection import (
 )
 from maestrale.store.tables import definition_texts, definitions
 
+KindName = Literal["workflow", "action", "workbook"]
+
 _definition = definitions.c
+_SOURCE: Final = definitions.outerjoin(definition_texts, _definition.text_hash == definition_texts.c.hash)
+_FIELDS: Final = {
+    "id": Field(_definition.id, filters=False),
+    "name": Field(_definition.name),
+    "namespace": Field(_definition.namespace),
+    "is_system": Field(_definition.is_system, "flag"),
+    "input": Field(_definition.input),
+    "interface": Field(_definition.interface, "document", filters=False),
+    "description": Field(_definition.description, nullable=True),
+    "definition": Field(definition_texts.c.text),
+    "checksum": Field(_definition.checksum, nullable=True, filters=False),
+    "tags": Field(_definition.tags, "tags"),
+    "scope": Field(_definition.scope),
+    "project_id": Field(_definition.project_id),
+    "created_at": Field(_definition.created_at, "time"),
+    "updated_at": Field(_definition.updated_at, "time", nullable=True),
+}
 
-WORKFLOWS: Final = Resource(
-    collection="workflows",
-    title="Workflow",
-    source=definitions.outerjoin(definition_texts, _definition.text_hash == definition_texts.c.hash),
-    project=_definition.project_id,
-    scope=_definition.scope,
-    fields={
-        "id": Field(_definition.id, filters=False),
-        "name": Field(_definition.name),
-        "namespace": Field(_definition.namespace),
-        "input": Field(_definition.input),
-        "interface": Field(_definition.interface, "document", filters=False),
-        "definition": Field(definition_texts.c.text),
-        "checksum": Field(_definition.checksum, nullable=True, filters=False),
-        "tags": Field(_definition.tags, "tags"),
-        "scope": Field(_definition.scope),
-        "project_id": Field(_definition.project_id),
-        "created_at": Field(_definition.created_at, "time"),
-        "updated_at": Field(_definition.updated_at, "time", nullable=True),
-    },
-)
 
-_RESOURCES: Final = {"workflow": WORKFLOWS}
-_COMMANDS: Final = {"workflow": ("WorkflowDefinition", "PUT /v2/workflows", "mistral workflow-update")}
+def _resource(collection: str, title: str, *names: str) -> Resource:
+    return Resource(
+        collection=collection,
+        title=title,
+        source=_SOURCE,
+        project=_definition.project_id,
+        scope=_definition.scope,
+        fields={name: _FIELDS[name] for name in names},
+    )
+
+
+WORKFLOWS: Final = _resource(
+    "workflows", "Workflow", "id", "name", "namespace", "input", "interface", "definition", "checksum",
+    "tags", "scope", "project_id", "created_at", "updated_at",
+)  # fmt: skip
+WORKBOOKS: Final = _resource(
+    "workbooks", "Workbook", "id", "name", "namespace", "definition", "tags", "scope", "project_id",
+    "created_at", "updated_at",
+)  # fmt: skip
+STORED_ACTIONS: Final = _resource(
+    "actions", "Action", "id", "name", "is_system", "input", "description", "tags", "definition", "scope",
+    "project_id", "created_at", "updated_at", "namespace",
+)  # fmt: skip
+"""The ad-hoc actions alone; `store.actions` lists them together with the built-in ones."""
+
+
+class _Kind(NamedTuple):
+    """`record` is how messages call a row, `argument` its name in what was not found."""
+
+    resource: Resource
+    record: str
+    argument: str = "name"
+    has_ids: bool = True
+
+
+_KINDS: Final[dict[KindName, _Kind]] = {
+    "workflow": _Kind(WORKFLOWS, "WorkflowDefinition", argument="workflow_identifier"),
+    "action": _Kind(STORED_ACTIONS, "ActionDefinition"),
+    "workbook": _Kind(WORKBOOKS, "Workbook", has_ids=False),
+}
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """One definition to be stored. `interface` and `tags` are JSON text, `input` is what lists show."""
+    """One definition to be stored. `interface` and `tags` are JSON text, `input` is what lists show.
+
+    `workbook` names the workbook of which this is a member.
+    """
 
     name: str
     text: str
@@ -61,6 +100,7 @@ class Draft(msgspec.Struct, frozen=True):
     interface: str = "{}"
     description: str | None = None
     tags: str = "[]"
+    workbook: str | None = None
 
 
 class StartedFrom(msgspec.Struct, frozen=True):
@@ -70,6 +110,7 @@ class StartedFrom(msgspec.Struct, frozen=True):
     name: str
     namespace: str
     text_hash: str
+    workbook: str
 
 
 def text_hash(text: str) -> str:
@@ -77,15 +118,15 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def list_definitions(connection: Connection, viewer: Viewer, kind: str, listing: Listing) -> list[Row]:
+def list_definitions(connection: Connection, viewer: Viewer, kind: KindName, listing: Listing) -> list[Row]:
     """One page of definitions."""
-    return read_page(connection, _RESOURCES[kind], viewer, listing, _definition.kind == kind)
+    return read_page(connection, _KINDS[kind].resource, viewer, listing, _definition.kind == kind)
 
 
 def get_definition(
     connection: Connection,
     viewer: Viewer,
-    kind: str,
+    kind: KindName,
     identifier: str,
     namespace: str,
     fields: Sequence[str] | None = None,
@@ -94,9 +135,9 @@ def get_definition(
 
     Of several visible ones of that name the viewer's own comes first.
     """
-    resource = _RESOURCES[kind]
+    resource = _KINDS[kind].resource
     statement = select_fields(resource, list(resource.fields if fields is None else fields)).where(
-        _definition.kind == kind, *visible(resource, viewer), _named(identifier, namespace)
+        _definition.kind == kind, *visible(resource, viewer), _named(kind, identifier, namespace)
     )
     row = connection.execute(statement.order_by(*_own_first(viewer)).limit(1)).mappings().first()
     if row is None:
@@ -109,8 +150,18 @@ def definition_to_start(
 ) -> StartedFrom:
     """The workflow that `identifier` (id or name) means for this viewer. NotFound if there is none."""
     statement = (
-        select(_definition.id, _definition.name, _definition.namespace, _definition.text_hash)
-        .where(_definition.kind == "workflow", *visible(WORKFLOWS, viewer), _named(identifier, namespace))
+        select(
+            _definition.id,
+            _definition.name,
+            _definition.namespace,
+            _definition.text_hash,
+            func.coalesce(_definition.workbook_name, ""),
+        )
+        .where(
+            _definition.kind == "workflow",
+            *visible(WORKFLOWS, viewer),
+            _named("workflow", identifier, namespace),
+        )
         .order_by(*_own_first(viewer))
         .limit(1)
     )
@@ -120,7 +171,9 @@ def definition_to_start(
     return StartedFrom(*row)
 
 
-def check_new(connection: Connection, kind: str, project_id: str, namespace: str, names: list[str]) -> None:
+def check_new(
+    connection: Connection, kind: KindName, project_id: str, namespace: str, names: list[str]
+) -> None:
     """Conflict if the project has one of these names already."""
     taken = connection.execute(
         select(_definition.name).where(
@@ -136,18 +189,20 @@ def check_new(connection: Connection, kind: str, project_id: str, namespace: str
             raise duplicate(kind, name, namespace, project_id)
 
 
-def duplicate(kind: str, name: str, namespace: str, project_id: str) -> Conflict:
+def duplicate(kind: KindName, name: str, namespace: str, project_id: str) -> Conflict:
     """The error for a name that is taken; says how to update instead."""
-    title, path, command = _COMMANDS[kind]
+    found = _KINDS[kind]
     return Conflict(
-        f"Duplicate entry for {title}: name='{name}', namespace='{namespace}', project_id='{project_id}'",
-        f"it exists already; to change it use `{path}` or `{command}`",
+        f"Duplicate entry for {found.record}: "
+        f"name='{name}', namespace='{namespace}', project_id='{project_id}'",
+        f"it exists already; to change it use `PUT /v2/{found.resource.collection}` "
+        f"or `mistral {kind}-update`",
     )
 
 
 def create_definitions(
     connection: Connection,
-    kind: str,
+    kind: KindName,
     ids: Sequence[str],
     drafts: Sequence[Draft],
     *,
@@ -158,27 +213,16 @@ def create_definitions(
 ) -> list[Row]:
     """Store new definitions, all or none. Conflict for a name that is taken."""
     check_new(connection, kind, project_id, namespace, [draft.name for draft in drafts])
+    place = _Place(project_id, namespace, scope)
     for identifier, draft in zip(ids, drafts, strict=True):
-        key = _keep_text(connection, draft.text)
-        connection.execute(
-            insert(definitions).values(
-                id=identifier,
-                kind=kind,
-                namespace=namespace,
-                project_id=project_id,
-                scope=scope,
-                is_system=False,
-                created_at=now,
-                **_columns(draft, key),
-            )
-        )
+        _insert(connection, kind, identifier, draft, place, now)
     return _by_ids(connection, kind, ids)
 
 
 def update_definitions(
     connection: Connection,
     viewer: Viewer,
-    kind: str,
+    kind: KindName,
     drafts: Sequence[Draft],
     *,
     namespace: str,
@@ -197,25 +241,82 @@ def update_definitions(
         ids.append(row["id"])
         if row["name"] != draft.name:
             check_new(connection, kind, row["project_id"], row["namespace"], [draft.name])
-        changed = _columns(draft, _keep_text(connection, draft.text)) | {"scope": scope}
-        if any(row[name] != value for name, value in changed.items()):
-            statement = update(definitions).where(_definition.id == row["id"])
-            connection.execute(statement.values(updated_at=now, **changed))
+        _change(connection, row, draft, scope, now)
     return _by_ids(connection, kind, ids)
 
 
+def save_members(
+    connection: Connection,
+    kind: KindName,
+    ids: Sequence[str],
+    drafts: Sequence[Draft],
+    *,
+    project_id: str,
+    namespace: str,
+    scope: str,
+    now: Microseconds,
+) -> None:
+    """Store the members of a workbook: replace those that the project has already, add the others."""
+    place = _Place(project_id, namespace, scope)
+    for identifier, draft in zip(ids, drafts, strict=True):
+        known = select(definitions).where(
+            _definition.kind == kind,
+            _definition.project_id == project_id,
+            _definition.name == draft.name,
+            _definition.namespace == namespace,
+        )
+        row = connection.execute(known).mappings().first()
+        if row is None:
+            _insert(connection, kind, identifier, draft, place, now)
+        else:
+            _change(connection, dict(row), draft, scope, now)
+
+
 def delete_definition(
-    connection: Connection, viewer: Viewer, kind: str, identifier: str, namespace: str
+    connection: Connection, viewer: Viewer, kind: KindName, identifier: str, namespace: str
 ) -> None:
     """Remove a definition; its text stays for the executions that run on it."""
     row = _changeable(connection, viewer, kind, identifier, namespace)
     connection.execute(delete(definitions).where(_definition.id == row["id"]))
 
 
-def _changeable(connection: Connection, viewer: Viewer, kind: str, identifier: str, namespace: str) -> Row:
+class _Place(NamedTuple):
+    """Where a new definition goes."""
+
+    project_id: str
+    namespace: str
+    scope: str
+
+
+def _insert(
+    connection: Connection, kind: KindName, identifier: str, draft: Draft, place: _Place, now: Microseconds
+) -> None:
+    connection.execute(
+        insert(definitions).values(
+            id=identifier,
+            kind=kind,
+            is_system=False,
+            created_at=now,
+            **place._asdict(),
+            **_columns(draft, _keep_text(connection, draft.text)),
+        )
+    )
+
+
+def _change(connection: Connection, row: Row, draft: Draft, scope: str, now: Microseconds) -> None:
+    changed = _columns(draft, _keep_text(connection, draft.text)) | {"scope": scope}
+    if any(row[name] != value for name, value in changed.items()):
+        statement = update(definitions).where(_definition.id == row["id"])
+        connection.execute(statement.values(updated_at=now, **changed))
+
+
+def _changeable(
+    connection: Connection, viewer: Viewer, kind: KindName, identifier: str, namespace: str
+) -> Row:
+    resource = _KINDS[kind].resource
     statement = (
         select(definitions)
-        .where(_definition.kind == kind, *visible(_RESOURCES[kind], viewer), _named(identifier, namespace))
+        .where(_definition.kind == kind, *visible(resource, viewer), _named(kind, identifier, namespace))
         .order_by(*_own_first(viewer))
         .limit(1)
     )
@@ -225,26 +326,28 @@ def _changeable(connection: Connection, viewer: Viewer, kind: str, identifier: s
     if viewer.sees_all:
         return dict(row)
     if row["is_system"]:
-        raise BadRequest(f"{_RESOURCES[kind].title} '{row['name']}' belongs to the system", "copy it")
+        raise BadRequest(f"{resource.title} '{row['name']}' belongs to the system", "copy it")
     if row["project_id"] != viewer.project_id:
-        raise Forbidden(f"{_RESOURCES[kind].title} '{row['name']}' belongs to another project")
+        raise Forbidden(f"{resource.title} '{row['name']}' belongs to another project")
     return dict(row)
 
 
-def _named(identifier: str, namespace: str) -> Condition:
-    """Names never look like UUIDs, so it is clear what is meant."""
-    if is_uuid(identifier):
-        return _definition.id == identifier
-    return (_definition.name == identifier) & (_definition.namespace == namespace)
+def _named(kind: KindName, identifier: str, namespace: str) -> Condition:
+    named = (_definition.name == identifier) & (_definition.namespace == namespace)
+    if _KINDS[kind].has_ids and is_uuid(identifier):
+        return or_(_definition.id == identifier, named)
+    return named
 
 
 def _own_first(viewer: Viewer) -> tuple[ColumnElement[int], ColumnElement[int]]:
     return case((_definition.project_id == viewer.project_id, 0), else_=1), _definition.created_at
 
 
-def _not_found(kind: str, identifier: str, namespace: str) -> NotFound:
-    title = _RESOURCES[kind].title
-    return NotFound(f"{title} not found [{kind}_identifier={identifier}, namespace={namespace}]")
+def _not_found(kind: KindName, identifier: str, namespace: str) -> NotFound:
+    found = _KINDS[kind]
+    return NotFound(
+        f"{found.resource.title} not found [{found.argument}={identifier}, namespace={namespace}]"
+    )
 
 
 def _keep_text(connection: Connection, text: str) -> str:
@@ -256,19 +359,21 @@ def _keep_text(connection: Connection, text: str) -> str:
 
 
 def _columns(draft: Draft, key: str) -> dict[str, str | None]:
+    checksum = hashlib.md5(draft.text.encode(), usedforsecurity=False).hexdigest()
     return {
         "name": draft.name,
         "text_hash": key,
-        "checksum": hashlib.md5(draft.text.encode(), usedforsecurity=False).hexdigest(),
+        "checksum": checksum if draft.workbook is None else None,
         "input": draft.input,
         "interface": draft.interface,
         "description": draft.description,
         "tags": draft.tags,
+        "workbook_name": draft.workbook,
     }
 
 
-def _by_ids(connection: Connection, kind: str, ids: Sequence[str]) -> list[Row]:
-    resource = _RESOURCES[kind]
+def _by_ids(connection: Connection, kind: KindName, ids: Sequence[str]) -> list[Row]:
+    resource = _KINDS[kind].resource
     statement = select_fields(resource, list(resource.fields)).where(_definition.id.in_(ids))
     found = {row["id"]: dict(row) for row in connection.execute(statement).mappings()}
     return [found[identifier] for identifier in ids]

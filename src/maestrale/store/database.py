@@ -31,7 +31,9 @@ class DatabaseError(MaestraleError):
     """The database cannot be opened or used; the message says which and why."""
 
 
-class _Unit:
+class Unit:
+    """One unit of work and the future of its result."""
+
     __slots__ = ("args", "function", "future", "kwargs", "result")
 
     def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
@@ -40,6 +42,7 @@ class _Unit:
         self.result: Any = None
 
     def run(self, connection: Connection) -> None:
+        """Do it, in somebody's transaction."""
         self.result = self.function(connection, *self.args, **self.kwargs)
 
 
@@ -50,7 +53,7 @@ class Database:
         self.path = self.file_of(url)
         self.url = url
         self.engine = _open_sqlite(url, readers)
-        self._inbox: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="reader")
         self._writer = threading.Thread(target=self._write_loop, name="writer", daemon=True)
         self._writer.start()
@@ -85,7 +88,7 @@ class Database:
 
         An exception of the unit undoes that unit alone and is set on its future.
         """
-        item = _Unit(unit, args, kwargs)
+        item = Unit(unit, args, kwargs)
         item.future.set_running_or_notify_cancel()
         if self._closed:
             item.future.set_exception(Unavailable("The service is shutting down"))
@@ -112,12 +115,12 @@ class Database:
             while True:
                 units, open_ = self._drain()
                 if units:
-                    _commit(connection, units)
+                    commit(connection, units)
                 if not open_:
                     return
 
-    def _drain(self) -> tuple[list[_Unit], bool]:
-        units: list[_Unit] = []
+    def _drain(self) -> tuple[list[Unit], bool]:
+        units: list[Unit] = []
         item = self._inbox.get()
         while item is not None:
             units.append(item)
@@ -130,7 +133,7 @@ class Database:
         return units, False
 
 
-def _commit(connection: Connection, units: list[_Unit]) -> None:
+def commit(connection: Connection, units: list[Unit]) -> None:
     """Commit all units together; on failure halve, so that only the guilty unit fails."""
     try:
         with connection.begin():
@@ -141,8 +144,8 @@ def _commit(connection: Connection, units: list[_Unit]) -> None:
             units[0].future.set_exception(error)
             return
         middle = len(units) // 2
-        _commit(connection, units[:middle])
-        _commit(connection, units[middle:])
+        commit(connection, units[:middle])
+        commit(connection, units[middle:])
     else:
         for unit in units:
             unit.future.set_result(unit.result)
@@ -152,6 +155,12 @@ def _open_sqlite(url: str, readers: int) -> Engine:
     engine = sqlalchemy.create_engine(
         url, pool_size=readers + 1, max_overflow=2, connect_args={"timeout": 30, "check_same_thread": False}
     )
+    configure_sqlite(engine)
+    return engine
+
+
+def configure_sqlite(engine: Engine) -> None:
+    """Durable, with readers beside the writer, and transactions that begin when we say so."""
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
@@ -167,8 +176,6 @@ def _open_sqlite(url: str, readers: int) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
-
-    return engine
 
 
 def is_duplicate(error: Exception) -> bool:

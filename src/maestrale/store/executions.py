@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
@@ -12,10 +12,11 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from maestrale.engine.context import Context
 from maestrale.engine.draft import Record
 from maestrale.engine.execution import Child, Execution, Outcome, Runs, TaskExecution, WorkflowExecution
+from maestrale.engine.rebuild import waited_for
 from maestrale.model import states
 from maestrale.model.values import Json
 from maestrale.store.documents import decode
-from maestrale.store.rows import ExecutionRows, Row, load_answers, load_event
+from maestrale.store.rows import ExecutionRows, Row, decode_adhoc, load_answers, load_event
 from maestrale.store.tables import (
     action_executions,
     command_replies,
@@ -26,6 +27,9 @@ from maestrale.store.tables import (
     task_executions,
     workflow_executions,
 )
+
+INDEXES_PER_STATEMENT: Final = 500
+"""Item indexes in one statement: databases bound the number of variables."""
 
 
 class Overtaken(Exception):
@@ -125,6 +129,27 @@ def write_executions(connection: Connection, batch: list[ExecutionRows]) -> None
     _write_mail(connection, batch)
 
 
+def find_committed(connection: Connection, batch: list[ExecutionRows]) -> set[str]:
+    """The executions among these whose rows have been committed, although the answer was lost.
+
+    No other commit has the version of this one: it stands on the last decision record, or (nothing was
+    decided) on the head.
+    """
+    found = set()
+    for rows in batch:
+        if rows.records:
+            table = decision_records.c
+            last = rows.records[-1]
+            query = select(table.version).where(
+                table.execution_id == rows.execution_id, table.sequence == last["sequence"]
+            )
+        else:
+            query = select(execution_heads.c.version).where(execution_heads.c.id == rows.execution_id)
+        if connection.execute(query).scalar() == rows.head["version"]:
+            found.add(rows.execution_id)
+    return found
+
+
 def _write_heads(connection: Connection, batch: list[ExecutionRows]) -> None:
     changed = sorted((r for r in batch if not r.is_new), key=lambda rows: rows.execution_id)
     parameters = [
@@ -168,6 +193,10 @@ def _only(row: Row, columns: Iterable[str]) -> Row:
 
 
 def _reject(connection: Connection, task_id: str, attempt: int, indexes: list[int] | None) -> None:
+    if indexes is not None and len(indexes) > INDEXES_PER_STATEMENT:
+        for start in range(0, len(indexes), INDEXES_PER_STATEMENT):
+            _reject(connection, task_id, attempt, indexes[start : start + INDEXES_PER_STATEMENT])
+        return
     actions = update(action_executions).where(
         action_executions.c.task_id == task_id, action_executions.c.attempt < attempt
     )
@@ -280,58 +309,47 @@ def _load_actions(
         table.c.accepted | table.c.state.in_([states.RUNNING, states.PAUSED]),
     )
     documents = ("input", "output")
-    names = [n for n in Child.__struct_fields__ if n != "is_workflow"]
+    names = [n for n in Child.__struct_fields__ if n not in ("is_workflow", "adhoc")]
     for row in connection.execute(query).mappings():
         task = execution.tasks.get(row["task_id"])
         if task is None:
             continue
         child = Child(**{n: decode(row[n], fetch) if n in documents else row[n] for n in names})
-        runs = execution.runs.setdefault(task.id, Runs())
+        child.adhoc = decode_adhoc(row["adhoc"], fetch)
         if child.accepted:
+            runs = execution.runs.setdefault(task.id, Runs())
             runs.outcomes[child.item_index or 0] = Outcome(child.state, child.output, child.id)
         elif child.attempt == task.attempt or task.items_count is not None:
-            runs.open[child.id] = child
-            execution.children[child.id] = task.id
-            execution.local_actions += child.needs_executor
+            execution.add_open(child)
 
 
 def _load_sub_workflows(connection: Connection, execution: Execution, execution_id: str) -> None:
     table = workflow_executions
-    query = select(
-        table.c.id, table.c.parent_task_id, table.c.item_index, table.c.attempt, table.c.name, table.c.state,
-        table.c.output, table.c.root_id, table.c.accepted, table.c.created_at,
-    ).where(table.c.parent_id == execution_id)  # fmt: skip
-    waiting = []
-    for row in connection.execute(query.order_by(table.c.attempt)).mappings():
+    query = (
+        select(
+            table.c.id, table.c.parent_task_id, table.c.item_index, table.c.attempt, table.c.name,
+            table.c.state, table.c.output, table.c.root_id, table.c.accepted, table.c.created_at,
+        )
+        .where(table.c.parent_id == execution_id)
+        .order_by(table.c.created_at, table.c.id)
+    )  # fmt: skip
+    found: dict[str, list[Child]] = {}
+    for row in connection.execute(query).mappings():
         task = execution.tasks.get(row["parent_task_id"])
         if task is None:
             continue
+        found.setdefault(task.id, []).append(_sub_workflow(task, row))
         if row["accepted"]:
             output = decode(row["output"], fetcher(connection, row["root_id"]))
             runs = execution.runs.setdefault(task.id, Runs())
             runs.outcomes[row["item_index"] or 0] = Outcome(row["state"], output, row["id"])
-        elif not task.is_completed:
-            waiting.append((task, row))
-    newest = {(task.id, row["item_index"]): (task, row) for task, row in waiting}
-    for task, row in newest.values():
-        if _is_awaited(execution, task, row):
-            _open_sub_workflow(execution, task, row)
+    for task_id, sub_workflows in found.items():
+        for child in waited_for(execution.tasks[task_id], sub_workflows):
+            execution.add_open(child)
 
 
-def _is_awaited(execution: Execution, task: TaskExecution, row: Any) -> bool:
-    """Whether the newest sub-workflow execution of a task (or item) without an outcome is waited for."""
-    if task.items_count is None:
-        return bool(row["attempt"] == task.attempt)
-    index = row["item_index"]
-    runs = execution.runs.get(task.id, Runs())
-    return (
-        index < task.items_next and index not in runs.outcomes and index not in task.runtime.get("redo", ())
-    )
-
-
-def _open_sub_workflow(execution: Execution, task: TaskExecution, row: Any) -> None:
-    runs = execution.runs.setdefault(task.id, Runs())
-    runs.open[row["id"]] = Child(
+def _sub_workflow(task: TaskExecution, row: Any) -> Child:
+    return Child(
         id=row["id"],
         task_id=task.id,
         is_workflow=True,
@@ -339,9 +357,9 @@ def _open_sub_workflow(execution: Execution, task: TaskExecution, row: Any) -> N
         attempt=row["attempt"],
         name=row["name"],
         state=states.PAUSED if row["state"] == states.PAUSED else states.RUNNING,
+        accepted=row["accepted"],
         created_at=row["created_at"],
     )
-    execution.children[row["id"]] = task.id
 
 
 def read_records(connection: Connection, execution_id: str) -> list[Record]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, or_, select
 
 from maestrale.engine.needs import FindExecutions, FindTasks
@@ -12,7 +14,7 @@ from maestrale.model.errors import EvaluationError
 from maestrale.model.values import Json, Microseconds, timestamp_text
 from maestrale.store.documents import decode
 from maestrale.store.executions import fetcher
-from maestrale.store.tables import definitions, task_executions, workflow_executions
+from maestrale.store.tables import definition_texts, definitions, task_executions, workflow_executions
 
 
 def find_workflow(connection: Connection, project_id: str, name: str, namespace: str) -> Any:
@@ -28,6 +30,53 @@ def find_workflow(connection: Connection, project_id: str, name: str, namespace:
         query.order_by(table.project_id != project_id, table.created_at, table.id).limit(1)
     ).first()
     return found
+
+
+class FoundDefinition(msgspec.Struct, frozen=True):
+    """An ad-hoc action as it is stored."""
+
+    id: str
+    name: str
+    text: str
+    workbook: str
+    is_own: bool
+
+
+def find_action_definitions(
+    connection: Connection, project_id: str, name: str, namespaces: Sequence[str]
+) -> list[FoundDefinition]:
+    """The ad-hoc actions of that name that a project sees: its own first, then by order of namespaces."""
+    table = definitions.c
+    found = connection.execute(
+        select(
+            table.id,
+            table.name,
+            table.namespace,
+            table.project_id,
+            table.workbook_name,
+            definition_texts.c.text,
+        )
+        .join(definition_texts, definition_texts.c.hash == table.text_hash)
+        .where(
+            table.kind == "action",
+            table.name == name,
+            table.namespace.in_(namespaces),
+            or_(table.project_id == project_id, table.scope == "public"),
+        )
+        .order_by(table.created_at, table.id)
+    ).all()
+    order = sorted(found, key=lambda row: (row.project_id != project_id, namespaces.index(row.namespace)))
+    return [
+        FoundDefinition(row.id, row.name, row.text, row.workbook_name or "", row.project_id == project_id)
+        for row in order
+    ]
+
+
+def action_names_among(connection: Connection, names: Sequence[str]) -> frozenset[str]:
+    """Which of these names ad-hoc actions have, in any project."""
+    table = definitions.c
+    query = select(table.name).distinct().where(table.kind == "action", table.name.in_(names))
+    return frozenset(connection.execute(query).scalars())
 
 
 def find_executions(connection: Connection, question: FindExecutions) -> list[dict[str, Json]]:

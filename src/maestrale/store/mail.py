@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from maestrale.engine.events import AnyEvent
 from maestrale.model.values import Microseconds
-from maestrale.store.rows import Row, load_event
+from maestrale.store.rows import Reply, Row, load_event
 from maestrale.store.tables import command_replies, execution_heads, mail
 
 LETTERS_PER_READ = 100
@@ -60,14 +60,31 @@ def read_letters(connection: Connection, execution_ids: Collection[str]) -> dict
     return found
 
 
-def addressees(connection: Connection) -> list[str]:
-    """Every execution that has mail."""
-    return list(connection.execute(select(mail.c.execution_id).distinct()).scalars())
+def find_replies(connection: Connection, command_ids: Collection[str]) -> list[Reply]:
+    """The replies to these commands, as far as there are any."""
+    table = command_replies.c
+    query = select(command_replies).where(table.command_id.in_(command_ids))
+    return [
+        Reply(row["command_id"], row["status"], row["message"], row["created_at"])
+        for row in connection.execute(query).mappings()
+    ]
+
+
+def addressees(connection: Connection, before: Microseconds) -> list[str]:
+    """The executions that have mail from before that time."""
+    query = select(mail.c.execution_id).where(mail.c.created_at < before).distinct()
+    return list(connection.execute(query).scalars())
 
 
 def discard(connection: Connection, execution_id: str) -> None:
     """Throw away the mail of an execution that is no more."""
     connection.execute(delete(mail).where(mail.c.execution_id == execution_id))
+
+
+def has_replies(connection: Connection, before: Microseconds) -> bool:
+    """Whether there are replies from before that time."""
+    query = select(command_replies.c.command_id).where(command_replies.c.created_at < before).limit(1)
+    return connection.execute(query).scalar() is not None
 
 
 def forget_replies(connection: Connection, before: Microseconds) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -10,10 +11,17 @@ from maestrale.engine.context import Context
 from maestrale.engine.draft import Draft
 from maestrale.engine.effects import Tell
 from maestrale.engine.events import AnyEvent
-from maestrale.engine.execution import Child, TaskExecution, WorkflowExecution
+from maestrale.engine.execution import (
+    AdHocRun,
+    Child,
+    Places,
+    TaskExecution,
+    Transformation,
+    WorkflowExecution,
+)
 from maestrale.engine.needs import Answers, AnyQuestion
 from maestrale.model.values import Json, Microseconds
-from maestrale.store.documents import Values, dump, encode, encode_optional, has_marks, restore
+from maestrale.store.documents import Values, decode, dump, encode, encode_optional, has_marks, restore
 
 Row = dict[str, Any]
 
@@ -140,6 +148,7 @@ def render(
         {
             "execution_id": execution_id,
             "sequence": record.sequence,
+            "version": new_version,
             "at": record.at,
             "event": dump(record.event),
             "answers": dump([AnswerRecord(q, a) for q, a in record.answers.items()])
@@ -281,6 +290,7 @@ def action_row(child: Child, execution_id: str, project_id: str, namespace: str,
         "tags": "[]",
         "created_at": child.created_at,
         "updated_at": child.updated_at,
+        "adhoc": encode_adhoc(child.adhoc, values),
     }
 
 
@@ -294,3 +304,20 @@ def changed_action_row(child: Child, values: Values) -> Row:
         "output": encode(child.output, values) if child.accepted else None,
         "updated_at": child.updated_at,
     }
+
+
+def encode_adhoc(adhoc: AdHocRun | None, values: Values) -> str | None:
+    """What an ad-hoc action runs, as it is stored with it."""
+    return None if adhoc is None else encode(msgspec.structs.asdict(adhoc), values)
+
+
+def decode_adhoc(text: str | None, fetch: Callable[[str], bytes]) -> AdHocRun | None:
+    """The same, read back."""
+    if text is None:
+        return None
+    found = decode(text, fetch)
+    outputs = tuple(
+        Transformation(step["action"], step["output"], msgspec.convert(step.get("places", {}), Places))
+        for step in found["outputs"]
+    )
+    return AdHocRun(found["name"], found["input"], outputs)

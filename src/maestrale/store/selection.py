@@ -134,7 +134,8 @@ def condition(field: Field, filter_: Filter) -> Condition:
     if operator in ("in", "nin"):
         values = [value_of(field.kind, filter_, text) for text in _listed(filter_)]
         return column.in_(values) if operator == "in" else _negated(field, column.in_(values))
-    value = value_of(field.kind, filter_, filter_.value)
+    # As a literal of the column's type: a bare True or False cannot be compared by size.
+    value = literal(value_of(field.kind, filter_, filter_.value), column.type)
     if operator == "neq":
         return _negated(field, column == value)
     if operator == "eq" and field.indexed is not None:

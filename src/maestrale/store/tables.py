@@ -212,8 +212,12 @@ decision_records = Table(
     Column("at", BigInteger, nullable=False),
     Column("event", LargeBinary, nullable=False),
     Column("answers", LargeBinary),
+    Column("version", BigInteger),
 )
-"""Folding the records of an execution, in order, gives its rows again."""
+"""Folding the records of an execution, in order, gives its rows again.
+
+`version`: that of the commit which appended the record, so that it can be recognised.
+"""
 
 execution_values = Table(
     "execution_values",

@@ -113,3 +113,43 @@ ACTION: Final[dict[str, Any]] = {
     "updated_at": "",
     "namespace": "",
 }
+AD_HOC: Final = ACTION | {
+    "id": "ad0c0000-0000-4000-8000-000000000001",
+    "name": "greet",
+    "is_system": False,
+    "input": 'name, mark="!", a_rather_long_name=null',
+    "description": None,
+    "tags": ["one", "two", "a tag that is long"],
+    "definition": "version: '2.0'\ngreet:\n  base: std.echo output=1\n",
+    "scope": "private",
+    "created_at": "2026-11-23 20:09:36",
+    "updated_at": None,
+}
+CREATED_ACTION: Final = {name: value for name, value in AD_HOC.items() if value is not None} | {
+    "description": "what it does"
+}
+WORKBOOK: Final[dict[str, Any]] = {
+    "id": "b0000000-0000-4000-8000-000000000001",
+    "name": "book",
+    "namespace": "",
+    "definition": "version: '2.0'\nname: book\n",
+    "tags": ["one", "two", "a tag that is long"],
+    "scope": "private",
+    "project_id": "<default-project>",
+    "created_at": "2026-11-23 20:09:36",
+    "updated_at": None,
+}
+CREATED_WORKBOOK: Final = {name: value for name, value in WORKBOOK.items() if value is not None} | {
+    "tags": []
+}
+ENVIRONMENT: Final[dict[str, Any]] = {
+    "id": "e0000000-0000-4000-8000-000000000001",
+    "name": "staging",
+    "description": None,
+    "variables": '{"host": "größe", "ports": [80, {"tls": true}], "none": null}',
+    "scope": "private",
+    "project_id": "<default-project>",
+    "created_at": "2026-11-23 20:09:36",
+    "updated_at": None,
+}
+CREATED_ENVIRONMENT: Final = {name: value for name, value in ENVIRONMENT.items() if value is not None}

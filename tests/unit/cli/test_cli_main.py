@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from cli_server import ApiServer, ask, run
 
 from maestrale import __version__
 from maestrale.cli.main import LOCAL, ROWS, SECTIONS
+from maestrale.lang.schema import schema
 
 PROGRAM = [sys.executable, "-m", "maestrale.cli.main"]
 
@@ -51,7 +53,7 @@ def test_help_takes_the_words_of_the_openstack_client() -> None:
 
 def test_names_are_unique() -> None:
     assert len(ROWS) == sum(len(section.rows) for section in SECTIONS)
-    words = [row.words for row in ROWS.values()]
+    words = [row.words for row in ROWS.values() if row.words]
     assert len(words) == len(set(words))
 
 
@@ -62,6 +64,16 @@ def test_the_help_knows_what_runs_on_this_machine() -> None:
     for name, command in local.COMMANDS.items():
         assert command.name == name
         assert run(name, "--help").out.startswith(f"Usage: mistral {name} ")
+
+
+@pytest.mark.parametrize("kind", ["workflow", "workbook", "action"])
+def test_the_schema_for_editors(kind: str) -> None:
+    outcome = run("schema", "--kind", kind)
+    assert outcome.code == 0
+    printed = json.loads(outcome.out)
+    assert printed["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert printed == schema(kind)  # type: ignore[arg-type]
+    assert (run("schema").out == outcome.out) is (kind == "workflow")
 
 
 def test_commands_have_two_spellings(api: ApiServer) -> None:

@@ -10,7 +10,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_objects import ACTION, ACTION_EXECUTION, CREATED, EXECUTION, FAILED, TAGGED, TASK, WAITING, WORKFLOW
+from cli_objects import (
+    ACTION,
+    ACTION_EXECUTION,
+    AD_HOC,
+    CREATED,
+    CREATED_ACTION,
+    CREATED_ENVIRONMENT,
+    CREATED_WORKBOOK,
+    ENVIRONMENT,
+    EXECUTION,
+    FAILED,
+    TAGGED,
+    TASK,
+    WAITING,
+    WORKBOOK,
+    WORKFLOW,
+)
 from cli_server import ApiServer, ask
 
 REFERENCE = sorted((Path(__file__).parent / "reference").glob("*.txt"))
@@ -43,6 +59,23 @@ def fill(server: ApiServer) -> None:
     server.answer("POST /action_executions", ran, status=201)
     server.answer("GET /actions", {"actions": [ACTION]})
     server.answer("GET /actions/std.echo", ACTION)
+    server.answer("GET /actions/greet", AD_HOC)
+    server.answer("POST /actions", {"actions": [CREATED_ACTION]}, status=201)
+    server.answer("PUT /actions", {"actions": [AD_HOC]})
+    server.answer("DELETE /actions/greet", status=204)
+    server.answer("POST /actions/validate", {"valid": True})
+    server.answer("GET /workbooks", {"workbooks": [WORKBOOK, WORKBOOK | {"name": "other", "tags": None}]})
+    server.answer("GET /workbooks/book", WORKBOOK)
+    server.answer("POST /workbooks", CREATED_WORKBOOK, status=201)
+    server.answer("PUT /workbooks", WORKBOOK | {"updated_at": "2026-11-23 20:10:00"})
+    server.answer("DELETE /workbooks/book", status=204)
+    server.refuse("DELETE /workbooks/none", 404, "Workbook not found [name=none, namespace=]")
+    server.answer("POST /workbooks/validate", {"valid": False, "error": "Invalid DSL: x"})
+    server.answer("GET /environments", {"environments": [ENVIRONMENT, ENVIRONMENT | {"description": "d"}]})
+    server.answer("GET /environments/staging", ENVIRONMENT)
+    server.answer("POST /environments", CREATED_ENVIRONMENT, status=201)
+    server.answer("PUT /environments", ENVIRONMENT | {"updated_at": "2026-11-23 20:10:00"})
+    server.answer("DELETE /environments/staging", status=204)
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +91,7 @@ def test_output_is_that_of_the_original_client(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("FILE").write_text(WORKFLOW["definition"])
+    Path("ENVIRONMENT").write_text('{"name": "staging", "variables": {"host": "größe"}}')
     outcome = ask(api, *reference.stem.split("+"))
     assert outcome.out + outcome.err == reference.read_bytes().decode()
     assert outcome.code == ("ERROR" in outcome.err)

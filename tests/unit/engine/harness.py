@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import textwrap
 from collections import deque
 from typing import Any
 
 import msgspec
+from harness_actions import Catalogue, adhoc_definitions, answer_about_action
 from harness_checks import check, check_completed_once
 from harness_states import (
     comparable_after_load,
@@ -20,9 +20,8 @@ from harness_states import (
     snapshot,
 )
 
-from maestrale.actions.std import basic
 from maestrale.engine.decide import decide
-from maestrale.engine.decision import Decision, Limits, Need
+from maestrale.engine.decision import DataFlow, Decision, Limits, Need
 from maestrale.engine.draft import Draft, Record
 from maestrale.engine.effects import AnyEffect, CancelAction, RunAction, StartSubWorkflow, Tell
 from maestrale.engine.events import (
@@ -43,6 +42,7 @@ from maestrale.engine.execution import Child, Execution, Runs, TaskExecution, Wo
 from maestrale.engine.needs import (
     Answers,
     AnyQuestion,
+    FindAction,
     FindExecutions,
     FindTasks,
     FindWorkflow,
@@ -53,7 +53,6 @@ from maestrale.engine.rebuild import rebuild
 from maestrale.engine.results import task_result
 from maestrale.lang.parse import load_workflow, parse_workflows
 from maestrale.model import states
-from maestrale.model.actions import ActionFacts, Parameter
 from maestrale.model.errors import MaestraleError
 from maestrale.model.values import Json
 
@@ -61,51 +60,34 @@ SECOND = 1_000_000
 START = 1_800_000_000 * SECOND
 MOST_STEPS = 20_000
 
-NOTHING = Limits(steps=0)
-"""A child is created in the commit of its parent and does nothing yet."""
-
-FACTS: dict[str, ActionFacts] = {
-    facts.name: facts
-    for facts in (
-        basic.noop.facts,
-        basic.echo.facts,
-        basic.fail.facts,
-        basic.async_noop.facts,
-        basic.make_dict.facts,
-        ActionFacts("remote", takes_any=True),
-        ActionFacts("remote.repeatable", takes_any=True, repeatable=True),
-        ActionFacts("remote.outside", takes_any=True, waits_outside=True),
-        ActionFacts("remote.strict", (Parameter("must"), Parameter("may", None)), class_name="x.Strict"),
-    )
-}
-
-
-class Catalogue:
-    """The actions that the engine of a world knows: a few real ones, and remote ones that tests complete."""
-
-    def find(self, name: str) -> ActionFacts | None:
-        return FACTS.get(name)
-
-    def suggestions(self, name: str) -> list[str]:
-        return difflib.get_close_matches(name, FACTS, n=3)
-
 
 class World:
     """All executions of the workflows in one text. `steps` bounds every decision but the first of a child.
 
     `line()` tells where a piece of the text stands. What is told to an execution waits in `mail` until
     `settle()` (or `step()`) delivers it; `start()` and the methods of `Run` settle by themselves.
+    `actions` is a text of ad-hoc actions; one named `book.x` is a member of the workbook `book`.
     """
 
     def __init__(
-        self, text: str, *, steps: int = 200, field_size_kb: int = 1024, check_base: bool = True
+        self,
+        text: str,
+        *,
+        steps: int = 200,
+        field_size_kb: int = 1024,
+        data_flow: DataFlow = DataFlow(),  # noqa: B008 - immutable
+        check_base: bool = True,
+        actions: str = "",
     ) -> None:
         self.text = "version: '2.0'\n" + textwrap.dedent(text).lstrip("\n")
+        self.catalogue = Catalogue(adhoc_definitions(actions))
         parsed = parse_workflows(self.text)
         assert not parsed.errors, parsed.errors
         names = [spec.name for spec in parsed.specs]
         self.programs = {name: Program(load_workflow(self.text, name), f"hash-{name}") for name in names}
-        self.limits = Limits(steps=steps, field_size_kb=field_size_kb)
+        self.limits = Limits(steps, field_size_kb, data_flow)
+        self.nothing = msgspec.structs.replace(self.limits, steps=0)
+        """A child is created in the commit of its parent and does nothing yet."""
         self.check_base = check_base
         self.auto = True
         self.now = START
@@ -196,7 +178,7 @@ class World:
             program=self._program(draft, event),
             now=self.now,
             answers=answers,
-            actions=Catalogue(),
+            actions=self.catalogue,
             limits=limits,
         )
 
@@ -212,16 +194,15 @@ class World:
         draft.apply()
         self.records[execution_id] += draft.records
         check(execution)
-        over = draft.workflow.state in states.COMPLETED
         for effect in draft.effects:
             self.effects.append((execution_id, effect))
             if isinstance(effect, StartSubWorkflow):
                 self.accepted[effect.execution_id] = False
-                self.begin(effect.execution_id, effect.started, NOTHING)
+                self.begin(effect.execution_id, effect.started, self.nothing)
         for effect in draft.effects:
             match effect:
                 case RunAction(action_id):
-                    if not over and self.rows[action_id].state == states.RUNNING:
+                    if self.rows[action_id].state == states.RUNNING:
                         self.running[action_id] = execution_id
                 case CancelAction(action_id):
                     self.running.pop(action_id, None)
@@ -263,8 +244,7 @@ class World:
         for execution_id, event in self.mail:
             found.setdefault(execution_id, event)
         for execution_id, execution in self.executions.items():
-            workflow = execution.workflow
-            if execution.ready and workflow is not None and workflow.state == states.RUNNING:
+            if execution.workflow is not None and Draft(execution).has_work:
                 found.setdefault(execution_id, Continue())
         return list(found.items())
 
@@ -326,6 +306,8 @@ class World:
                         )
                         return msgspec.to_builtins(found)
                 return None
+            case FindAction():
+                return answer_about_action(question, self.catalogue)
             case FindTasks():
                 wanted = [question.execution_id] if question.execution_id else list(self.executions)
                 return [
@@ -354,7 +336,7 @@ class World:
         execution = self.executions[execution_id]
         assert execution.workflow is not None
         program = self.programs[execution.workflow.name]
-        return Decision(draft or Draft(execution), program, self.now, {}, Catalogue(), self.limits)
+        return Decision(draft or Draft(execution), program, self.now, {}, self.catalogue, self.limits)
 
     def replay(self, execution_id: str) -> Execution:
         """The execution folded again from its records."""
@@ -369,8 +351,8 @@ class World:
                 program=self._program(draft, record.event),
                 now=record.at,
                 answers=record.answers,
-                actions=Catalogue(),
-                limits=NOTHING if is_child else self.limits,
+                actions=self.catalogue,
+                limits=self.nothing if is_child else self.limits,
             )
             draft.apply()
         return again
@@ -389,18 +371,18 @@ class World:
         loaded.ready.extend(known.ready)
         for row in self.rows.values():
             load_action(loaded, copy.deepcopy(row))
-        children = [
-            (key, other.workflow, self.accepted[key])
-            for key, other in self.executions.items()
+        found = {
+            other_id: other.workflow
+            for other_id, other in self.executions.items()
             if other.workflow is not None and other.workflow.parent_id == execution_id
-        ]
-        load_sub_workflows(loaded, children)
-        for child_id, _, _ in children:
-            correct_by_news(known, loaded, child_id)
+        }
+        load_sub_workflows(loaded, found, self.accepted)
+        for other_id in found:
+            correct_by_news(known, loaded, other_id)
         draft = Draft(loaded)
         program = self.programs[loaded.workflow.name] if loaded.workflow else None
         assert program is not None
-        rebuild(Decision(draft, program, loaded.last_time, {}, Catalogue(), Limits()))
+        rebuild(Decision(draft, program, loaded.last_time, {}, self.catalogue, self.limits))
         draft.apply()
         return loaded
 
@@ -572,6 +554,6 @@ class Run:
         self.send(SkipRequested(self.tasks(name)[-1].id))
 
 
-def run(text: str, *, steps: int = 200, **start: Any) -> Run:
+def run(text: str, *, steps: int = 200, actions: str = "", **start: Any) -> Run:
     """Start the first workflow of a text in a world of its own."""
-    return World(text, steps=steps).start(**start)
+    return World(text, steps=steps, actions=actions).start(**start)

@@ -9,6 +9,7 @@ import msgspec
 
 from maestrale.engine.context import Context
 from maestrale.engine.execution import Child, Execution, Outcome, Runs, TaskExecution, WorkflowExecution
+from maestrale.engine.rebuild import waited_for
 from maestrale.model import states
 
 
@@ -137,47 +138,40 @@ def load_action(loaded: Execution, row: Child) -> None:
     task = loaded.tasks.get(row.task_id)
     if task is None or not (row.accepted or row.state in (states.RUNNING, states.PAUSED)):
         return
-    runs = loaded.runs.setdefault(task.id, Runs())
     if row.accepted:
+        runs = loaded.runs.setdefault(task.id, Runs())
         runs.outcomes[row.item_index or 0] = Outcome(row.state, row.output, row.id)
     elif row.attempt == task.attempt or task.items_count is not None:
-        runs.open[row.id] = row
-        loaded.children[row.id] = task.id
-        loaded.local_actions += row.needs_executor
+        loaded.add_open(row)
 
 
-def load_sub_workflows(loaded: Execution, rows: list[tuple[str, WorkflowExecution, bool]]) -> None:
-    """Rows of sub-workflow executions: id, row, whether it is accepted."""
-    newest: dict[tuple[str, int | None], tuple[str, WorkflowExecution]] = {}
-    for execution_id, workflow, accepted in sorted(rows, key=lambda row: row[1].attempt):
+def load_sub_workflows(
+    loaded: Execution, found: dict[str, WorkflowExecution], accepted: dict[str, bool]
+) -> None:
+    children: dict[str, list[Child]] = {}
+    for execution_id, workflow in found.items():
         task = loaded.tasks.get(workflow.parent_task_id or "")
-        if task is None:
+        if task is None:  # superseded
             continue
-        if accepted:
+        child = Child(
+            id=execution_id,
+            task_id=task.id,
+            is_workflow=True,
+            item_index=workflow.item_index,
+            attempt=workflow.attempt,
+            name=workflow.name,
+            state=states.PAUSED if workflow.state == states.PAUSED else states.RUNNING,
+            accepted=accepted[execution_id],
+            created_at=workflow.created_at,
+        )
+        children.setdefault(task.id, []).append(child)
+        if child.accepted:
+            runs = loaded.runs.setdefault(task.id, Runs())
             outcome = Outcome(workflow.state, copy.deepcopy(workflow.output), execution_id)
-            loaded.runs.setdefault(task.id, Runs()).outcomes[workflow.item_index or 0] = outcome
-        elif not task.is_completed:
-            newest[task.id, workflow.item_index] = execution_id, workflow
-    for (task_id, index), (execution_id, workflow) in newest.items():
-        task = loaded.tasks[task_id]
-        runs = loaded.runs.setdefault(task_id, Runs())
-        if task.items_count is None or index is None:
-            awaited = workflow.attempt == task.attempt
-        else:
-            again = task.runtime.get("redo", ())
-            awaited = index < task.items_next and index not in runs.outcomes and index not in again
-        if awaited:
-            runs.open[execution_id] = Child(
-                id=execution_id,
-                task_id=task_id,
-                is_workflow=True,
-                item_index=index,
-                attempt=workflow.attempt,
-                name=workflow.name,
-                state=states.PAUSED if workflow.state == states.PAUSED else states.RUNNING,
-                created_at=workflow.created_at,
-            )
-            loaded.children[execution_id] = task_id
+            runs.outcomes[workflow.item_index or 0] = outcome
+    for task_id, sub_workflows in children.items():
+        for child in waited_for(loaded.tasks[task_id], sub_workflows):
+            loaded.add_open(child)
 
 
 def correct_by_news(known: Execution, loaded: Execution, child_id: str) -> None:

@@ -29,16 +29,19 @@ def effects(found: Run) -> list[object]:
     return [effect for _, effect in found.world.effects]
 
 
+@pytest.mark.covers("dsl.task.action.inline_params", "dsl.task.input.dict")
 def test_parameters_beside_the_name_and_below_input_are_merged() -> None:
     found = one("action: remote a=1 b=<% $.n %>", "input: {b: 2, c: 3}")
     assert found.actions("t")[0].input == {"a": 1, "b": 5, "c": 3}
 
 
+@pytest.mark.covers("dsl.task.input.string")
 def test_input_may_be_one_expression() -> None:
     found = one("action: remote", "input: <% $.args %>")
     assert found.actions("t")[0].input == {"n": 7}
 
 
+@pytest.mark.covers("dsl.task.action.dynamic_name")
 def test_the_name_may_be_an_expression() -> None:
     found = one("action: <% 'std.' + 'echo' %>", "input: {output: 4}")
     assert found.output == {"r": 4}
@@ -120,6 +123,7 @@ def test_the_target_is_evaluated_with_the_input_of_the_action() -> None:
         ("remote.repeatable", "safe-rerun: false", False),
     ],
 )
+@pytest.mark.covers("dsl.policy.safe_rerun")
 def test_what_may_run_again_after_its_executor_was_lost(action: str, more: str, repeatable: bool) -> None:
     assert one(f"action: {action}", more).actions("t")[0].repeatable is repeatable
 
@@ -136,6 +140,7 @@ def test_an_action_without_anything_to_run_only_waits() -> None:
     assert effects(found) == []
 
 
+@pytest.mark.covers("eng.async.complete")
 def test_an_action_that_is_sent_off_and_completed_later() -> None:
     found = one("action: remote.outside")
     action = found.open_actions("t")[0]
@@ -176,6 +181,7 @@ def test_a_user_may_overrule_an_executor() -> None:
     assert found.output == {"r": "mine"}
 
 
+@pytest.mark.covers("eng.async.pause_action")
 def test_a_paused_action_pauses_task_and_workflow_until_it_goes_on() -> None:
     found = one("action: std.async_noop")
     found.update("t", "PAUSED")

@@ -174,6 +174,7 @@ def test_a_join_meets_across_a_pause() -> None:
 # -- stop
 
 
+@pytest.mark.covers("eng.stop.success")
 def test_success_on_demand_sees_what_has_ended() -> None:
     found = run("""
         w:
@@ -282,6 +283,7 @@ def test_items_that_are_left_after_the_end_do_not_start() -> None:
 # -- environment, description, faults of ours
 
 
+@pytest.mark.covers("eng.resume")
 def test_an_environment_given_on_resume_is_merged_recursively() -> None:
     found = run(
         """
@@ -298,6 +300,7 @@ def test_an_environment_given_on_resume_is_merged_recursively() -> None:
 
 
 @pytest.mark.parametrize("state", ["RUNNING", "SUCCESS", "CANCELLED"])
+@pytest.mark.covers("eng.env.update_rules")
 def test_the_environment_cannot_be_changed_now(state: str) -> None:
     found = two_steps() if state == "RUNNING" else ended(state)
     with pytest.raises(Forbidden, match="only permitted if it is in IDLE, PAUSED, or ERROR state"):
@@ -305,6 +308,7 @@ def test_the_environment_cannot_be_changed_now(state: str) -> None:
     assert found.workflow.params["env"] == {}
 
 
+@pytest.mark.covers("eng.env.update_rules")
 def test_the_environment_can_be_changed_while_paused_or_after_an_error() -> None:
     paused, failed = two_steps(), ended("ERROR")
     paused.pause()
@@ -333,3 +337,20 @@ def test_a_fault_of_ours_ends_a_paused_execution_too() -> None:
     found.pause()
     found.send(DecisionFailed("why"))
     assert (found.state, found.info) == ("ERROR", "why")
+
+
+def test_a_join_that_backlog_and_a_task_that_ended_meanwhile_trigger_together_starts_once() -> None:
+    found = run("""
+        w:
+          tasks:
+            a: {action: remote, on-success: [pause, j]}
+            b: {action: remote, on-success: j}
+            j: {join: all, action: remote}
+    """)
+    found.finish("a")
+    found.finish("b")
+    assert found.state == "PAUSED"
+    found.resume()
+    assert len(found.open_actions("j")) == 1
+    found.finish("j")
+    assert found.state == "SUCCESS"

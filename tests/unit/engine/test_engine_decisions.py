@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from harness import NOTHING, SECOND, START, Catalogue, World
+from harness import SECOND, START, World
+from harness_actions import Catalogue
 from harness_states import snapshot
 
 from maestrale.engine.decide import decide
@@ -72,7 +73,7 @@ def test_a_start_without_steps_only_creates_the_first_tasks() -> None:
             a: {action: std.noop}
             b: {action: std.noop, pause-before: true}
     """)
-    world.begin("x", Started(workflow_name="w", definition_hash="h"), NOTHING)
+    world.begin("x", Started(workflow_name="w", definition_hash="h"), world.nothing)
     execution = world.executions["x"]
     assert [task.state for task in execution.tasks.values()] == ["IDLE", "IDLE"]
     assert list(execution.ready) == list(execution.tasks)

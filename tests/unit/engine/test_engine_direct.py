@@ -35,6 +35,7 @@ def test_a_task_that_only_a_guarded_transition_leads_to_does_not_start() -> None
     assert found.state == "SUCCESS"
 
 
+@pytest.mark.covers("dsl.task.noop_default")
 def test_a_task_without_action_is_a_noop_with_null_result() -> None:
     found = run("""
         w:
@@ -69,6 +70,7 @@ def test_variables_travel_along_a_chain() -> None:
     assert found.task("build").next_tasks == [["measure", "on-success"]]
 
 
+@pytest.mark.covers("dsl.task.on.condition", "dsl.task.on.condition_jinja")
 def test_guards_are_taken_by_their_truth_in_both_languages() -> None:
     found = run("""
         w:
@@ -149,6 +151,7 @@ def test_each_trigger_of_a_plain_task_makes_its_own_execution() -> None:
     assert sorted(found.inbound_of(task)["who"] for task in found.tasks("t")) == ["a", "a", "b", "b"]
 
 
+@pytest.mark.covers("eng.context.branches", "dsl.task.publish.advanced.branch")
 def test_parallel_branches_have_variables_of_their_own() -> None:
     found = run("""
         w:
@@ -182,6 +185,7 @@ LOOP = """
 """
 
 
+@pytest.mark.covers("dsl.loop")
 def test_a_loop_makes_a_new_execution_for_every_pass() -> None:
     found = run(LOOP, input={"limit": 3})
     assert found.output == {"n": 3}
@@ -215,6 +219,7 @@ def test_a_name_means_the_latest_execution_in_a_loop() -> None:
 # -- errors
 
 
+@pytest.mark.covers("dsl.task.on_error")
 def test_an_error_that_on_error_follows_is_handled() -> None:
     found = run("""
         w:
@@ -230,6 +235,7 @@ def test_an_error_that_on_error_follows_is_handled() -> None:
     assert "Fail action expected exception." in (found.task("risky").state_info or "")
 
 
+@pytest.mark.covers("dsl.task.on_complete")
 def test_on_complete_follows_an_error_but_does_not_handle_it() -> None:
     found = run("""
         w:
@@ -292,6 +298,7 @@ def test_the_reason_of_a_failure_lists_tasks_by_name_with_what_their_children_sa
     )
 
 
+@pytest.mark.covers("dsl.workflow.task_defaults.on_error")
 def test_default_clauses_apply_one_by_one_and_not_to_their_own_target() -> None:
     found = run("""
         w:
@@ -330,6 +337,7 @@ def test_a_cancelled_task_leads_nowhere_and_cancels_the_workflow_at_the_end() ->
 # -- input, vars
 
 
+@pytest.mark.covers("dsl.workflow.input.required", "dsl.workflow.input.unexpected")
 def test_wrong_names_in_the_input_refuse_the_start() -> None:
     world = World("""
         w:
@@ -344,6 +352,7 @@ def test_wrong_names_in_the_input_refuse_the_start() -> None:
     assert world.executions == {}
 
 
+@pytest.mark.covers("dsl.workflow.input.default", "dsl.workflow.input.default_expr")
 def test_defaults_fill_the_input_as_they_are_and_a_given_null_stays() -> None:
     found = run(
         """

@@ -41,6 +41,7 @@ AT_THE_START = [
 
 
 @pytest.mark.parametrize(("body", "key"), AT_THE_START, ids=[key for _, key in AT_THE_START])
+@pytest.mark.covers("expr.undefined")
 def test_an_error_before_anything_has_run(body: str, key: str) -> None:
     found = run(text_with(body))
     line, column = found.world.line("i in <%" if key == "with-items" else BROKEN)
@@ -75,6 +76,7 @@ AFTER_THE_ACTION = [
 
 
 @pytest.mark.parametrize(("body", "key"), AFTER_THE_ACTION, ids=[key for _, key in AFTER_THE_ACTION])
+@pytest.mark.covers("dsl.task.publish.error")
 def test_an_error_after_the_action_has_run(body: str, key: str) -> None:
     found = run(text_with(f"action: remote\n{body}"))
     found.finish("t", 5)
@@ -172,6 +174,10 @@ def test_a_broken_expression_in_task_defaults_is_placed_there() -> None:
         ("action: std.noop\ntimeout: <% null %>", "Invalid data type in TimeoutPolicy"),
         ("action: std.noop\nretry: {count: <% 1.5 %>, delay: 0}", "Invalid data type in RetryPolicy"),
         ("action: std.noop\nretry: {count: 1, delay: <% '1' %>}", "Invalid data type in RetryPolicy"),
+        (
+            "action: std.noop\ntimeout: <% 2 * 1000000000 %>",
+            "timeout must be at most 1000000000 at 'timeout'",
+        ),
         ("action: std.noop\npause-before: <% 1 %>", "Invalid data type in PauseBeforePolicy"),
         (
             "action: std.noop\nwith-items: i in [1]\nconcurrency: <% 'x' %>",

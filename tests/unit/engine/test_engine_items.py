@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from harness import Run, World, run
+from item_examples import REMOTE, given, open_items, remote
 
+from maestrale.engine import items
 from maestrale.engine.effects import CancelAction
 
-REMOTE = """
-    w:
-      input: [{list: [a, b, c, d]}]
-      output: {r: <% $.get(r) %>}
-      tasks:
-        t:
-          with-items: i in <% $.list %>
-          action: remote item=<% $.i %>
-          publish: {r: <% task().result %>}
-          publish-on-error: {r: <% task().result %>}
-          POLICY
-          on-error: noop
-"""
 
-
-def remote(policy: str = "description: x", **start: Any) -> Run:
-    return run(REMOTE.replace("POLICY", policy), **start)
-
-
-def given(found: Run) -> list[object]:
-    """The items of all actions ever made, in order."""
-    return [action.input["item"] for action in found.actions("t")]
-
-
-def open_items(found: Run) -> list[int | None]:
-    return [action.item_index for action in found.open_actions("t")]
-
-
+@pytest.mark.covers("dsl.with_items.single")
 def test_results_keep_the_order_of_the_items() -> None:
     found = remote()
     for item in (2, 0, 3, 1):
@@ -47,6 +21,7 @@ def test_results_keep_the_order_of_the_items() -> None:
     assert found.task("t").runtime["with_items"] == {"count": 4, "capacity": None}
 
 
+@pytest.mark.covers("dsl.with_items.multi")
 def test_several_lists_advance_together() -> None:
     found = run(
         """
@@ -94,6 +69,7 @@ def test_one_item_gives_a_list_still() -> None:
 
 
 @pytest.mark.parametrize("values", ["[]", "''", "{}"])
+@pytest.mark.covers("dsl.with_items.empty")
 def test_nothing_to_iterate_succeeds_at_once(values: str) -> None:
     found = run(f"""
         w:
@@ -127,6 +103,7 @@ def test_the_item_hides_input_and_published_variables_of_its_name() -> None:
     assert found.output == {"r": ["1-x", "2-y"], "i": "from-input"}
 
 
+@pytest.mark.covers("dsl.with_items.partial_error")
 def test_one_failing_item_does_not_stop_the_others() -> None:
     found = remote()
     found.fail("t", "bad", item=1)
@@ -160,15 +137,54 @@ def test_one_cancelled_item_cancels_task_and_workflow_at_once() -> None:
     found.finish("t", state="CANCELLED", item=2)
     assert (found.state, found.info) == ("CANCELLED", "Cancelled tasks: t")
     assert found.task("t").state_info == "One or more actions was cancelled."
-    assert open_items(found) == []
-    cancelled = [e.action_id for _, e in found.world.effects if isinstance(e, CancelAction)]
-    assert cancelled == [action.id for action in found.actions("t") if action.item_index in (1, 3)]
-    assert {action.state for action in found.actions("t")} == {"SUCCESS", "CANCELLED"}
+    assert open_items(found) == [1, 3]
+    assert not [e for _, e in found.world.effects if isinstance(e, CancelAction)]
+
+
+def test_items_beside_a_cancelled_one_run_on_and_their_results_are_kept() -> None:
+    found = remote("concurrency: 2")
+    found.finish("t", state="CANCELLED", item=0)
+    found.world.check_replay_and_reload()
+    found.world.restart()
+    found.finish("t", "late", item=1)
+    assert found.states == {"t": "CANCELLED"}
+    assert [(a.item_index, a.state, a.output) for a in found.actions("t")] == [
+        (0, "CANCELLED", None),
+        (1, "SUCCESS", "late"),
+    ]
+    assert not found.execution.children
+
+
+def test_sub_workflows_beside_a_cancelled_one_run_on_unobserved() -> None:
+    found = run("""
+        w:
+          tasks:
+            t: {with-items: "i in [0, 1]", workflow: inner}
+        inner:
+          tasks: {a: {action: remote}}
+    """)
+    first, second = found.children("t")
+    first.stop("CANCELLED")
+    assert (found.states, found.state) == ({"t": "CANCELLED"}, "CANCELLED")
+    assert second.state == "RUNNING"
+    found.world.check_replay_and_reload()
+    second.finish("a")
+    assert second.state == "SUCCESS"
+    found.world.check_replay_and_reload()
+
+
+def test_a_cancelled_item_cancels_although_the_task_waits_after() -> None:
+    found = remote("wait-after: 3")
+    found.finish("t", state="CANCELLED", item=2)
+    assert (found.state, found.task("t").state, open_items(found)) == ("RUNNING", "DELAYED", [0, 1, 3])
+    found.world.advance(3)
+    assert (found.state, found.info) == ("CANCELLED", "Cancelled tasks: t")
 
 
 # -- concurrency
 
 
+@pytest.mark.covers("dsl.with_items.concurrency", "dsl.policy.concurrency")
 def test_the_window_is_never_exceeded_and_refilled_in_order() -> None:
     found = remote("concurrency: 2")
     assert open_items(found) == [0, 1]
@@ -221,6 +237,12 @@ def actions_per_decision(found: Run) -> list[list[str]]:
     return list(groups.values())
 
 
+def test_the_smallest_bound_of_a_decision_still_starts_items() -> None:
+    found = World(REMOTE.replace("POLICY", "description: x"), steps=1).start()
+    assert open_items(found) == [0, 1, 2, 3]
+    assert max(len(group) for group in actions_per_decision(found)) == 1
+
+
 def test_many_quick_items_take_several_decisions_too() -> None:
     world = World(
         """
@@ -234,6 +256,31 @@ def test_many_quick_items_take_several_decisions_too() -> None:
     assert found.state == "SUCCESS"
     assert found.result("t") == list(range(100))
     assert max(len(group) for group in actions_per_decision(found)) <= 8
+
+
+def test_an_executor_gets_a_bounded_number_of_items_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(items, "LOCAL_ITEMS", 10)
+    found = run("w: {tasks: {t: {with-items: i in <% range(15).toList() %>, action: remote}}}")
+    assert open_items(found) == list(range(10))
+    found.finish("t", item=3)
+    assert open_items(found) == [0, 1, 2, *range(4, 11)]
+    found.world.restart()
+    for _ in range(5):
+        found.finish("t")
+    assert open_items(found) == list(range(6, 15))
+    while found.open_actions("t"):
+        found.finish("t")
+    assert found.state == "SUCCESS"
+
+
+@pytest.mark.parametrize("kind", ["action: remote.outside", "workflow: inner"])
+def test_items_that_wait_elsewhere_are_not_bounded(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(items, "LOCAL_ITEMS", 10)
+    found = run(f"""
+        w: {{tasks: {{t: {{with-items: i in <% range(15).toList() %>, {kind}}}}}}}
+        inner: {{tasks: {{a: {{action: remote.outside}}}}}}
+    """)
+    assert len(found.execution.children) == 15
 
 
 # -- pause, policies
@@ -261,6 +308,7 @@ def test_the_rest_of_the_items_starts_after_a_pause_in_the_middle_of_starting() 
     assert open_items(found) == [0, 1, 2, 3]
 
 
+@pytest.mark.covers("dsl.with_items.retry")
 def test_retry_repeats_all_items() -> None:
     found = remote("retry: {count: 2, delay: 3}")
     for item in range(4):
@@ -286,126 +334,29 @@ def test_a_timeout_ends_all_items() -> None:
     assert found.state == "SUCCESS"
 
 
-# -- rerun
-
-
-def failed(order: str, policy: str = "description: x") -> Run:
-    """Items end as the letters say: s(uccess) or e(rror); nothing handles the error."""
-    found = run(REMOTE.replace("POLICY", policy).replace("on-error: noop", ""))
-    for item, letter in enumerate(order):
-        found.finish("t", f"{letter}{item}", "SUCCESS" if letter == "s" else "ERROR", item=item)
-    assert found.state == "ERROR"
-    return found
-
-
-@pytest.mark.parametrize("order", ["sses", "esss", "seee", "eses"])
-def test_rerun_without_reset_repeats_only_the_failed_items(order: str) -> None:
-    found = failed(order)
-    again = [item for item, letter in enumerate(order) if letter == "e"]
-    found.rerun("t", reset=False)
-    assert open_items(found) == again
-    assert (found.state, found.task("t").state) == ("RUNNING", "RUNNING")
-    for item in again:
-        found.finish("t", f"again{item}", item=item)
-    expected = [f"again{item}" if item in again else f"s{item}" for item in range(4)]
-    assert (found.state, found.output) == ("SUCCESS", {"r": expected})
-    assert given(found)[4:] == ["abcd"[item] for item in again]
-
-
-def test_a_second_rerun_repeats_what_failed_again() -> None:
-    found = failed("eess")
-    found.rerun("t", reset=False)
-    found.finish("t", "ok", item=0)
-    found.fail("t", "no", item=1)
-    assert (found.state, found.task("t").state) == ("ERROR", "ERROR")
-    assert found.result("t") == ["ok", "no", "s2", "s3"]
-    found.rerun("t", reset=False)
-    assert open_items(found) == [1]
-    found.finish("t", "yes")
-    assert found.output == {"r": ["ok", "yes", "s2", "s3"]}
-
-
-def test_rerun_keeps_to_the_window() -> None:
-    found = failed("eees", "concurrency: 2")
-    found.rerun("t", reset=False)
-    assert open_items(found) == [0, 1]
-    found.finish("t", 1, item=1)
-    assert open_items(found) == [0, 2]
-    found.finish("t", 0, item=0)
-    found.finish("t", 2, item=2)
-    assert found.output == {"r": [0, 1, 2, "s3"]}
-
-
-def test_rerun_with_reset_repeats_all_items() -> None:
-    found = failed("sses")
-    found.rerun("t")
-    assert open_items(found) == [0, 1, 2, 3]
-    for item in range(4):
-        found.finish("t", item, item=item)
-    assert found.output == {"r": [0, 1, 2, 3]}
-
-
-def test_rerun_after_a_timeout_repeats_what_had_not_ended() -> None:
-    found = run(REMOTE.replace("POLICY", "timeout: 5").replace("on-error: noop", ""))
-    found.finish("t", "kept", item=1)
-    found.world.advance(5)
-    assert found.state == "ERROR"
-    found.rerun("t", reset=False)
-    assert open_items(found) == [0, 2, 3]
-    for item in (3, 2, 0):
-        found.finish("t", item, item=item)
-    assert (found.state, found.output) == ("SUCCESS", {"r": [0, "kept", 2, 3]})
-
-
-def test_rerun_goes_on_behind_an_item_that_could_not_be_started() -> None:
-    found = run("""
-        w:
-          output: {r: <% $.r %>}
-          tasks:
-            t:
-              with-items: i in [1, 2, 0, 3]
-              action: remote n=<% 6 / ($.i + env().get(more, 0)) %>
-              publish: {r: <% task().result %>}
-    """)
-    assert found.state == "ERROR"
-    found.finish("t", "first", item=0)
-    found.rerun("t", reset=False, environment={"more": 1})
-    assert open_items(found) == [1, 2, 3]
-    for item in (1, 2, 3):
-        found.finish("t", item, item=item)
-    assert (found.state, found.output) == ("SUCCESS", {"r": ["first", 1, 2, 3]})
-
-
-def test_rerun_after_a_broken_publish_only_publishes_again() -> None:
-    found = run("""
-        w:
-          tasks:
-            t:
-              with-items: i in [1, 2]
-              action: std.echo output=<% $.i %>
-              publish: {r: <% env().missing %>}
-    """)
-    assert found.state == "ERROR"
-    found.rerun("t", reset=False, environment={"missing": "there"})
-    assert (found.state, found.output) == ("SUCCESS", {"r": "there"})
-    assert len(found.actions("t")) == 2
-
-
-def test_more_failed_items_than_one_decision_starts() -> None:
-    world = World(REMOTE.replace("POLICY", "description: x").replace("on-error: noop", ""), steps=5)
-    found = world.start(input={"list": list(range(20))})
-    for item in range(20):
-        found.finish("t", item, "ERROR" if item % 2 else "SUCCESS", item=item)
-    found.rerun("t", reset=False)
-    assert open_items(found) == list(range(1, 20, 2))
-    for item in range(1, 20, 2):
-        found.finish("t", item, item=item)
-    assert found.output == {"r": list(range(20))}
+def test_items_that_were_still_to_start_when_a_sub_workflow_was_paused_start_after_the_resume() -> None:
+    world = World(
+        """
+        w: {tasks: {t: {with-items: "i in [0, 1, 2]", workflow: inner}}}
+        inner: {tasks: {a: {action: remote}}}
+        """,
+        steps=2,
+    )
+    world.auto = False
+    found = world.start()
+    assert len(found.children("t")) == 1
+    world.auto = True
+    found.pause()
+    assert found.states == {"t": "PAUSED"}
+    found.resume()
+    assert len(found.children("t")) == 3
+    assert found.task("t").cause == {"kind": "items"}
 
 
 # -- sub-workflows
 
 
+@pytest.mark.covers("dsl.with_items.subworkflow")
 def test_items_of_a_sub_workflow() -> None:
     found = run("""
         w:
@@ -423,32 +374,6 @@ def test_items_of_a_sub_workflow() -> None:
     assert found.output == {"r": [1, 4, 9]}
     assert [child.workflow.item_index for child in found.children("t1")] == [0, 1, 2]
     assert [child.workflow.params["index"] for child in found.children("t1")] == [0, 1, 2]
-
-
-def test_rerun_without_reset_starts_new_sub_workflows_for_failed_items() -> None:
-    found = run("""
-        w:
-          output: {r: <% $.r %>}
-          tasks:
-            t:
-              with-items: n in [0, 1, 2]
-              workflow: sub n=<% $.n %>
-              publish: {r: <% task().result.v %>}
-        sub:
-          input: [n]
-          output: {v: <% $.v %>}
-          tasks: {s: {action: remote, publish: {v: <% task().result %>}}}
-    """)
-    children = found.children("t")
-    for number, child in enumerate(children):
-        child.finish("s", number, "ERROR" if number == 1 else "SUCCESS")
-    assert found.state == "ERROR"
-    assert found.task("t").state_info == "One or more actions had failed."
-    assert f"[wf_ex_id={children[1].id}, idx=1]" in found.info
-    found.rerun("t", reset=False)
-    assert len(found.children("t")) == 4
-    found.child("t").finish("s", 5)
-    assert (found.state, found.output) == ("SUCCESS", {"r": [0, 5, 2]})
 
 
 def test_a_paused_item_keeps_the_task_paused_while_another_one_ends() -> None:

@@ -92,7 +92,7 @@ def test_a_branch_that_has_ended_elsewhere_is_known_when_the_join_begins_to_wait
     """)
     found.finish("late")
     assert found.task("meet").state == "ERROR"
-    assert events(found, "meet") == [(None, "not triggered")]
+    assert events(found, "meet") == [("gone", "not triggered")]
 
 
 def test_nested_joins_fail_one_after_the_other() -> None:

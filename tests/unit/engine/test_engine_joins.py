@@ -33,6 +33,7 @@ def three(join: str) -> Run:
     return run(THREE.replace("JOIN", join))
 
 
+@pytest.mark.covers("dsl.join.all", "dsl.join.context")
 def test_all_waits_for_every_branch_and_sees_all_their_variables() -> None:
     found = run("""
         w:
@@ -57,6 +58,7 @@ def test_all_waits_for_every_branch_and_sees_all_their_variables() -> None:
     assert events(found, "meet") == [("a", "on-success"), ("b", "on-success"), ("c", "on-error")]
 
 
+@pytest.mark.covers("dsl.join.unreachable")
 def test_all_fails_as_soon_as_one_branch_does_not_trigger_it() -> None:
     found = three("all")
     found.finish("b")
@@ -94,7 +96,7 @@ def test_a_failed_join_says_who_failed_it() -> None:
     found.finish("a")
     found.finish("b")
     found.fail("c")
-    assert events(found, "j") == [(None, "not triggered")]
+    assert events(found, "j") == [("c", "not triggered")]
 
 
 def test_a_failed_join_is_an_unhandled_error_like_any_other() -> None:
@@ -137,6 +139,7 @@ def test_the_error_handler_of_a_failed_join_sees_the_branches_that_came() -> Non
 
 
 @pytest.mark.parametrize(("join", "needed"), [("one", 1), ("1", 1), ("2", 2), ("3", 3), ("all", 3)])
+@pytest.mark.covers("dsl.join.number", "dsl.join.one")
 def test_it_starts_when_enough_branches_have_come_whatever_their_order(join: str, needed: int) -> None:
     for order in itertools.permutations("abc"):
         found = three(join)
@@ -294,6 +297,35 @@ def test_a_join_is_retried_with_the_variables_of_its_branches() -> None:
     assert found.state == "SUCCESS"
 
 
+@pytest.mark.parametrize("wait", ["", "wait-after: 2, "])
+def test_retry_does_not_run_a_join_that_too_few_tasks_triggered(wait: str) -> None:
+    found = run(f"""
+        w:
+          tasks:
+            a: {{on-success: j}}
+            b: {{action: std.fail, on-success: j, on-error: noop}}
+            j: {{join: all, {wait}retry: {{count: 2, delay: 1}}, action: remote, on-error: h}}
+            h: {{action: std.noop}}
+    """)
+    found.world.advance(2 if wait else 0)
+    assert found.state == "SUCCESS"
+    assert found.task("j").state_info == "Failed by tasks: ['b']"
+    assert found.actions("j") == []
+
+
+def test_a_join_that_fails_as_soon_as_it_is_triggered_still_waits_after() -> None:
+    found = run("""
+        w:
+          tasks:
+            a: {on-success: j, on-error: b}
+            b: {on-success: j}
+            j: {join: all, wait-after: 2, on-error: noop}
+    """)
+    assert found.task("j").state == "DELAYED"
+    found.world.advance(2)
+    assert (found.state, found.task("j").state) == ("SUCCESS", "ERROR")
+
+
 def test_a_join_that_pauses_before_inherits_its_branches() -> None:
     found = run("""
         w:
@@ -323,3 +355,77 @@ w:
     found = world.start()
     assert (found.state, found.output) == ("SUCCESS", {"n": 60})
     assert len(found.task("end").triggered_by) == 60
+
+
+LOOP_BEFORE_A_JOIN = """
+    w:
+      tasks:
+        s: {on-success: [a, k]}
+        a: {action: remote, on-success: b}
+        b:
+          action: remote
+          publish: {x: <% task().result %>}
+          on-success:
+            - a: <% $.x = again %>
+            - TARGET: <% $.x = done %>
+        EXIT
+        k: {on-success: z}
+        z: {join: all, on-error: too_early}
+        too_early: {action: std.noop}
+"""
+
+
+@pytest.mark.parametrize("exit_task", ["", "e: {on-success: z}"])
+@pytest.mark.parametrize("end", ["done", "neither", "a fails"])
+def test_a_join_behind_a_loop_waits_for_the_loop_to_end(exit_task: str, end: str) -> None:
+    target = "e" if exit_task else "z"
+    found = run(LOOP_BEFORE_A_JOIN.replace("EXIT", exit_task).replace("TARGET", target))
+    for _ in range(3):
+        assert found.states["z"] == "WAITING"
+        found.world.restart()
+        found.finish("a")
+        assert found.states["z"] == "WAITING"
+        found.finish("b", "again")
+    if end == "a fails":
+        found.fail("a")
+    else:
+        found.finish("a")
+        found.finish("b", end)
+    found.world.check_replay_and_reload()
+    if end == "done":
+        assert (found.state, found.states["z"]) == ("SUCCESS", "SUCCESS")
+        assert "too_early" not in found.names
+    else:
+        assert found.states["z"] == "ERROR"
+        missing = target if exit_task else "b"
+        assert found.task("z").state_info == f"Failed by tasks: ['{missing}']"
+        assert found.states["too_early"] == "SUCCESS"
+
+
+@pytest.mark.parametrize(
+    "more", ["retry: {count: 2, delay: 1}", "wait-after: 1, retry: {count: 2, delay: 0}"]
+)
+def test_a_join_whose_branches_did_not_come_is_not_retried(more: str) -> None:
+    found = run(f"""
+        w:
+          tasks:
+            a: {{action: std.noop}}
+            b: {{action: std.fail, on-success: j, on-error: noop}}
+            c: {{on-success: j}}
+            j: {{join: all, action: remote, {more}}}
+    """)
+    found.world.advance(10)
+    assert (found.state, found.states["j"]) == ("ERROR", "ERROR")
+    assert found.task("j").state_info == "Failed by tasks: ['b']"
+    assert found.actions("j") == []
+
+
+def test_a_join_that_ran_and_failed_is_retried() -> None:
+    found = run(
+        "w: {tasks: {a: {on-success: j}, j: {join: all, action: remote, retry: {count: 1, delay: 3}}}}"
+    )
+    found.fail("j")
+    assert found.task("j").state == "DELAYED"
+    found.world.advance(3)
+    found.finish("j")
+    assert found.state == "SUCCESS"

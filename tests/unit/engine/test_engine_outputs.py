@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from harness import run
 
 
@@ -21,6 +22,7 @@ def test_without_output_the_result_is_what_the_ends_have_published() -> None:
     assert found.workflow.finished_at is not None
 
 
+@pytest.mark.covers("dsl.workflow.output", "expr.recursive")
 def test_expressions_at_any_depth_of_output_are_evaluated() -> None:
     found = run("""
         w:
@@ -50,6 +52,7 @@ def test_null_values_are_an_output() -> None:
     assert found.output == {"x": None}
 
 
+@pytest.mark.covers("dsl.workflow.output.missing_var")
 def test_an_error_in_output_turns_success_into_error() -> None:
     found = run("""
         w:
@@ -67,6 +70,20 @@ def test_an_error_in_output_turns_success_into_error() -> None:
     assert found.states == {"t1": "SUCCESS"}
 
 
+@pytest.mark.covers("eng.error_output")
+def test_without_output_on_error_the_output_is_the_reason() -> None:
+    found = run("""
+        w:
+          output: {x: 1}
+          tasks:
+            t1: {action: std.fail}
+    """)
+    assert found.state == "ERROR"
+    assert found.info.startswith("Failure caused by error in tasks: t1")
+    assert found.output == {"result": found.info}
+
+
+@pytest.mark.covers("dsl.workflow.output_on_error")
 def test_output_on_error_stands_beside_the_result() -> None:
     found = run(
         """
@@ -131,6 +148,7 @@ def test_the_final_context_is_merged_from_the_ends_of_all_branches() -> None:
     assert found.output == {"cfg": {"from_a": True, "base": 2, "from_b": True}, "only": "t"}
 
 
+@pytest.mark.covers("eng.context.versioning")
 def test_the_more_often_published_value_wins_whoever_ends_last() -> None:
     text = """
         w:

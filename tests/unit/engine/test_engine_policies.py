@@ -37,6 +37,7 @@ def seconds(found: Run, name: str = "t") -> list[float]:
 # -- wait-before, wait-after
 
 
+@pytest.mark.covers("dsl.policy.wait_before")
 def test_wait_before_delays_the_action() -> None:
     found = one("wait-before: 4")
     task = found.task("t")
@@ -57,6 +58,7 @@ def test_zero_switches_a_policy_off(policy: str) -> None:
     assert (found.state, found.execution.timers) == ("SUCCESS", {})
 
 
+@pytest.mark.covers("dsl.policy.wait_after")
 def test_wait_after_delays_what_follows() -> None:
     found = one("wait-after: 4")
     found.finish("t", "x")
@@ -91,6 +93,18 @@ def test_wait_after_comes_before_fail_on_and_retry() -> None:
     assert (found.task("t").state, found.task("t").state_info) == ("ERROR", "Failed by 'fail-on' policy")
 
 
+def test_delays_that_end_together_end_in_the_order_of_creation() -> None:
+    names = "abcdefgh"
+    text = "".join(f"    {n}: {{action: remote, on-success: {n}{n}}}\n" for n in names)
+    text += "".join(f"    {n}{n}: {{action: remote, wait-before: 1}}\n" for n in names)
+    found = run(f"w:\n  tasks:\n{text}")
+    for name in names:
+        found.finish(name)
+    found.world.advance(1)
+    followers = [task.id for task in found.tasks() if len(task.name) == 2]
+    assert [row.task_id for row in found.world.rows.values() if row.task_id in followers] == followers
+
+
 def test_an_alarm_before_anything_is_due_changes_nothing() -> None:
     found = one("wait-before: 4")
     before = found.task("t")
@@ -114,6 +128,7 @@ def test_two_delays_go_off_one_after_the_other() -> None:
 # -- retry
 
 
+@pytest.mark.covers("dsl.policy.retry.count_delay")
 def test_retry_repeats_a_failing_action_after_the_delay() -> None:
     found = one("retry: {count: 3, delay: 2}")
     for attempt in (1, 2):
@@ -150,6 +165,7 @@ def test_retry_of_an_action_that_the_engine_runs_itself() -> None:
     assert found.states == {"t": "ERROR", "h": "SUCCESS"}
 
 
+@pytest.mark.covers("dsl.policy.retry.break_on")
 def test_break_on_ends_the_repetition_and_sees_what_the_attempt_published() -> None:
     found = one("retry: {count: 5, delay: 0, break-on: <% $.lost >= 2 %>}")
     found.fail("t", 1)
@@ -158,6 +174,7 @@ def test_break_on_ends_the_repetition_and_sees_what_the_attempt_published() -> N
     assert found.states == {"t": "ERROR", "h": "SUCCESS"}
 
 
+@pytest.mark.covers("dsl.policy.retry.continue_on")
 def test_continue_on_repeats_a_success_until_it_is_false() -> None:
     found = one("retry: {count: 10, delay: 0, continue-on: <% task().result < 3 %>}")
     for number in (1, 2, 3):
@@ -265,6 +282,7 @@ def test_each_attempt_starts_a_new_sub_workflow() -> None:
 # -- timeout
 
 
+@pytest.mark.covers("dsl.policy.timeout")
 def test_a_task_that_does_not_end_in_time_fails() -> None:
     found = one("timeout: 4")
     action = found.open_actions("t")[0]
@@ -387,6 +405,7 @@ def test_a_rerun_after_a_timeout_has_its_full_time_again() -> None:
 # -- pause-before
 
 
+@pytest.mark.covers("dsl.policy.pause_before")
 def test_pause_before_holds_task_and_workflow_until_resume() -> None:
     found = one("pause-before: true")
     task = found.task("t")
@@ -448,6 +467,7 @@ def test_pause_before_pauses_again_on_rerun() -> None:
 # -- fail-on, keep-result
 
 
+@pytest.mark.covers("dsl.policy.fail_on")
 def test_fail_on_turns_a_success_into_an_error_after_publishing() -> None:
     found = one("fail-on: <% task().result < 5 %>")
     found.finish("t", 4)
@@ -485,6 +505,7 @@ def test_fail_on_drives_retry() -> None:
 
 
 @pytest.mark.parametrize("value", ["false", "<% 1 = 2 %>", '"{{ false }}"'])
+@pytest.mark.covers("dsl.policy.keep_result")
 def test_a_result_that_is_not_kept_is_seen_by_publish_only(value: str) -> None:
     found = run(f"""
         w:
@@ -519,6 +540,31 @@ def test_the_results_of_items_that_are_not_kept() -> None:
     assert found.result("t") is None
 
 
+def test_the_output_of_a_sub_workflow_is_always_kept() -> None:
+    found = run("""
+        w:
+          output: {r: <% task(t).result %>}
+          tasks:
+            t: {workflow: sub, keep-result: false}
+        sub:
+          output: {v: 7}
+          tasks: {s: {action: std.noop}}
+    """)
+    assert found.output == {"r": {"v": 7}}
+    found.world.check_replay_and_reload()
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_result_that_is_not_kept_does_not_show_in_the_reason_of_the_workflow(restart: bool) -> None:
+    found = run("w: {tasks: {t: {action: remote, keep-result: false}, u: {action: remote}}}")
+    found.fail("t", "what went wrong")
+    if restart:
+        found.world.restart()
+    found.finish("u")
+    assert found.state == "ERROR"
+    assert found.info.endswith(f"    [action_ex_id={found.actions('t')[0].id}, idx=0]: None\n")
+
+
 def test_a_rerun_keeps_the_new_result() -> None:
     found = run("""
         w:
@@ -536,6 +582,7 @@ def test_a_rerun_keeps_the_new_result() -> None:
 # -- defaults, and time that passes while nothing may happen
 
 
+@pytest.mark.covers("dsl.workflow.task_defaults", "dsl.workflow.task_defaults.override")
 def test_policies_of_task_defaults_apply_unless_the_task_has_its_own() -> None:
     found = run("""
         w:

@@ -111,6 +111,7 @@ def test_branch_variables_hide_globals_which_hide_input() -> None:
     assert found.output == {"x": "branch"}
 
 
+@pytest.mark.covers("dsl.task.publish.advanced.global", "expr.fn.global")
 def test_a_global_of_one_branch_is_seen_in_another() -> None:
     found = run("""
         w:
@@ -139,6 +140,7 @@ def test_globals_merge_maps_and_replace_everything_else() -> None:
     assert found.workflow.variables == {"m": {"var": 1}}
 
 
+@pytest.mark.covers("dsl.task.publish.advanced.atomic")
 def test_atomic_values_see_the_latest_globals() -> None:
     count = "{publish: {atomic: {n: <% global(n) + 1 %>}}}"
     found = run(f"""
@@ -223,6 +225,7 @@ ENVIRONMENT = """
 """
 
 
+@pytest.mark.covers("eng.env.evaluate")
 def test_the_environment_is_evaluated_once_against_itself() -> None:
     env = {
         "name": "bob",
@@ -236,6 +239,7 @@ def test_the_environment_is_evaluated_once_against_itself() -> None:
     }
 
 
+@pytest.mark.covers("eng.env.evaluate_off")
 def test_the_environment_stays_raw_if_the_caller_wants_so() -> None:
     env = {"name": "<% 1 + 1 %>"}
     assert run(ENVIRONMENT, params={"env": env, "evaluate_env": False}).output == {"all": env}

@@ -6,7 +6,7 @@ import pytest
 from harness import World, run
 from harness_states import difference, snapshot
 
-from maestrale.engine.events import Continue
+from maestrale.engine.events import AlarmDue, Continue
 from maestrale.engine.tasks import CHECKPOINT_STEPS
 
 
@@ -321,6 +321,42 @@ def test_a_replay_gives_the_same_ids_and_random_values() -> None:
     found.finish("c")
     for run_id, execution in found.world.executions.items():
         assert snapshot(found.world.replay(run_id)) == snapshot(execution)
+
+
+def test_a_load_knows_that_a_task_that_waits_after_its_timeout_has_given_up_its_sub_workflow() -> None:
+    found = run("""
+        w:
+          tasks:
+            t: {workflow: sub, timeout: 1, wait-after: 2, on-error: noop}
+        sub:
+          tasks: {s: {action: remote}}
+    """)
+    found.world.advance(1)
+    assert (found.task("t").state, found.child("t").state) == ("DELAYED", "CANCELLED")
+    found.world.restart()
+    found.world.advance(2)
+    assert found.task("t").state_info == "Task timed out [timeout(s)=1]."
+    assert found.state == "SUCCESS"
+
+
+@pytest.mark.parametrize("items", ["", 'with-items: "i in [0, 1]", '])
+def test_a_load_knows_sub_workflows_that_were_told_to_end_and_have_not_yet(items: str) -> None:
+    found = run(
+        """
+        w: {tasks: {t: {ITEMS workflow: sub, timeout: 3, on-error: noop}}}
+        sub: {tasks: {s: {action: remote}}}
+    """.replace("ITEMS", items)
+    )
+    world = found.world
+    world.auto = False
+    world.now += 3_000_000
+    world.send(found.id, AlarmDue())
+    open_children = [child.id for _, child in sorted(found.execution.runs[found.task("t").id].open.items())]
+    assert open_children == [child.id for child in found.children("t")]
+    world.restart()
+    world.settle()
+    outcomes = found.execution.runs[found.task("t").id].outcomes
+    assert [(o.state, o.child_id) for o in outcomes.values()] == [("CANCELLED", key) for key in open_children]
 
 
 KEEPING = """

@@ -28,6 +28,7 @@ def flaky(handler: str = "") -> Run:
     return found
 
 
+@pytest.mark.covers("eng.rerun.task")
 def test_a_failed_task_runs_again_and_the_workflow_goes_on() -> None:
     found = flaky()
     assert (found.state, found.output) == ("ERROR", {"result": found.info, "before": 1, "lost": 1})
@@ -147,6 +148,7 @@ def test_what_had_not_begun_yet_begins_once_the_workflow_is_open_again() -> None
     assert found.state == "SUCCESS"
 
 
+@pytest.mark.covers("eng.rerun.env")
 def test_rerun_merges_the_environment() -> None:
     found = run(
         """
@@ -226,6 +228,7 @@ def test_a_follower_keeps_what_it_inherited_from_the_first_run() -> None:
 # -- skip
 
 
+@pytest.mark.covers("eng.skip", "dsl.task.on_skip", "dsl.task.publish_on_skip")
 def test_a_skipped_task_publishes_and_goes_on_by_on_skip() -> None:
     found = run("""
         w:

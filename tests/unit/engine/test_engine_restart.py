@@ -475,22 +475,25 @@ def test_a_parent_that_was_opened_and_paused_meanwhile_waits_paused() -> None:
     assert found.state == "SUCCESS"
 
 
-def test_items_that_were_called_off_are_started_anew() -> None:
+def test_items_beside_a_cancelled_one_run_on_and_count_after_its_restart() -> None:
     found = World("""
-        w: {tasks: {t: {with-items: "i in [0, 1, 2]", workflow: "sub"}}}
+        w: {tasks: {t: {with-items: "i in [0, 1, 2, 3]", workflow: "sub"}}}
         sub: {tasks: {s: {action: remote}}}
     """).start()
-    done, cancelled, called_off = found.children("t")
-    done.fail("s")
+    failed, cancelled, before, after = found.children("t")
+    failed.fail("s")
     cancelled.stop("CANCELLED")
-    assert [run_.state for run_ in (found, done, called_off)] == ["CANCELLED", "ERROR", "CANCELLED"]
+    assert [run_.state for run_ in (found, failed, before)] == ["CANCELLED", "ERROR", "RUNNING"]
+    before.finish("s")
+    found.world.restart()
     cancelled.restart("s")
-    assert len(found.children("t")) == 4
-    assert found.task("t").items_failed == 1
+    assert (found.state, found.task("t").items_failed) == ("RUNNING", 1)
     found.world.restart()
     cancelled.finish("s")
-    found.children("t")[-1].finish("s")
-    assert (found.state, found.task("t").items_done, found.task("t").items_failed) == ("ERROR", 3, 1)
+    assert found.state == "RUNNING"
+    after.finish("s")
+    assert (found.state, found.task("t").items_done, found.task("t").items_failed) == ("ERROR", 4, 1)
+    assert len(found.children("t")) == 4
 
 
 def test_a_join_on_a_loop_keeps_what_followed_from_earlier_turns() -> None:

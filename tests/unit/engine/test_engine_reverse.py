@@ -27,6 +27,7 @@ def diamond(target: str = "top") -> Run:
     return run(DIAMOND, params={"task_name": target})
 
 
+@pytest.mark.covers("dsl.requires")
 def test_requirements_run_first_and_each_task_once() -> None:
     found = diamond()
     assert found.states == {"base": "RUNNING"}
@@ -42,6 +43,7 @@ def test_requirements_run_first_and_each_task_once() -> None:
     assert [trigger["event"] for trigger in found.task("top").triggered_by] == ["requires", "requires"]
 
 
+@pytest.mark.covers("dsl.workflow.type.reverse")
 def test_only_what_the_target_needs_runs() -> None:
     found = diamond("left")
     found.finish("base", 1)
@@ -93,6 +95,7 @@ def test_a_start_needs_the_name_of_a_task(params: dict[str, object]) -> None:
     assert world.executions == {}
 
 
+@pytest.mark.covers("dsl.workflow.task_defaults.requires")
 def test_requirements_of_task_defaults_count_but_not_for_the_task_itself() -> None:
     found = run(
         """
@@ -142,6 +145,7 @@ def test_a_pause_holds_dependents_back() -> None:
     assert (found.state, found.output) == ("SUCCESS", {"line": None})
 
 
+@pytest.mark.covers("eng.rerun.reverse")
 def test_a_rerun_goes_on_to_the_target() -> None:
     found = diamond("left")
     found.fail("base")

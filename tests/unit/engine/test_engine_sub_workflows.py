@@ -14,6 +14,7 @@ from maestrale.model.errors import MaestraleError
 # -- starting, results
 
 
+@pytest.mark.covers("dsl.task.workflow")
 def test_the_output_of_a_sub_workflow_is_the_result_of_its_task() -> None:
     found = run("""
         w:
@@ -54,6 +55,7 @@ def test_a_sub_workflow_without_output_returns_its_context() -> None:
     assert found.output == {"r": {"p": 1, "q": 2}}
 
 
+@pytest.mark.covers("dsl.task.workflow.dynamic_name")
 def test_name_and_input_may_be_expressions() -> None:
     found = run(
         """
@@ -250,6 +252,7 @@ def test_a_sub_workflow_whose_start_is_wrong_ends_in_error_and_says_why() -> Non
 # -- the environment
 
 
+@pytest.mark.covers("eng.subworkflow.env")
 def test_children_see_the_environment_of_the_root() -> None:
     found = run(
         """

@@ -8,11 +8,15 @@ import pytest
 from harness import Run, World, run
 from tree_examples import PAIR, pair, tree
 
+from maestrale.engine.events import EnvironmentUpdated
+from maestrale.model.errors import Forbidden
+
 
 def states_of(*runs: Run) -> list[str]:
     return [found.state for found in runs]
 
 
+@pytest.mark.covers("eng.pause", "eng.resume")
 def test_pause_and_resume_travel_down() -> None:
     found = tree()
     found[0].pause()
@@ -127,6 +131,7 @@ def test_pauses_and_resumes_that_cross_each_other_come_to_rest(seed: int) -> Non
     assert found[0].task("a").state == found[1].task("b").state == "RUNNING"
 
 
+@pytest.mark.covers("eng.cancel")
 def test_cancel_travels_down_and_the_tasks_above_follow() -> None:
     found = tree()
     found[0].stop("CANCELLED", "enough")
@@ -164,6 +169,7 @@ def test_a_child_that_starts_while_the_parent_is_told_to_pause_is_paused_too() -
 # -- rerun below
 
 
+@pytest.mark.covers("eng.rerun.nested")
 def test_a_rerun_in_the_grandchild_opens_everything_above() -> None:
     found = tree()
     found[0].finish("beside")
@@ -346,3 +352,49 @@ def test_an_environment_given_to_a_rerun_below_is_merged_for_the_whole_tree() ->
     assert found.state == "SUCCESS"
     assert found.result("show") == {"fixed": 1}
     assert middle.result("show") == {"fixed": 1}
+
+
+FAMILY = """
+    top:
+      tasks:
+        a: {workflow: middle}
+        b: {workflow: middle}
+        c: {workflow: bottom}
+    middle:
+      tasks: {x: {workflow: bottom}}
+    bottom:
+      tasks: {l: {action: remote e=<% env() %>, retry: {count: 9, delay: 0}}}
+"""
+
+
+@pytest.mark.parametrize("who", ["top", "a", "a.x", "c"])
+def test_an_environment_given_on_resume_is_one_for_the_whole_tree(who: str) -> None:
+    top = run(FAMILY)
+    family = {"top": top, "a": top.child("a"), "b": top.child("b"), "c": top.child("c")}
+    family |= {f"{name}.x": family[name].child("x") for name in ("a", "b")}
+    top.pause()
+    family[who].resume({"late": 1})
+    for each in family.values():
+        assert each.workflow.params["env"] == {"late": 1}
+    top.resume()
+    for name in ("a.x", "b.x", "c"):
+        family[name].fail("l")
+        assert family[name].actions("l")[-1].input == {"e": {"late": 1}}
+
+
+def test_an_environment_given_to_a_rerun_reaches_what_failed_elsewhere() -> None:
+    top = run(FAMILY.replace(", retry: {count: 9, delay: 0}", ""))
+    one, other = top.child("a").child("x"), top.child("b").child("x")
+    one.fail("l")
+    other.fail("l")
+    one.rerun("l", environment={"late": 1})
+    other.rerun("l")
+    assert other.actions("l")[-1].input == {"e": {"late": 1}}
+    top.world.check_replay_and_reload()
+
+
+def test_an_environment_is_not_changed_while_the_tree_runs_without_a_rerun() -> None:
+    top = run(FAMILY)
+    with pytest.raises(Forbidden, match="only permitted if it is in IDLE, PAUSED, or ERROR state"):
+        top.child("a").send(EnvironmentUpdated({"late": 1}))
+    assert top.workflow.params["env"] == {}

@@ -52,6 +52,7 @@ def test_functions_mean_the_same_in_both_languages(call: str, result: Any) -> No
         assert value_of(text, world=World()) == result
 
 
+@pytest.mark.covers("expr.fn.task")
 def test_the_current_task() -> None:
     world = World()
     world.current = "t1"

@@ -137,6 +137,7 @@ def test_each_distinct_expression_of_a_text_is_evaluated_once() -> None:
     assert value_of("<% uuid() %>-<% uuid() %>-<% uuid() + a %>", world=world) == "1-1-2a"
 
 
+@pytest.mark.covers("expr.recursive")
 def test_values_are_evaluated_at_any_depth_and_keys_never() -> None:
     value = {"<% $.x %>": [{"deep": ["<% $.x %>", 7]}, None], "same": {"k": "v"}}
     assert value_of(value, x=1) == {"<% $.x %>": [{"deep": [1, 7]}, None], "same": {"k": "v"}}

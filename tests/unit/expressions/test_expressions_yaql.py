@@ -163,6 +163,7 @@ def test_long_causes_and_expressions_are_cut() -> None:
     assert len(message) < 2000
 
 
+@pytest.mark.covers("expr.yaql.options")
 def test_iterators_are_limited() -> None:
     with configured(Options(limit_iterators=3)):
         assert value_of("<% range(3) %>") == [0, 1, 2]

@@ -14,6 +14,7 @@ from lang_texts import errors, warnings, workflow
         "{a: {on-skip: b}, b: {on-complete: {a: <% false %>}}}",
     ],
 )
+@pytest.mark.covers("dsl.start_required")
 def test_a_direct_workflow_needs_a_start(tasks: str) -> None:
     (found,) = errors(f"tasks: {tasks}\n")
     assert found.startswith("line 3, column 3: workflow 'w': Failed to find start tasks in direct workflow")
@@ -46,6 +47,7 @@ def test_a_loop_that_nothing_leads_to_is_a_warning() -> None:
         ("3", "a b", "there are 2: a, b (lower it to 2)"),
     ],
 )
+@pytest.mark.covers("dsl.join.validation")
 def test_joins_need_inbound_tasks(join: str, inbound: str, words: str) -> None:
     tasks = "".join(
         f"  {name}: {{on-success: [j], on-error: [{{j: <% 1 %>}}]}}\n" for name in inbound.split()
@@ -58,6 +60,15 @@ def test_joins_need_inbound_tasks(join: str, inbound: str, words: str) -> None:
 def test_join_values() -> None:
     body = "tasks:\n  a: {on-success: [x, y, z]}\n  x: {join: all}\n  y: {join: one}\n  z: {join: 1.0}\n"
     assert [task.join for task in workflow(body).tasks.values()] == [None, "all", 1, 1]
+
+
+def test_a_task_that_requires_itself_is_a_warning() -> None:
+    body = "type: reverse\ntasks:\n  a: {requires: [a, b]}\n  b: {action: std.noop}\n"
+    (found,) = warnings(body)
+    assert found == (
+        "line 5, column 9: task 'a': a task cannot require itself: this is ignored (remove the name)"
+    )
+    assert workflow(body).tasks["a"].requires == ("b",)
 
 
 def test_join_zero_means_none() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path as FilePath
 import pytest
 import yaml as pyyaml
 
-from maestrale.expressions.template import SyntaxProblem
+from maestrale.expressions.template import SyntaxProblem, check_syntax
 from maestrale.lang.parse import (
     Parsed,
     ParsedWorkbook,
@@ -54,11 +54,13 @@ def test_the_first_workflow_that_people_meet() -> None:
     assert parsed.texts == {"hello_world": text}
 
 
+@pytest.mark.covers("dsl.workflow.single")
 def test_one_workflow_keeps_its_bytes() -> None:
     text = "# note\nversion:   '2.0'   # two\nw: {tasks: {t: {action: std.noop}}}\n"
     assert parse_workflows(text).texts == {"w": text}
 
 
+@pytest.mark.covers("dsl.workflow.multi")
 def test_several_workflows_are_stored_as_slices() -> None:
     text = """
 version: '2.0'
@@ -142,6 +144,18 @@ def test_action_rules() -> None:
         assert parse_actions(f"version: '2.0'\na: {{{bad}}}\n").errors, bad
 
 
+def test_what_surprises_in_an_action_is_a_warning() -> None:
+    parsed = parse_actions("version: '2.0'\na:\n  base: std.echo output=1 to=2\n  base-input: {output: 2}\n")
+    assert errors(parsed) == []
+    (warning,) = warnings(parsed)
+    assert warning.startswith("line 4, column 16: action 'a', base-input: the parameter 'output' also")
+    assert parsed.specs[0].inline == {"output": 1, "to": 2}
+    parsed = parse_actions("version: '2.0'\na: {base: x, output: {b: ['<% 1 + %>']}}\n", check_syntax)
+    assert errors(parsed) == []
+    (warning,) = warnings(parsed)
+    assert warning.startswith("line 2, column 34: action 'a', output.b: Can not parse YAQL expression")
+
+
 @pytest.mark.parametrize("version", ["'2.0'", "2.0", "2", '"2"', "‘2.0’", "“2.0”"])
 def test_versions_that_mean_two(version: str) -> None:
     text = f"version: {version}\nw: {{tasks: {{t: {{action: std.noop}}}}}}\n"
@@ -176,6 +190,7 @@ def test_versions_that_are_none(version: str) -> None:
         assert "is no version" in error
 
 
+@pytest.mark.covers("dsl.version")
 def test_a_missing_version() -> None:
     parsed = parse_workflows("w:\n  tasks: {t: {action: std.noop}}\n")
     assert errors(parsed) == [
@@ -198,7 +213,10 @@ def test_a_text_must_define_something() -> None:
 
 def test_stray_top_level_keys_are_taken_as_workflows() -> None:
     (error,) = errors(parse_workflows("version: '2.0'\nname: x\nw: {tasks: {t: {action: std.noop}}}\n"))
-    assert error == "line 2, column 7: workflow 'name': 'x' is not of type 'object'"
+    assert error == (
+        "line 2, column 7: workflow 'name': 'x' is not of type 'object' "
+        "(write lines of `name: value` below the key)"
+    )
 
 
 def test_a_workbook_sent_as_workflows_is_recognised() -> None:
@@ -342,6 +360,7 @@ def test_workbook_rules(text: str, words: str) -> None:
     assert words in error
 
 
+@pytest.mark.covers("dsl.error.messages")
 def test_an_unreadable_text_gives_one_syntax_problem() -> None:
     for parsed in (parse_workflows("a: ["), parse_actions("a: ["), parse_workbook("a: [")):
         (problem,) = parsed.problems
@@ -352,6 +371,7 @@ def test_an_unreadable_text_gives_one_syntax_problem() -> None:
             raise_for(parsed.problems)
 
 
+@pytest.mark.covers("dsl.error.messages")
 def test_errors_are_listed_one_per_line_in_the_order_of_the_text() -> None:
     text = """\
 version: '2.0'

@@ -259,7 +259,7 @@ def test_task_keys_that_are_accepted(body: str) -> None:
         ("action: std.echo output=word", "line 4, column 33: task 't', action: `word` is taken as a text"),
         ("publish: {__x: 1}", "starts with '__'"),
         ("concurrency: 2", "no effect without 'with-items'"),
-        ("action: std.echo output=1, input: {output: 2}", "stands beside the name above"),
+        ("action: std.echo output=1, input: {output: 2}", "stands beside the name"),
     ],
 )
 def test_task_keys_that_give_a_warning(body: str, words: str) -> None:

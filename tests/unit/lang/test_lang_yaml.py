@@ -68,6 +68,7 @@ t: !!timestamp 2024-01-31
     assert [found[key] for key in "st"] == ["2024-01-31", "2024-01-31"]
 
 
+@pytest.mark.covers("dsl.yaml.json")
 def test_json_is_yaml() -> None:
     assert load('{"a": {"b": [1, "x", null, true]}}').data == {"a": {"b": [1, "x", None, True]}}
 
@@ -117,6 +118,7 @@ def test_positions_are_grouped_by_their_first_keys() -> None:
         ("*a : 1\n", {"*a": 1}),
     ],
 )
+@pytest.mark.covers("dsl.yaml.no_anchors")
 def test_anchors_and_aliases_are_plain_text(text: str, data: object) -> None:
     document = load(text)
     assert document.is_readable
@@ -135,6 +137,7 @@ def test_an_anchor_before_a_map_is_a_syntax_error() -> None:
     assert "mapping values are not allowed" in message
 
 
+@pytest.mark.covers("dsl.yaml.no_anchors")
 def test_an_expansion_bomb_stays_small() -> None:
     lines = ["a0: &a0 [x, x]"]
     lines += [f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 60)]
@@ -264,4 +267,4 @@ def test_odd_errors_of_the_loader_are_still_problems(monkeypatch: pytest.MonkeyP
             raise pyyaml.YAMLError("out of order")
 
     monkeypatch.setattr(lang_yaml, "_FastLoader", Failing)
-    assert syntax_error(load("a: 1")) == (1, 1, "out of order", "")
+    assert syntax_error(load("a: 1")) == (1, 1, "out of order", "correct the YAML of this line")

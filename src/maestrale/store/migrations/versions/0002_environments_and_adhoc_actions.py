@@ -1,4 +1,4 @@
-"""environments, and what ad-hoc actions run"""
+"""environments, what ad-hoc actions run, and which commit appended a decision record"""
 
 from collections.abc import Sequence
 
@@ -13,6 +13,7 @@ depends_on: Sequence[str] | None = None
 
 def upgrade() -> None:
     op.add_column("action_executions", sa.Column("adhoc", sa.Text(), nullable=True))
+    op.add_column("decision_records", sa.Column("version", sa.BigInteger(), nullable=True))
     op.create_table(
         "environments",
         sa.Column("id", sa.String(length=36), nullable=False),

@@ -1,0 +1,89 @@
+"""Workbooks."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from maestrale.api.answers import json_answer, nothing
+from maestrale.api.authentication import caller_of
+from maestrale.api.bodies import check_query, read_text
+from maestrale.api.listing import page_answer, read_fields, read_listing
+from maestrale.api.resources import presented, presented_all, without_nulls
+from maestrale.api.routing import missing_id, route
+from maestrale.api.settings import ApiSettings
+from maestrale.api.uploads import (
+    CREATED,
+    UPLOAD,
+    namespace_of,
+    scope_of,
+    stored_answer,
+    verdict_answer,
+)
+from maestrale.services import Services
+
+
+class WorkbookRoutes:
+    """`/v2/workbooks`."""
+
+    def __init__(self, services: Services, settings: ApiSettings) -> None:
+        self._workbooks = services.workbooks
+        self._settings = settings
+
+    def routes(self) -> list[BaseRoute]:
+        """All routes, the more special ones first."""
+        return [
+            route("/v2/workbooks", GET=self.page, POST=self.create, PUT=self.update, DELETE=missing_id),
+            route("/v2/workbooks/validate", POST=self.validate),
+            route("/v2/workbooks/{name:path}", GET=self.get, DELETE=self.delete),
+        ]
+
+    async def page(self, request: Request) -> Response:
+        """List workbooks."""
+        shape = self._workbooks.shape
+        listing = read_listing(request, shape, self._settings.max_limit)
+        rows = await self._workbooks.page(caller_of(request), listing)
+        return json_answer(page_answer(request, "/v2/workbooks", shape, listing, presented_all(rows)))
+
+    async def get(self, request: Request) -> Response:
+        """One workbook by name."""
+        check_query(request, {"namespace", "fields"})
+        fields = read_fields(request, self._workbooks.shape.fields)
+        row = await self._workbooks.get(
+            caller_of(request), request.path_params["name"], namespace_of(request), fields
+        )
+        return json_answer(presented(row))
+
+    async def create(self, request: Request) -> Response:
+        """Store a workbook and its members."""
+        check_query(request, UPLOAD)
+        stored = await self._workbooks.create(
+            caller_of(request),
+            await read_text(request),
+            namespace=namespace_of(request),
+            scope=scope_of(request),
+        )
+        return stored_answer(without_nulls(presented(stored.row)), stored.warnings, CREATED)
+
+    async def update(self, request: Request) -> Response:
+        """Replace a workbook and its members."""
+        check_query(request, UPLOAD)
+        stored = await self._workbooks.update(
+            caller_of(request),
+            await read_text(request),
+            namespace=namespace_of(request),
+            scope=scope_of(request),
+        )
+        return stored_answer(without_nulls(presented(stored.row)), stored.warnings)
+
+    async def delete(self, request: Request) -> Response:
+        """Remove a workbook; its members stay."""
+        check_query(request, {"namespace"})
+        await self._workbooks.delete(caller_of(request), request.path_params["name"], namespace_of(request))
+        return nothing()
+
+    async def validate(self, request: Request) -> Response:
+        """Say what is wrong with a text."""
+        check_query(request, ())
+        return verdict_answer(await self._workbooks.validate(await read_text(request)))

@@ -1,0 +1,42 @@
+"""An execution as the engine works on it, out of committed rows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from maestrale.engine.decision import ActionCatalogue, Decision, Limits
+from maestrale.engine.draft import Draft
+from maestrale.engine.execution import Execution
+from maestrale.engine.program import Program
+from maestrale.engine.rebuild import rebuild
+from maestrale.runtime.programs import Programs
+from maestrale.store.executions import load_execution
+
+
+class LoadedExecution(NamedTuple):
+    """An execution with everything in it, the process that owns it, and its program."""
+
+    execution: Execution
+    owner: str | None
+    program: Program
+
+
+def load(
+    connection: Connection,
+    programs: Programs,
+    actions: ActionCatalogue,
+    limits: Limits,
+    execution_id: str,
+) -> LoadedExecution | None:
+    """Read an execution and fill in what is not stored; None if there is no such execution."""
+    loaded = load_execution(connection, execution_id)
+    if loaded is None or loaded.execution.workflow is None:
+        return None
+    execution, workflow = loaded.execution, loaded.execution.workflow
+    program = programs.load(connection, workflow.definition_hash, workflow.name)
+    draft = Draft(execution)
+    rebuild(Decision(draft, program, execution.last_time, {}, actions, limits))
+    draft.apply()
+    return LoadedExecution(execution, loaded.owner, program)

@@ -1,0 +1,93 @@
+"""The slow sweep: what a lost hint would leave lying about, and what nobody needs any more."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from maestrale.model.values import Microseconds
+from maestrale.runtime.engine import Engine
+from maestrale.runtime.timers import Later, in_a_thread
+from maestrale.store import mail
+from maestrale.store.database import Database
+from maestrale.store.processes import alarms
+
+log = logging.getLogger(__name__)
+
+EVERY: Final = 15.0
+"""Seconds between sweeps."""
+
+_SECOND: Final = 1_000_000
+UNREAD: Final = 5 * _SECOND
+"""Microseconds after which a letter or an alarm that nobody has taken up counts as forgotten."""
+
+REPLIES_KEPT: Final = 3600 * _SECOND
+"""Microseconds for which replies to commands can be asked for."""
+
+
+class Upkeep:
+    """Sweeps now and then. Hints make things quick; this makes them certain."""
+
+    def __init__(
+        self,
+        database: Database,
+        engine: Engine,
+        clock: Callable[[], Microseconds],
+        later: Later = in_a_thread,
+    ) -> None:
+        self._database = database
+        self._engine = engine
+        self._clock = clock
+        self._later = later
+        self._stopped = False
+
+    def start(self) -> None:
+        """Sweep from now on."""
+        self._later(EVERY, self._again)
+
+    def stop(self) -> None:
+        """Sweep no more."""
+        self._stopped = True
+
+    def sweep(self) -> None:
+        """Take up old letters and overdue alarms, look for replies, drop old ones."""
+        now = self._clock()
+        self._database.read(_forgotten, now - UNREAD).add_done_callback(self._found)
+        self._database.read(mail.has_replies, now - REPLIES_KEPT).add_done_callback(self._found_replies)
+        self._engine.wait_for_replies()
+
+    def _again(self) -> None:
+        if not self._stopped:
+            self.sweep()
+            self._later(EVERY, self._again)
+
+    def _found(self, done: Future[tuple[list[str], list[tuple[Microseconds, str]]]]) -> None:
+        if not _noted(done):
+            return
+        unread, overdue = done.result()
+        for execution_id in unread:
+            self._engine.loop.has_mail(execution_id)
+        if overdue:
+            self._engine.loop.wake((), overdue)
+
+    def _found_replies(self, done: Future[bool]) -> None:
+        if _noted(done) and done.result():
+            before = self._clock() - REPLIES_KEPT
+            self._database.write(mail.forget_replies, before).add_done_callback(_noted)
+
+
+def _noted(done: Future[Any]) -> bool:
+    error = done.exception()
+    if error is not None:
+        log.warning("A sweep failed, the next one tries again: %s", error)
+    return error is None
+
+
+def _forgotten(
+    connection: Connection, before: Microseconds
+) -> tuple[list[str], list[tuple[Microseconds, str]]]:
+    return mail.addressees(connection, before), alarms(connection, before)

@@ -1,0 +1,127 @@
+"""Use cases of environments: named sets of variables for executions."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from maestrale.model.errors import BadRequest
+from maestrale.model.listing import Listing, Row
+from maestrale.model.values import Json
+from maestrale.services.access import Caller, authorise
+from maestrale.services.definitions import checked_scope
+from maestrale.services.waiting import now, outcome
+from maestrale.store.database import Database
+from maestrale.store.environments import (
+    ENVIRONMENTS,
+    create_environment,
+    delete_environment,
+    duplicate,
+    find_variables,
+    get_environment,
+    list_environments,
+    update_environment,
+)
+
+NAME_LENGTH: Final = 200
+
+
+class EnvironmentChange(msgspec.Struct, frozen=True):
+    """What an environment is to become; what is UNSET stays as it is."""
+
+    description: str | msgspec.UnsetType | None = msgspec.UNSET
+    variables: dict[str, Json] | msgspec.UnsetType = msgspec.UNSET
+    scope: str | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class Environments:
+    """What can be done with environments; they go by their names only."""
+
+    shape = ENVIRONMENTS.shape()
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(self, caller: Caller, listing: Listing) -> list[Row]:
+        """One page of environments."""
+        authorise(caller, "environments:list")
+        return await outcome(self._database.read(list_environments, caller.viewer, listing))
+
+    async def get(self, caller: Caller, name: str, fields: Sequence[str] | None = None) -> Row:
+        """One environment by name."""
+        authorise(caller, "environments:get")
+        return await outcome(self._database.read(get_environment, caller.viewer, name, fields))
+
+    async def create(self, caller: Caller, name: str, change: EnvironmentChange) -> Row:
+        """Store a new environment."""
+        authorise(caller, "environments:create")
+        _check_name(name)
+        values = _values(caller, change)
+        try:
+            return await outcome(
+                self._database.write(
+                    create_environment,
+                    str(uuid.uuid4()),
+                    name,
+                    project_id=caller.project_id,
+                    scope=values.get("scope", "private"),
+                    description=values.get("description"),
+                    variables=values.get("variables", {}),
+                    now=now(),
+                )
+            )
+        except IntegrityError:  # somebody else was quicker
+            raise duplicate(name, caller.project_id) from None
+
+    async def update(self, caller: Caller, name: str, change: EnvironmentChange) -> Row:
+        """Change an environment; given `variables` replace all that were there."""
+        authorise(caller, "environments:update")
+        values = _values(caller, change)
+        return await outcome(self._database.write(update_environment, caller.viewer, name, values, now()))
+
+    async def delete(self, caller: Caller, name: str) -> None:
+        """Remove an environment. Executions that started with it keep their copy."""
+        authorise(caller, "environments:delete")
+        await outcome(self._database.write(delete_environment, caller.viewer, name))
+
+
+def environment_of(connection: Connection, project_id: str, given: Any) -> dict[str, Json]:
+    """The variables that a request means: a map, or the name of a stored environment of the project.
+
+    BadRequest for anything else.
+    """
+    if given == "":
+        return {}
+    if isinstance(given, dict):
+        return given
+    if not isinstance(given, str):
+        kind = type(given).__name__
+        raise BadRequest(f"Unexpected value type for environment [env={given}, type={kind}]")
+    variables = find_variables(connection, project_id, given)
+    if variables is None:
+        raise BadRequest(
+            f"Environment is not found: {given}", "`mistral environment-list` shows the stored ones"
+        )
+    return variables
+
+
+def _check_name(name: str) -> None:
+    if " " in name:
+        raise BadRequest(f"Name '{name}' must not contain spaces", "use '_' or '-'")
+    if not 0 < len(name) <= NAME_LENGTH:
+        raise BadRequest(f"The name of an environment has 1 to {NAME_LENGTH} characters, not {len(name)}")
+
+
+def _values(caller: Caller, change: EnvironmentChange) -> dict[str, Any]:
+    """What was given, checked, by the names of the columns."""
+    given: dict[str, Any] = {
+        name: value for name, value in msgspec.structs.asdict(change).items() if value is not msgspec.UNSET
+    }
+    if "scope" in given:
+        given["scope"] = checked_scope(caller, given["scope"], "environments") or "private"
+    return given

@@ -1,0 +1,148 @@
+"""Environments: named sets of variables that executions may start with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, case, delete, insert, select, update
+
+from maestrale.model.errors import Conflict, Forbidden, NotFound
+from maestrale.model.listing import Listing, Row
+from maestrale.model.values import Json, Microseconds
+from maestrale.store.selection import Field, Resource, Viewer, read_page, select_fields, visible
+from maestrale.store.tables import environments
+
+_environment = environments.c
+
+ENVIRONMENTS: Final = Resource(
+    collection="environments",
+    title="Environment",
+    source=environments,
+    project=_environment.project_id,
+    scope=_environment.scope,
+    fields={
+        "id": Field(_environment.id, filters=False),
+        "name": Field(_environment.name),
+        "description": Field(_environment.description, nullable=True),
+        "variables": Field(_environment.variables, "document"),
+        "scope": Field(_environment.scope),
+        "project_id": Field(_environment.project_id, filters=False),
+        "created_at": Field(_environment.created_at, "time"),
+        "updated_at": Field(_environment.updated_at, "time", nullable=True),
+    },
+)
+
+
+def list_environments(connection: Connection, viewer: Viewer, listing: Listing) -> list[Row]:
+    """One page of environments."""
+    return read_page(connection, ENVIRONMENTS, viewer, listing)
+
+
+def get_environment(
+    connection: Connection, viewer: Viewer, name: str, fields: Sequence[str] | None = None
+) -> Row:
+    """One environment, the viewer's own first; NotFound if there is none."""
+    wanted = list(ENVIRONMENTS.fields if fields is None else fields)
+    statement = (
+        select_fields(ENVIRONMENTS, wanted)
+        .where(*visible(ENVIRONMENTS, viewer), _environment.name == name)
+        .order_by(*_own_first(viewer))
+        .limit(1)
+    )
+    row = connection.execute(statement).mappings().first()
+    if row is None:
+        raise NotFound(f"Environment not found [name={name}]")
+    return dict(row)
+
+
+def find_variables(connection: Connection, project_id: str, name: str) -> dict[str, Json] | None:
+    """The variables of the environment that executions of a project mean by this name, if there is one."""
+    try:
+        row = get_environment(connection, Viewer(project_id), name, ("variables",))
+    except NotFound:
+        return None
+    found: dict[str, Json] = msgspec.json.decode(row["variables"])
+    return found
+
+
+def create_environment(
+    connection: Connection,
+    identifier: str,
+    name: str,
+    *,
+    project_id: str,
+    scope: str,
+    description: str | None,
+    variables: dict[str, Json],
+    now: Microseconds,
+) -> Row:
+    """Store a new environment. Conflict if the project has one of this name."""
+    known = select(_environment.id).where(_environment.project_id == project_id, _environment.name == name)
+    if connection.execute(known).first() is not None:
+        raise duplicate(name, project_id)
+    connection.execute(
+        insert(environments).values(
+            id=identifier,
+            name=name,
+            project_id=project_id,
+            scope=scope,
+            description=description,
+            variables=_document(variables),
+            created_at=now,
+        )
+    )
+    return _by_id(connection, identifier)
+
+
+def duplicate(name: str, project_id: str) -> Conflict:
+    """The error for a name that is taken; says how to update instead."""
+    return Conflict(
+        f"Duplicate entry for Environment: name='{name}', project_id='{project_id}'",
+        "it exists already; to change it use `PUT /v2/environments` or `mistral environment-update`",
+    )
+
+
+def update_environment(
+    connection: Connection, viewer: Viewer, name: str, changes: Mapping[str, Any], now: Microseconds
+) -> Row:
+    """Change an environment: `description`, `scope`, and `variables`, which are replaced as a whole.
+
+    NotFound for an unknown one, Forbidden for one of another project. What does not change anything keeps
+    its `updated_at`.
+    """
+    row = _changeable(connection, viewer, name)
+    changed = dict(changes)
+    if "variables" in changed:
+        changed["variables"] = _document(changed["variables"])
+    if any(row[field] != value for field, value in changed.items()):
+        statement = update(environments).where(_environment.id == row["id"])
+        connection.execute(statement.values(updated_at=now, **changed))
+    return _by_id(connection, row["id"])
+
+
+def delete_environment(connection: Connection, viewer: Viewer, name: str) -> None:
+    """Remove an environment; executions that started with it keep their copy."""
+    row = _changeable(connection, viewer, name)
+    connection.execute(delete(environments).where(_environment.id == row["id"]))
+
+
+def _changeable(connection: Connection, viewer: Viewer, name: str) -> Row:
+    row = get_environment(connection, viewer, name)
+    if row["project_id"] != viewer.project_id and not viewer.sees_all:
+        raise Forbidden(f"Environment '{name}' belongs to another project")
+    return row
+
+
+def _own_first(viewer: Viewer) -> tuple[ColumnElement[int], ColumnElement[int]]:
+    return case((_environment.project_id == viewer.project_id, 0), else_=1), _environment.created_at
+
+
+def _by_id(connection: Connection, identifier: str) -> Row:
+    statement = select_fields(ENVIRONMENTS, list(ENVIRONMENTS.fields)).where(_environment.id == identifier)
+    return dict(connection.execute(statement).mappings().one())
+
+
+def _document(variables: dict[str, Json]) -> str:
+    return msgspec.json.encode(variables).decode()
