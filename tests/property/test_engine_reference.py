@@ -54,6 +54,8 @@ def play(
         failed = [run for run in model.root.runs if run.state == "ERROR"]
         if round_:  # what a join inherits from a source that was repaired is not defined
             failed = [run for run in failed if not run.task.join]
+        if repair == "rerun items":
+            failed = [run for run in failed if run.task.items] or failed
         if model.root.state != "ERROR" or not failed or not all(r.is_completed for r in model.root.runs):
             return
         run = failed[seed % len(failed)]

@@ -17,7 +17,7 @@ from maestrale.engine.events import (
     StopRequested,
 )
 from maestrale.engine.execution import Child, TaskExecution
-from maestrale.engine.joins import forget, triggers
+from maestrale.engine.joins import forget, inherit_anew
 from maestrale.engine.outputs import end_workflow, success_output
 from maestrale.engine.pausing import pause_workflow, tell_children, tell_parent
 from maestrale.engine.tasks import abandon_children, clear_timer, make_ready, set_state, update_timer
@@ -105,7 +105,7 @@ def rerun_requested(decision: Decision, event: RerunRequested) -> None:
     decision.draft.ends.remove(task.id)
     forget(decision, task)
     if task.is_join:
-        task.triggered_by = list(triggers(decision, task.name))
+        inherit_anew(decision, task)
     make_ready(decision, task)
     _take_up_the_rest(decision)
 

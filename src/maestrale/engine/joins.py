@@ -146,7 +146,7 @@ def _note_arrival(decision: Decision, name: str, source: TaskExecution, event: s
 
 def _start(decision: Decision, task: TaskExecution) -> None:
     task = set_state(decision, task, states.IDLE, None, {"kind": "continue"})
-    task.triggered_by = triggers(decision, task.name)
+    task.triggered_by = _triggers(decision, task.name)
     sources = _inherit(decision, task, task.triggered_by)
     inherited = {k: v for k, v in firings_after(decision, sources).items() if k != task.name}
     if inherited:
@@ -160,7 +160,7 @@ def _fail(decision: Decision, task: TaskExecution) -> None:
     task = decision.draft.edit_task(task)
     progress = decision.draft.join(task.name)
     inbound = decision.program.graph.inbound[task.name]
-    _inherit(decision, task, triggers(decision, task.name))
+    _inherit(decision, task, _triggers(decision, task.name))
     missing = [name for name in inbound if name in progress.missing]
     task.triggered_by = [{"task_id": None, "event": progress.missing.get(name)} for name in missing]
     decision.completions.append(Completion(task.id, states.ERROR, f"Failed by tasks: {missing}"))
@@ -180,13 +180,19 @@ def _inherit(
 def add_late_branches(decision: Decision, task: TaskExecution) -> None:
     """A partial join hands on what late branches brought while it ran."""
     known = [trigger["task_id"] for trigger in task.triggered_by]
-    late = [arrival for arrival in triggers(decision, task.name) if arrival["task_id"] not in known]
+    late = [arrival for arrival in _triggers(decision, task.name) if arrival["task_id"] not in known]
     if late:
         _inherit(decision, task, late, also=decision.draft.context_of(task))
         task.triggered_by = [*task.triggered_by, *late]
 
 
-def triggers(decision: Decision, name: str) -> list[dict[str, str]]:
+def inherit_anew(decision: Decision, task: TaskExecution) -> None:
+    """A join that a person runs again sees every branch that has come by now. The task is editable."""
+    task.triggered_by = list(_triggers(decision, task.name))
+    _inherit(decision, task, task.triggered_by, also=decision.draft.context_of(task))
+
+
+def _triggers(decision: Decision, name: str) -> list[dict[str, str]]:
     """The arrivals of a join as its `triggered_by`, in definition order."""
     progress = decision.draft.join(name)
     found = []
