@@ -255,7 +255,7 @@ def _open_action(decision: Decision, action_id: str) -> tuple[TaskExecution, Chi
 
 
 def _alarm_due(decision: Decision) -> None:
-    """Handle every task whose due time has come, of several the one created first; stale alarms do nothing."""
+    """Handle every task whose due time has come, what was created first first; stale alarms do nothing."""
     draft = decision.draft
     if draft.workflow.state != states.RUNNING:
         return

@@ -133,15 +133,23 @@ def examine(decision: Decision, join: TaskExecution, tasks: list[TaskExecution])
         ):
             for target, event in task.next_tasks or ():
                 if target == join.name:
-                    progress.arrivals[task.name] = (task.id, event)
+                    _note_arrival(decision, join.name, task, event)
     if join.state == states.WAITING:
         _examine_others(decision, join, "")
 
 
 def _note_arrival(decision: Decision, name: str, source: TaskExecution, event: str) -> None:
+    """Of several executions of one task the one that ended last counts."""
     progress = decision.draft.join(name)
     progress.missing.remove(source.name)
-    progress.arrivals[source.name] = (source.id, event)
+    known = progress.arrivals.get(source.name)
+    other = decision.draft.task(known[0]) if known is not None else None
+    if other is None or _end_of(other) <= _end_of(source):
+        progress.arrivals[source.name] = (source.id, event)
+
+
+def _end_of(task: TaskExecution) -> tuple[int, int]:
+    return task.finished_at or 0, task.sequence
 
 
 def _start(decision: Decision, task: TaskExecution) -> None:
@@ -182,8 +190,8 @@ def add_late_branches(decision: Decision, task: TaskExecution) -> None:
     known = [trigger["task_id"] for trigger in task.triggered_by]
     late = [arrival for arrival in _triggers(decision, task.name) if arrival["task_id"] not in known]
     if late:
-        _inherit(decision, task, late, also=decision.draft.context_of(task))
         task.triggered_by = [*task.triggered_by, *late]
+        _inherit(decision, task, task.triggered_by, also=decision.draft.context_of(task))
 
 
 def inherit_anew(decision: Decision, task: TaskExecution) -> None:
