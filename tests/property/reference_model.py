@@ -37,6 +37,8 @@ class Model:
         self.now = 0
         self.executions: list[Execution] = []
         self.ends: deque[Ending] = deque()
+        self.is_undefined = False
+        """Whether joins have failed by one and the same end: in which order is nowhere said."""
         self.root = self.begin("main", (), None)
 
     def run(self) -> None:
@@ -214,6 +216,8 @@ class Model:
             return
         for join in run.execution.runs:
             self.examine(join)
+        failing = [ending for ending in self.ends if ending.run.state == "WAITING"]
+        self.is_undefined |= len(failing) > 1
 
     def fired(self, run: Run, clause: Clause) -> list[tuple[str, str]]:
         return [
