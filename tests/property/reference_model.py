@@ -38,7 +38,9 @@ class Model:
         self.executions: list[Execution] = []
         self.ends: deque[Ending] = deque()
         self.is_undefined = False
-        """Whether joins have failed by one and the same end: in which order is nowhere said."""
+        """Whether something has happened of which nobody says how it goes on: several joins failed
+        by one and the same end, or a join asked for a task of which the latest execution has ended without
+        choosing it while an earlier one still runs."""
         self.root = self.begin("main", (), None)
 
     def run(self) -> None:
@@ -240,7 +242,7 @@ class Model:
         """Start or fail a waiting join if what its inbound tasks have done (or cannot do) says so."""
         if join.state != "WAITING":
             return
-        if len({run.task.name for run in self.arrivals(join)}) >= self.needed(join):
+        if len(self.arrivals(join)) >= self.needed(join):
             join.state = "IDLE"
             join.context = join.execution.merged(self.arrivals(join))
             join.execution.ready.append(join)
@@ -249,7 +251,10 @@ class Model:
             self.ends.append(Ending(join, "ERROR"))
 
     def arrivals(self, join: Run) -> list[Run]:
-        return [run for run in join.execution.runs if run.is_completed and join.task.name in run.next]
+        """Who has chosen the join; of several executions of one task the one that ended last."""
+        came = [run for run in join.execution.runs if run.is_completed and join.task.name in run.next]
+        came.sort(key=lambda run: run.ended_at or 0)
+        return list({run.task.name: run for run in came}.values())
 
     def needed(self, join: Run) -> int:
         if join.task.join == "all":
@@ -265,6 +270,8 @@ class Model:
         """Whether the one has chosen the other, or still can."""
         runs = execution.runs_of(source)
         if runs:
+            if target not in runs[-1].next and runs[-1].is_completed:
+                self.is_undefined |= any(not run.is_completed for run in runs)
             return any(not run.is_completed or target in run.next for run in runs)
         before = [name for name in execution.inbound(source) if name not in (*seen, source)]
         return any(self.may_trigger(execution, name, source, (*seen, source)) for name in before)
