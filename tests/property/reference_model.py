@@ -39,8 +39,8 @@ class Model:
         self.ends: deque[Ending] = deque()
         self.is_undefined = False
         """Whether something has happened of which nobody says how it goes on: several joins failed
-        by one and the same end, or a join asked for a task of which the latest execution has ended without
-        choosing it while an earlier one still runs."""
+        by one and the same end; a join asked for a task of which the latest execution has ended without
+        choosing it while an earlier one still runs; or a second execution of a branch came late."""
         self.root = self.begin("main", (), None)
 
     def run(self) -> None:
@@ -168,7 +168,9 @@ class Model:
         has_waited_for_others = run.state == "WAITING"
         run.state, run.ended_at, run.due = state, self.now, None
         if run.task.join and not has_waited_for_others:
-            run.context = run.execution.merged(self.arrivals(run))
+            before, run.context = run.context, run.execution.merged(self.arrivals(run))
+            names = [other.task.name for other in run.execution.runs if run.task.name in other.next]
+            self.is_undefined |= before != run.context and len(names) > len(set(names))
         if timed_out:
             run.timeout_at = None
         if timed_out or state == "CANCELLED":
