@@ -39,6 +39,10 @@ class Model:
         self.ends: deque[Ending] = deque()
         self.late: list[tuple[Run, int, Any]] = []
         """What sub-workflows of tasks that have timed out report afterwards."""
+        self.is_undefined = False
+        """Whether something has happened of which nobody says how it goes on: several joins failed
+        by one and the same end; a join asked for a task of which the latest execution has ended without
+        choosing it while an earlier one still runs; or a second execution of a branch came late."""
         self.root = self.begin("main", (), None)
 
     def run(self) -> None:
@@ -174,7 +178,9 @@ class Model:
         has_waited_for_others = run.state == "WAITING"
         run.state, run.ended_at, run.due = state, self.now, None
         if run.task.join and not has_waited_for_others:
-            run.context = run.execution.merged(self.arrivals(run))
+            before, run.context = run.context, run.execution.merged(self.arrivals(run))
+            names = [other.task.name for other in run.execution.runs if run.task.name in other.next]
+            self.is_undefined |= before != run.context and len(names) > len(set(names))
         if timed_out:
             run.timeout_at = None
         if timed_out:
@@ -224,6 +230,8 @@ class Model:
             return
         for join in run.execution.runs:
             self.examine(join)
+        failing = [ending for ending in self.ends if ending.run.state == "WAITING"]
+        self.is_undefined |= len(failing) > 1
 
     def fired(self, run: Run, clause: Clause) -> list[tuple[str, str]]:
         return [
@@ -246,7 +254,7 @@ class Model:
         """Start or fail a waiting join if what its inbound tasks have done (or cannot do) says so."""
         if join.state != "WAITING":
             return
-        if len({run.task.name for run in self.arrivals(join)}) >= self.needed(join):
+        if len(self.arrivals(join)) >= self.needed(join):
             join.state = "IDLE"
             join.context = join.execution.merged(self.arrivals(join))
             join.execution.ready.append(join)
@@ -255,7 +263,10 @@ class Model:
             self.ends.append(Ending(join, "ERROR"))
 
     def arrivals(self, join: Run) -> list[Run]:
-        return [run for run in join.execution.runs if run.is_completed and join.task.name in run.next]
+        """Who has chosen the join; of several executions of one task the one that ended last."""
+        came = [run for run in join.execution.runs if run.is_completed and join.task.name in run.next]
+        came.sort(key=lambda run: run.ended_at or 0)
+        return list({run.task.name: run for run in came}.values())
 
     def needed(self, join: Run) -> int:
         if join.task.join == "all":
@@ -271,6 +282,8 @@ class Model:
         """Whether the one has chosen the other, or still can."""
         runs = execution.runs_of(source)
         if runs:
+            if target not in runs[-1].next and runs[-1].is_completed:
+                self.is_undefined |= any(not run.is_completed for run in runs)
             return any(not run.is_completed or target in run.next for run in runs)
         before = [name for name in execution.inbound(source) if name not in (*seen, source)]
         return any(self.may_trigger(execution, name, source, (*seen, source)) for name in before)

@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import msgspec
-from fold import assert_fold_reproduces
 from sqlalchemy import Connection, Table, select
 
 from maestrale.actions.base import Action
@@ -24,6 +23,7 @@ from maestrale.model import states
 from maestrale.model.values import Json, Microseconds
 from maestrale.runtime.engine import Engine
 from maestrale.runtime.requests import RanAction, RunAction, StartWorkflow
+from maestrale.simulation.folding import check_fold
 from maestrale.store.catalogue import Draft, create_definitions, text_hash
 from maestrale.store.tables import (
     action_executions,
@@ -132,12 +132,12 @@ class World:
     def check_folds(self) -> None:
         """Every execution follows from its decision records."""
         for row in self.rows(execution_heads):
-            assert_fold_reproduces(
-                self.database,
+            check_fold(
+                lambda unit, *args: self.database.read(unit, *args).result(PATIENCE),
                 row["id"],
                 self.engine.programs,
                 self.service.registry,
-                limits=Limits(steps=self.steps),
+                Limits(steps=self.steps),
             )
 
     def pass_time(self, seconds: float) -> None:

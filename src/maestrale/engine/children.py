@@ -91,7 +91,6 @@ def _start_action(
         repeatable=facts.repeatable,
         waits_outside=facts.waits_outside,
         target=_target(decision, task, given, scope),
-        timeout=task.runtime.get("timeout"),
         input=given,
         created_at=decision.now,
         adhoc=adhoc,

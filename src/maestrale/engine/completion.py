@@ -26,6 +26,8 @@ def complete_task(decision: Decision, completion: Completion) -> None:
     task = decision.draft.task(completion.task_id)
     if task is None or task.is_completed or (completion.if_waiting and task.state != states.WAITING):
         return
+    if task.state == states.WAITING and decision.draft.workflow.state in states.COMPLETED:
+        return  # a join that nobody waits for any more
     try:
         _complete(decision, task, completion)
     except MaestraleError as error:

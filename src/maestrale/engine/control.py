@@ -19,7 +19,7 @@ from maestrale.engine.events import (
 )
 from maestrale.engine.execution import Cause, Child, TaskExecution
 from maestrale.engine.items import has_items_left, items_to_repeat
-from maestrale.engine.joins import forget, triggers
+from maestrale.engine.joins import forget, inherit_anew
 from maestrale.engine.notifications import workflow_changed
 from maestrale.engine.outputs import end_workflow, success_output
 from maestrale.engine.pausing import pause_workflow, tell_children, tell_parent
@@ -114,7 +114,7 @@ def run_again(decision: Decision, task: TaskExecution, failed: list[int] | None 
     decision.draft.ends.remove(task.id)
     forget(decision, task)
     if task.is_join:
-        task.triggered_by = list(triggers(decision, task.name))
+        inherit_anew(decision, task)
     make_ready(decision, task)
     return task
 

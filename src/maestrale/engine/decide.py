@@ -46,6 +46,7 @@ from maestrale.engine.joins import fail_blocked
 from maestrale.engine.lifecycle import start_workflow
 from maestrale.engine.needs import Answers
 from maestrale.engine.outputs import end_workflow, fail_unhandled
+from maestrale.engine.policies import timed_out
 from maestrale.engine.program import Program
 from maestrale.engine.restart import child_restarted, restart_requested
 from maestrale.engine.starting import start_task
@@ -205,6 +206,9 @@ def _after_child(decision: Decision, task: TaskExecution, state: str, info: str 
     task = decision.draft.task(task.id) or task
     if task.is_completed or task.state == states.DELAYED:
         return  # how it ends is settled already
+    if (end := timed_out(decision, task)) is not None:
+        decision.completions.append(end)
+        return
     if task.state == states.PAUSED:
         paused = [c.id for _, c in decision.draft.runs(task.id).open.items() if c.state == states.PAUSED]
         if paused:
@@ -272,11 +276,8 @@ def _alarm_due(decision: Decision) -> None:
             raise NotFound(f"Task execution not found [id={task_id}]")
         due.append((at, task.sequence, task))
     for _, _, task in sorted(due, key=lambda entry: entry[:2]):
-        if task.timeout_at is not None and task.timeout_at <= decision.now:
-            seconds = task.runtime.get("timeout")
-            decision.completions.append(
-                Completion(task.id, states.ERROR, f"Task timed out [timeout(s)={seconds}].", final=True)
-            )
+        if (end := timed_out(decision, task, by_alarm=True)) is not None:
+            decision.completions.append(end)
         elif task.due_at is not None and task.due_at <= decision.now:
             _delay_over(decision, task)
 

@@ -141,7 +141,6 @@ class Child(msgspec.Struct, kw_only=True):
     repeatable: bool = False
     waits_outside: bool = False
     target: str | None = None
-    timeout: float | None = None
     input: dict[str, Json] = {}
     output: Json = None
     created_at: Microseconds = 0

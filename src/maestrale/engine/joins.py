@@ -147,21 +147,29 @@ def examine(decision: Decision, join: TaskExecution, tasks: list[TaskExecution])
         ):
             for target, event in task.next_tasks or ():
                 if target == join.name:
-                    progress.arrivals[task.name] = (task.id, event)
+                    _note_arrival(decision, join.name, task, event)
     if join.state == states.WAITING:
         _examine_others(decision, join, "")
 
 
 def _note_arrival(decision: Decision, name: str, source: TaskExecution, event: str) -> None:
+    """Of several executions of one task the one that ended last counts."""
     progress = decision.draft.join(name)
     progress.missing.remove(source.name)
-    progress.arrivals[source.name] = (source.id, event)
+    known = progress.arrivals.get(source.name)
+    other = decision.draft.task(known[0]) if known is not None else None
+    if other is None or _end_of(other) <= _end_of(source):
+        progress.arrivals[source.name] = (source.id, event)
+
+
+def _end_of(task: TaskExecution) -> tuple[int, int]:
+    return task.finished_at or 0, task.sequence
 
 
 def start_join(decision: Decision, task: TaskExecution) -> None:
     """Start a WAITING join with the triggers that have come."""
     task = set_state(decision, task, states.IDLE, None, {"kind": "continue"})
-    task.triggered_by = triggers(decision, task.name)
+    task.triggered_by = _triggers(decision, task.name)
     sources = _inherit(decision, task, task.triggered_by)
     inherited = {k: v for k, v in firings_after(decision, sources).items() if k != task.name}
     if inherited:
@@ -173,7 +181,7 @@ def _fail(decision: Decision, task: TaskExecution) -> None:
     task = decision.draft.edit_task(task)
     progress = decision.draft.join(task.name)
     inbound = decision.program.graph.inbound[task.name]
-    _inherit(decision, task, triggers(decision, task.name))
+    _inherit(decision, task, _triggers(decision, task.name))
     missing = [name for name in inbound if name in progress.missing]
     task.triggered_by = []
     for name in missing:
@@ -201,13 +209,19 @@ def _inherit(
 def add_late_branches(decision: Decision, task: TaskExecution) -> None:
     """A partial join hands on what late branches brought while it ran."""
     known = [trigger["task_id"] for trigger in task.triggered_by]
-    late = [arrival for arrival in triggers(decision, task.name) if arrival["task_id"] not in known]
+    late = [arrival for arrival in _triggers(decision, task.name) if arrival["task_id"] not in known]
     if late:
-        _inherit(decision, task, late, also=decision.draft.context_of(task))
         task.triggered_by = [*task.triggered_by, *late]
+        _inherit(decision, task, task.triggered_by, also=decision.draft.context_of(task))
 
 
-def triggers(decision: Decision, name: str) -> list[dict[str, str]]:
+def inherit_anew(decision: Decision, task: TaskExecution) -> None:
+    """A join that a person runs again sees every branch that has come by now. The task is editable."""
+    task.triggered_by = list(_triggers(decision, task.name))
+    _inherit(decision, task, task.triggered_by, also=decision.draft.context_of(task))
+
+
+def _triggers(decision: Decision, name: str) -> list[dict[str, str]]:
     """The arrivals of a join as its `triggered_by`, in definition order."""
     progress = decision.draft.join(name)
     found = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from maestrale.engine.branches import outbound
-from maestrale.engine.decision import Decision, ForcedFailure
+from maestrale.engine.decision import Completion, Decision, ForcedFailure
 from maestrale.engine.execution import TaskExecution
 from maestrale.engine.lookups import Lookups
 from maestrale.engine.tasks import SECOND, abandon_children, delay, make_ready, set_state, update_timer
@@ -94,6 +94,14 @@ def before_start(decision: Decision, task: TaskExecution) -> bool:
         delay(decision, task, wait_before, info, "before")
         return False
     return True
+
+
+def timed_out(decision: Decision, task: TaskExecution, *, by_alarm: bool = False) -> Completion | None:
+    """How a task ends whose time is over; None before that. At the very moment itself the alarm decides."""
+    if task.timeout_at is None or task.timeout_at > decision.now - (not by_alarm):
+        return None
+    info = f"Task timed out [timeout(s)={task.runtime.get('timeout')}]."
+    return Completion(task.id, states.ERROR, info, final=True)
 
 
 def wait_after(decision: Decision, task: TaskExecution, state: str, info: str | None, final: bool) -> bool:

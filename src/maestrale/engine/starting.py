@@ -9,7 +9,7 @@ from maestrale.engine.execution import Cause, TaskExecution
 from maestrale.engine.failures import force_failure
 from maestrale.engine.items import evaluate_items, start_items
 from maestrale.engine.pausing import pause_workflow
-from maestrale.engine.policies import before_start
+from maestrale.engine.policies import before_start, timed_out
 from maestrale.engine.tasks import set_state
 from maestrale.model import states
 from maestrale.model.errors import MaestraleError
@@ -29,7 +29,10 @@ def start_task(decision: Decision, task: TaskExecution) -> None:
                     pause_workflow(decision, "Set by 'pause-before' policy", by)
                 return
         if task.state == states.RUNNING:
-            run_children(decision, task)
+            if (end := timed_out(decision, task)) is not None:
+                decision.completions.append(end)
+            else:
+                run_children(decision, task)
     except TaskFailure as error:
         decision.completions.append(Completion(task.id, states.ERROR, error.message))
     except ResultRefused as error:

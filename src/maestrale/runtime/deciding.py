@@ -242,7 +242,7 @@ class Decider:
             child.real_name,
             child.real_input,
             context,
-            child.timeout,
+            None,
             workflow.id,
             child.waits_outside,
         )

@@ -31,6 +31,9 @@ SWEPT: Final = UNREAD + 2 * round(EVERY) * 1_000_000
 REOPENING: Final = (b'"rerun"', b'"child-rerun"', b'"skip"', b'"restart"')
 """Events that let ended tasks run again."""
 
+ENOUGH: Final = "enough"
+"""What people say who cancel an execution."""
+
 OPEN: Final = (states.RUNNING, states.PAUSED)
 
 
@@ -248,8 +251,9 @@ class Checks:
                 require(rows.head["ready"] is None, f"{where} has tasks to start: {rows.head['ready']}")
             parent_id = rows.workflow["parent_id"]
             if rows.is_running and parent_id is not None and not rows.letters:
-                parent = self._disk.read(Rows, parent_id).workflow["state"]
-                require(parent != states.CANCELLED, f"{where} goes on, and its parent was cancelled")
+                parent = self._disk.read(Rows, parent_id).workflow
+                was_stopped = parent["state"] == states.CANCELLED and parent["state_info"] == ENOUGH
+                require(not was_stopped, f"{where} goes on, and its parent was stopped")
             alarm = rows.head["alarm_at"]
             if alarm is not None:
                 require(self._clock() - alarm < SWEPT, f"{where} slept through its alarm")

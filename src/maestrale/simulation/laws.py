@@ -40,9 +40,9 @@ class Laws:
             where = f"task {task['name']} {task['id']} of {rows.workflow['id']} ({task['state']})"
             _publishes_everything(task, task_spec, where)
             _items_see_their_own_variable(task, task_spec, runs, where)
-            _keeps_its_concurrency(task_spec, runs, where)
             _gets_defaults_from_the_environment(runs, where)
             if calm:
+                _keeps_its_concurrency(task_spec, runs, where)
                 _attempts_are_bounded(task_spec, runs, where)
                 _nothing_begins_after_the_time_out(task, task_spec, runs, where)
                 _waits_as_long_as_it_says(task, task_spec, runs, where)

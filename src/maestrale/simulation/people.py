@@ -25,7 +25,7 @@ from maestrale.model import states
 from maestrale.model.errors import MaestraleError, Unavailable
 from maestrale.model.values import Microseconds
 from maestrale.runtime.requests import StartedExecution, StartWorkflow
-from maestrale.simulation.checks import require
+from maestrale.simulation.checks import ENOUGH, require
 from maestrale.simulation.database import Disk
 from maestrale.simulation.laws import Laws
 from maestrale.simulation.process import SimulatedProcess
@@ -204,7 +204,7 @@ class People:
         chance = self._town.chance
         state = chance.choice([states.SUCCESS, states.ERROR, states.CANCELLED, states.CANCELLED])
         if chance.random() < 0.4:
-            self._tell_one(states.RUNNING, StopRequested(state, "enough"), disturbs=True)  # type: ignore[arg-type]
+            self._tell_one(states.RUNNING, StopRequested(state, ENOUGH), disturbs=True)  # type: ignore[arg-type]
 
     def _rerun(self) -> None:
         found = self._town.disk.read(_failed_tasks)

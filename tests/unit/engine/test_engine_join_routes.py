@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from harness import Run, run
 
+from maestrale.engine.events import ActionFinished
+
 
 def events(found: Run, name: str) -> list[tuple[str | None, str]]:
     """What triggered a task: (task name, event)."""
@@ -415,3 +417,39 @@ def test_nested_cycles_of_joins_run_all_their_rounds() -> None:
     assert (found.state, found.output) == ("SUCCESS", {"i": 6, "o": 3})
     assert len(found.actions("inner")) == 6
     assert len(found.actions("outer")) == 3
+
+
+def test_of_several_executions_of_one_branch_the_one_that_ended_last_counts() -> None:
+    found = run("""
+        w:
+          tasks:
+            s: {on-success: t}
+            u: {action: remote, on-success: t}
+            t: {action: remote, publish: {by: <% task().result %>}, on-success: j}
+            x: {action: remote, on-success: j}
+            j: {join: all}
+    """)
+    found.finish("u")
+    first, second = found.tasks("t")
+    actions = found.open_actions("t")
+    found.send(ActionFinished(actions[1].id, "SUCCESS", "second"))
+    found.send(ActionFinished(actions[0].id, "SUCCESS", "first"))
+    assert first.finished_at == second.finished_at
+    found.world.restart()
+    found.finish("x")
+    assert found.output == {"by": "second"}
+
+
+def test_late_branches_of_the_same_instant_win_by_definition_order() -> None:
+    for first, second in ("ab", "ba"):
+        found = run("""
+            w:
+              tasks:
+                a: {action: remote, publish: {by: a}, on-success: j}
+                b: {action: remote, publish: {by: b}, on-success: j}
+                j: {join: one, action: remote}
+        """)
+        found.finish(first)
+        found.finish(second)
+        found.finish("j")
+        assert found.output == {"by": "b"}

@@ -326,6 +326,18 @@ def test_a_join_that_fails_as_soon_as_it_is_triggered_still_waits_after() -> Non
     assert (found.state, found.task("j").state) == ("SUCCESS", "ERROR")
 
 
+def test_a_join_does_not_fail_after_its_workflow_has_ended() -> None:
+    found = run("""
+        w:
+          tasks:
+            a: {on-success: [j, fail], on-error: b}
+            b: {on-success: j}
+            j: {join: all, on-error: {publish: {global: {late: 1}}}}
+    """)
+    assert found.state == "ERROR"
+    assert (found.task("j").state, found.workflow.globals) == ("WAITING", {})
+
+
 def test_a_join_that_pauses_before_inherits_its_branches() -> None:
     found = run("""
         w:

@@ -286,7 +286,6 @@ def test_each_attempt_starts_a_new_sub_workflow() -> None:
 def test_a_task_that_does_not_end_in_time_fails() -> None:
     found = one("timeout: 4")
     action = found.open_actions("t")[0]
-    assert action.timeout == 4
     found.world.advance(3)
     assert found.task("t").state == "RUNNING"
     found.world.advance(1)
@@ -295,6 +294,25 @@ def test_a_task_that_does_not_end_in_time_fails() -> None:
     assert found.actions("t")[0].state == "CANCELLED"
     assert CancelAction(action.id) in [effect for _, effect in found.world.effects]
     assert found.published("t") == {"lost": []}
+
+
+@pytest.mark.parametrize("state", ["SUCCESS", "ERROR"])
+def test_a_result_that_comes_between_the_time_and_the_alarm_is_too_late(state: str) -> None:
+    found = one("timeout: 4\nretry: {count: 3, delay: 0}")
+    found.world.now += 4_000_001
+    found.finish("t", "late", state)
+    assert (found.task("t").state, found.task("t").state_info) == ("ERROR", "Task timed out [timeout(s)=4].")
+    assert len(found.actions("t")) == 1
+
+
+def test_an_attempt_that_was_to_start_while_paused_is_too_late() -> None:
+    found = one("timeout: 4\nretry: {count: 3, delay: 0}")
+    found.pause()
+    found.fail("t")
+    found.world.now += 4_000_001
+    found.resume()
+    assert found.task("t").state_info == "Task timed out [timeout(s)=4]."
+    assert len(found.actions("t")) == 1
 
 
 def test_a_late_result_after_a_timeout_is_ignored_and_explained_to_users() -> None:

@@ -367,3 +367,20 @@ def test_nothing_is_queued_for_a_task_that_is_skipped() -> None:
     assert not found.execution.ready
     found.resume()
     assert (found.state, found.names) == ("SUCCESS", ["t", "after"])
+
+
+def test_a_join_that_is_rerun_sees_a_branch_that_came_after_it_had_failed() -> None:
+    found = run("""
+        w:
+          tasks:
+            a: {publish: {a: 1}, on-success: j}
+            b: {action: std.fail, on-success: j, on-error: noop}
+            c: {action: remote, publish: {c: 3}, on-success: j}
+            j: {join: all, action: remote seen=<% $.get(c) %>}
+    """)
+    assert found.states["j"] == "ERROR"
+    found.finish("c")
+    found.rerun("j")
+    assert found.actions("j")[0].input == {"seen": 3}
+    found.finish("j")
+    assert (found.state, found.output) == ("SUCCESS", {"a": 1, "c": 3})

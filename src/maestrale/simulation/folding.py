@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy
@@ -18,7 +19,7 @@ from maestrale.engine.execution import Execution
 from maestrale.engine.program import Program
 from maestrale.model.actions import ActionFacts
 from maestrale.runtime.programs import Programs
-from maestrale.store.database import Database
+from maestrale.simulation.checks import require
 from maestrale.store.documents import references
 from maestrale.store.executions import read_records, write_executions
 from maestrale.store.rows import render
@@ -31,9 +32,10 @@ from maestrale.store.tables import (
     workflow_executions,
 )
 
-Rows = dict[str, dict[str, Any]]
+Row = dict[str, Any]
+Rows = dict[str, Row]
 
-OPERATIONAL = {
+OPERATIONAL: Final = {
     execution_heads: {"version", "owner"},
     workflow_executions: {"accepted"},
     task_executions: set[str](),
@@ -42,51 +44,62 @@ OPERATIONAL = {
 """What no decision of the execution itself says (`accepted` belongs to its parent)."""
 
 
-class Catalogue:
-    """A registry as decisions see it."""
+class Recorded:
+    """A registry as decisions see it that are taken again: what was asked stands in their records."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
     def find(self, name: str) -> ActionFacts | None:
+        """The facts about an action."""
         action = self._registry.find(name)
         return None if action is None else action.facts
 
     def suggestions(self, name: str) -> list[str]:
+        """Known names that resemble an unknown one."""
         return self._registry.suggestions(name)
 
     def is_shadowed(self, name: str) -> bool:
-        del name  # what was asked stands in the record
+        """An ad-hoc action that was found once is found in the record."""
+        del name
         return False
 
 
-def assert_fold_reproduces(
-    database: Database,
-    execution_id: str,
-    programs: Programs,
-    registry: Registry,
-    *,
-    limits: Limits = Limits(),  # noqa: B008 - immutable
+def check_fold(
+    read: Callable[..., Any], execution_id: str, programs: Programs, registry: Registry, limits: Limits
 ) -> None:
-    """Decide all records of an execution again, from nothing, and compare the rows with the stored ones."""
-    seed = database.read(_seed, execution_id).result()
-    records = database.read(read_records, execution_id).result()
-    children = database.read(_children, execution_id).result()
-    assert records, f"{execution_id} has no decision records"
+    """Decide all records of an execution again, from nothing, and compare the rows with the stored ones.
+
+    `read` runs a unit of work on the database. Raises `Violation` for the first difference.
+    """
+    seed = read(_seed, execution_id)
+    records: list[Record] = read(read_records, execution_id)
+    children = read(_children, execution_id)
+    require(records, f"{execution_id} has no decision records")
     started = records[0].event
     assert isinstance(started, Started)
-    program = programs.get(started.definition_hash, started.workflow_name)
+    program = read(programs.load, started.definition_hash, started.workflow_name)
     with _scratch().connect() as connection:
         if children:
             connection.execute(insert(workflow_executions), children)
         execution = Execution(seed)
         for record in records:
-            _apply(connection, execution, record, execution_id, program, Catalogue(registry), limits)
+            _apply(connection, execution, record, execution_id, program, Recorded(registry), limits)
         folded = _everything(connection, execution_id)
         connection.rollback()
-    stored = database.read(_everything, execution_id).result()
+    stored = read(_everything, execution_id)
     for name, rows in stored.items():
-        assert folded[name] == rows, f"{name} of {execution_id} differs from its fold"
+        for key in {**rows, **folded[name]}:
+            _compare(f"{name} {key} of {execution_id}", rows.get(key), folded[name].get(key))
+
+
+def _compare(where: str, stored: Row | None, folded: Row | None) -> None:
+    require(stored is not None and folded is not None, f"{where} is not in both the rows and their fold")
+    assert stored is not None
+    assert folded is not None
+    different = [name for name in stored if stored[name] != folded[name]]
+    shown = {name: (stored[name], folded[name]) for name in different}
+    require(not different, f"{where} differs from its fold (stored, folded): {shown}")
 
 
 @cache
@@ -103,11 +116,11 @@ def _apply(
     record: Record,
     execution_id: str,
     program: Program,
-    actions: Catalogue,
+    actions: Recorded,
     limits: Limits,
 ) -> None:
-    assert record.sequence == execution.next_sequence, "a decision record is missing"
-    assert record.at >= execution.last_time, "time went backwards"
+    require(record.sequence == execution.next_sequence, f"{execution_id} lacks a decision record")
+    require(record.at >= execution.last_time, f"time went backwards for {execution_id}")
     is_child_start = isinstance(record.event, Started) and record.event.parent_id is not None
     draft = Draft(execution)
     decide(
@@ -159,7 +172,7 @@ def _everything(connection: Connection, execution_id: str) -> dict[str, Rows]:
     known = set(connection.execute(select(execution_values.c.hash)).scalars())
     for rows in found.values():
         for row in rows.values():
-            assert _references(row) <= known, "a large value is missing"
+            require(_references(row) <= known, f"a large value of {execution_id} is missing")
     return found
 
 
