@@ -115,7 +115,8 @@ def run_again(decision: Decision, task: TaskExecution, failed: list[int] | None 
     forget(decision, task)
     if task.is_join:
         inherit_anew(decision, task)
-    make_ready(decision, task)
+    if task.id not in decision.draft.ready:
+        make_ready(decision, task)
     return task
 
 

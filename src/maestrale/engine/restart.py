@@ -17,7 +17,7 @@ from maestrale.engine.decision import Decision
 from maestrale.engine.effects import Tell
 from maestrale.engine.events import ChildRerun, RestartRequested, StopRequested
 from maestrale.engine.execution import TaskExecution
-from maestrale.engine.joins import add_late_branches, examine, judge, start_join
+from maestrale.engine.joins import examine, judge, start_join
 from maestrale.engine.limits import cut
 from maestrale.engine.publishing import publish_globals
 from maestrale.engine.tasks import clear_timer, create_waiting_join, set_state
@@ -83,8 +83,6 @@ def restart_requested(decision: Decision, event: RestartRequested) -> None:
     else:
         if task.is_join:
             examine(decision, task, _in_order(decision))
-            task = decision.draft.edit_task(task)
-            add_late_branches(decision, task)
         task = run_again(decision, task)
     _go_on(decision, task, removed, has_globals)
 

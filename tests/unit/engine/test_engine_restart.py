@@ -496,6 +496,30 @@ def test_items_beside_a_cancelled_one_run_on_and_count_after_its_restart() -> No
     assert len(found.children("t")) == 4
 
 
+def test_a_task_that_outlives_its_workflow_is_restarted_while_it_is_queued() -> None:
+    world = World(
+        """
+        w:
+          tasks:
+            a: {action: std.noop, on-success: [items, succeed]}
+            items: {with-items: "i in [1, 2, 3, 4]", action: remote}
+        """,
+        steps=2,
+    )
+    world.auto = False
+    found = world.start()
+    while found.state != "SUCCESS" or not found.actions("items"):
+        world.step(*world.possible_steps()[0])
+    task = found.task("items")
+    assert list(found.execution.ready) == [task.id]
+    begun = len(found.actions("items"))
+    found.restart("items")
+    assert list(found.execution.ready) == [task.id]
+    world.auto = True
+    world.settle()
+    assert [action.state for action in found.actions("items")] == ["CANCELLED"] * begun + ["RUNNING"] * 4
+
+
 def test_a_join_on_a_loop_keeps_what_followed_from_earlier_turns() -> None:
     found = World("""
         w:
