@@ -16,6 +16,7 @@ from maestrale.engine.events import (
     EnvironmentUpdated,
     PauseRequested,
     RerunRequested,
+    RestartRequested,
     ResumeRequested,
     SkipRequested,
     Started,
@@ -86,6 +87,7 @@ class People:
             (5, self._resume),
             (2, self._rerun),
             (1, self._skip),
+            (1, self._restart),
             (1, self._stop),
             (1, self._change_environment),
         ]
@@ -120,6 +122,11 @@ class People:
             self._report()
         return bool(self._unanswered) or bool(self.open_executions())
 
+    def ask_for(self, execution_id: str, name: str) -> None:
+        """Start this workflow under this id."""
+        self.roots[execution_id] = name
+        self._ask_to_start(execution_id)
+
     # -- starting
 
     def _start(self) -> None:
@@ -136,8 +143,7 @@ class People:
             name = f"w{len(self.definitions)}"
             self.define(random_definition(chance, name))
         execution_id = f"root-{len(self.roots)}"
-        self.roots[execution_id] = name
-        self._ask_to_start(execution_id)
+        self.ask_for(execution_id, name)
         if chance.random() < 0.1:
             self._ask_to_start(execution_id)
 
@@ -221,6 +227,14 @@ class People:
             self._disturb(execution_id)
             self._tell(execution_id, SkipRequested(task_id))
 
+    def _restart(self) -> None:
+        """Run a task of an execution that is over again, and all that followed from it."""
+        found = self._town.disk.read(_ended_tasks)
+        if found:
+            execution_id, task_id = self._town.chance.choice(found)
+            self._disturb(execution_id)
+            self._tell(execution_id, RestartRequested(task_id))
+
     def _report(self) -> None:
         """An outside party tells how its work went; sometimes twice, or of a pause first."""
         chance = self._town.chance
@@ -293,6 +307,18 @@ def _failed_tasks(connection: Connection) -> list[tuple[str, str]]:
         select(task.execution_id, task.id)
         .join(workflow_executions, workflow.id == task.execution_id)
         .where(task.state == states.ERROR, workflow.state != states.SUCCESS)
+        .order_by(task.id.desc())
+        .limit(20)
+    )
+    return [(row.execution_id, row.id) for row in connection.execute(query)]
+
+
+def _ended_tasks(connection: Connection) -> list[tuple[str, str]]:
+    task, workflow = task_executions.c, workflow_executions.c
+    query = (
+        select(task.execution_id, task.id)
+        .join(workflow_executions, workflow.id == task.execution_id)
+        .where(task.live, workflow.state.in_(states.COMPLETED))
         .order_by(task.id.desc())
         .limit(20)
     )

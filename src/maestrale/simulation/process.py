@@ -66,7 +66,7 @@ class SimulatedProcess:
         self._order = itertools.count()
         self.database = SimulatedDatabase(world.disk, world.noted)
         self.event_loop = VirtualLoop(world.clock)  # type: ignore[abstract] # there is no I/O in it
-        registry = Registry()
+        self.registry = registry = Registry()
         for known in (*_STANDARD, *make_actions(world.script, asyncio.sleep, self._started)):
             registry.add(known)
         self.engine = _Engine(
