@@ -12,6 +12,7 @@ import click
 from maestrale import config
 from maestrale.cli.running import read_input, run_file
 from maestrale.cli.serving import serve
+from maestrale.cli.simulating import simulate_command
 from maestrale.config import Settings
 from maestrale.lang.problems import describe
 from maestrale.lang.schema import Kind, schema
@@ -120,7 +121,14 @@ def show_config(form: str, config_file: Path | None) -> None:
     click.echo(f"\ndatabase in use: {config.database_url(loaded.settings)}")
 
 
-COMMANDS = {"server": server, "run": run, "validate": validate, "schema": show_schema, "config": show_config}
+COMMANDS = {
+    "server": server,
+    "run": run,
+    "validate": validate,
+    "schema": show_schema,
+    "config": show_config,
+    "simulate": simulate_command,
+}
 
 
 def _load(flags: dict[tuple[str, str], Any], file: Path | None) -> Settings:

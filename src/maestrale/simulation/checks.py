@@ -64,6 +64,9 @@ class Rows:
             table.execution_id == execution_id, table.version == self.head["version"]
         )
         events = list(connection.execute(latest).scalars())
+        self.repeats_failed_items = any(
+            b'"rerun"' in event and b'"reset":false' in event for event in events
+        ) and not any(b'"rerun"' in event and b'"reset":false' not in event for event in events)
         self.is_reopened = any(mark in event for event in events for mark in REOPENING)
         self.by_task: dict[str, list[Row]] = {}
         for row in self.actions:
@@ -114,6 +117,8 @@ class Checks:
         self._begun: dict[str, str] = {}
         """Action executions that have begun: the process that ran them last."""
         self._seen: set[str] = set()
+        self._kept: dict[str, tuple[int, set[str]]] = {}
+        """By with-items task: its attempt, and the successful action executions that count."""
         self.commits = 0
 
     def after_commit(self, execution_id: str, laws: Law, disturbed: Container[str]) -> None:
@@ -124,6 +129,7 @@ class Checks:
         for task in rows.live_tasks:
             self._task(rows, task)
         self._results(rows)
+        self._repeated(rows)
         laws.check(rows, rows.workflow["root_id"] not in disturbed)
 
     def action_started(self, process_id: str, context: ActionContext, name: str) -> None:
@@ -236,6 +242,24 @@ class Checks:
                 row["output"] in (before[1], None),
                 f"the result of action {row['id']} was {before[1]} and is {row['output']}",
             )
+
+    def _repeated(self, rows: Rows) -> None:
+        """A rerun of the failed items leaves the successful ones alone."""
+        for task in rows.tasks.values():
+            if task["items_count"] is None:
+                self._kept.pop(task["id"], None)
+                continue
+            attempt: int = document(task["runtime"]).get("attempt", 0)
+            good = {
+                row["id"]
+                for row in rows.by_task.get(task["id"], [])
+                if row["accepted"] and row["state"] == states.SUCCESS
+            }
+            before = self._kept.get(task["id"])
+            self._kept[task["id"]] = attempt, good
+            if before is not None and before[0] + 1 == attempt and rows.repeats_failed_items:
+                where = f"the rerun of failed items of {task['name']} {task['id']}"
+                require(before[1] <= good, f"{where} repeats {sorted(before[1] - good)}, which had succeeded")
 
     # -- when nothing can be done now
 

@@ -41,12 +41,14 @@ class Laws:
             _publishes_everything(task, task_spec, where)
             _items_see_their_own_variable(task, task_spec, runs, where)
             _gets_defaults_from_the_environment(runs, where)
+            _is_repeatable_if_it_says_so(task_spec, runs, where)
             if calm:
                 _keeps_its_concurrency(task_spec, runs, where)
                 _attempts_are_bounded(task_spec, runs, where)
                 _nothing_begins_after_the_time_out(task, task_spec, runs, where)
                 _waits_as_long_as_it_says(task, task_spec, runs, where)
                 _nothing_begins_after_the_end(rows, task, runs, where)
+                _is_not_forgiven(rows, spec, task, where)
             if task_spec.join is not None:
                 _join_has_its_triggers(rows, spec, task, task_spec, where, calm)
                 _join_inherits_what_was_published(rows, task, where)
@@ -98,6 +100,28 @@ def _gets_defaults_from_the_environment(runs: list[Row], where: str) -> None:
         if row["name"] == WORK and "task_id" in row:
             mark = document(row["input"]).get("mark")
             require(mark == "by env", f"{where}: {row['id']} has the mark {mark!r}")
+
+
+def _is_repeatable_if_it_says_so(spec: TaskSpec, runs: list[Row], where: str) -> None:
+    """`safe-rerun` is a condition, not a word that is true by being there."""
+    wanted = spec.policies.safe_rerun in (True, "<% true %>")
+    for row in runs:
+        if row["name"] == WORK and "task_id" in row:
+            require(bool(row["repeatable"]) is wanted, f"{where}: {row['id']} is repeatable: {not wanted}")
+
+
+def _is_not_forgiven(rows: Rows, spec: WorkflowSpec, task: Row, where: str) -> None:
+    """An error that no entry of `on-error` answers fails the workflow, unless that is told to `succeed`."""
+    if rows.workflow["state"] != states.SUCCESS or task["state"] != states.ERROR:
+        return
+    steps = [
+        step for other in spec.tasks.values() for clause in other.clauses.values() for step in clause.next
+    ]
+    if any(step.is_command and step.target == "succeed" for step in steps):
+        return
+    clause = spec.tasks[task["name"]].clauses.get("on-error")
+    answers = [] if clause is None else [step for step in clause.next if step.guard != "<% false %>"]
+    require(answers, f"{where} has failed, and the workflow is a success")
 
 
 def _attempts_are_bounded(spec: TaskSpec, runs: list[Row], where: str) -> None:

@@ -124,7 +124,7 @@ class _Maker:
         if self._maybe(0.1):
             task["keep-result"] = False
         if task.get("action") == WORK and self._maybe(0.4):
-            task["safe-rerun"] = True
+            task["safe-rerun"] = chance.choice([True, True, "<% true %>", "<% false %>"])
         if self.is_free and self._maybe(0.15):
             task["timeout"] = chance.randint(1, 6)
         if self.is_free and self._maybe(0.05):
@@ -154,7 +154,8 @@ class _Maker:
             known["next"].append(target)
         elif not known and self._maybe(0.2):
             number = self._chance.randrange(1000)
-            task[clause] = {"publish": {"global": {f"g{number}": number}}, "next": [target]}
+            scope = self._chance.choice(["global", "global", "atomic"])
+            task[clause] = {"publish": {scope: {f"g{number}": number}}, "next": [target]}
         else:
             task[clause] = [*known, target]
 
