@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from maestrale.engine.decision import Decision
 from maestrale.engine.effects import Tell
 from maestrale.engine.events import AnyEvent, PauseRequested, SubWorkflowUpdated
-from maestrale.engine.execution import Cause
+from maestrale.engine.execution import Cause, TaskExecution
 from maestrale.engine.limits import cut
 from maestrale.engine.notifications import workflow_changed
 from maestrale.model import states
@@ -28,6 +28,12 @@ def pause_workflow(decision: Decision, info: str | None, by: Cause, *, cascaded:
     workflow_changed(decision, states.RUNNING)
     tell_children(decision, PauseRequested(cascaded=True))
     tell_parent(decision, states.PAUSED, cascaded)
+
+
+def paused_children(decision: Decision, task: TaskExecution) -> list[str]:
+    """The ids of the paused children of a task, in an order that survives a load."""
+    children = decision.draft.runs(task.id).open.items()
+    return sorted(child.id for _, child in children if child.state == states.PAUSED)
 
 
 def tell_children(decision: Decision, event: AnyEvent) -> None:

@@ -18,8 +18,9 @@ from maestrale.engine.events import Started
 from maestrale.engine.execution import Execution
 from maestrale.engine.program import Program
 from maestrale.model.actions import ActionFacts
+from maestrale.model.errors import MaestraleError
 from maestrale.runtime.programs import Programs
-from maestrale.simulation.checks import document, require
+from maestrale.simulation.checks import Violation, document, require
 from maestrale.store.documents import references
 from maestrale.store.executions import read_records, write_executions
 from maestrale.store.rows import render
@@ -84,7 +85,13 @@ def check_fold(
             connection.execute(insert(workflow_executions), children)
         execution = Execution(seed)
         for record in records:
-            _apply(connection, execution, record, execution_id, program, Recorded(registry), limits)
+            try:
+                _apply(connection, execution, record, execution_id, program, Recorded(registry), limits)
+            except MaestraleError as error:
+                event = type(record.event).__name__
+                raise Violation(
+                    f"record {record.sequence} ({event}) of {execution_id} is refused: {error}"
+                ) from error
         folded = _everything(connection, execution_id)
         connection.rollback()
     stored = read(_everything, execution_id)

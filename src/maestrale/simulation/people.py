@@ -26,7 +26,7 @@ from maestrale.model import states
 from maestrale.model.errors import MaestraleError, Unavailable
 from maestrale.model.values import Microseconds
 from maestrale.runtime.requests import StartedExecution, StartWorkflow
-from maestrale.simulation.checks import ENOUGH, require
+from maestrale.simulation.checks import ENOUGH
 from maestrale.simulation.database import Disk
 from maestrale.simulation.laws import Laws
 from maestrale.simulation.process import SimulatedProcess
@@ -72,6 +72,8 @@ class People:
         self.disturbed: set[str] = set()
         """Root executions that somebody stopped, reran or skipped something of."""
         self.acknowledged: set[str] = set()
+        self.broken: list[str] = []
+        """Promises to people that were not kept; a callback cannot raise."""
         self._unanswered: dict[str, str] = {}
         """Starts that nobody has answered yet: id -> process that was asked."""
         self._asks = True
@@ -185,9 +187,8 @@ class People:
     def _started(self, execution_id: str, process_id: str, done: Future[StartedExecution]) -> None:
         error = done.exception()
         if error is None:
-            require(
-                self._town.disk.read(_exists, execution_id), f"{execution_id} is acknowledged, not stored"
-            )
+            if not self._town.disk.read(_exists, execution_id):
+                self.broken.append(f"{execution_id} is acknowledged, and not stored")
             self._unanswered.pop(execution_id, None)
             self.acknowledged.add(execution_id)
         elif self._unanswered.get(execution_id) == process_id:
@@ -281,8 +282,8 @@ class People:
         error = done.exception()
         if error is not None and not isinstance(error, MaestraleError):
             return  # the database refused, and nothing was promised
-        if error is None:
-            require(self._town.disk.read(_has_replies), "a command is acknowledged, and no reply is stored")
+        if error is None and not self._town.disk.read(_has_replies):
+            self.broken.append("a command is acknowledged, and no reply is stored")
 
 
 def _open(connection: Connection) -> list[tuple[str, str]]:

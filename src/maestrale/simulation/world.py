@@ -127,6 +127,8 @@ class World:
     def take_step(self) -> bool:
         """Do the next thing, or let time pass; False if nothing will happen any more by itself."""
         self.steps += 1
+        if self.people.broken:
+            raise Violation(self.people.broken[0])
         chance, faults = self.chance, self.faults
         if self.processes and chance.random() < faults.crash:
             self._crash(chance.choice(self.processes))
