@@ -1,6 +1,6 @@
 """Known mistakes of workflow engines, planted one at a time: each must be found by some history.
 
-Most of them are bugs of the reference (its retry after a time-out, its lost start messages, its join that runs
+Most are bugs of the reference (its retry after a time-out, its lost start messages, its join that runs
 again); the others break one of the rules on which durability rests.
 """
 
@@ -21,8 +21,10 @@ from maestrale.engine import (
     control,
     decide,
     direct,
+    items,
     joins,
     outputs,
+    policies,
     program,
     publishing,
     starting,
@@ -37,7 +39,7 @@ from maestrale.model.values import Json
 from maestrale.runtime import commits, recovery
 from maestrale.runtime.loop import Loop
 from maestrale.simulation import world
-from maestrale.store import executions
+from maestrale.store import executions, processes
 from maestrale.store.tables import execution_heads
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -60,7 +62,7 @@ def a_late_branch_runs_a_partial_join_again(patch: pytest.MonkeyPatch) -> None:
 
 def a_time_out_costs_one_attempt_only(patch: pytest.MonkeyPatch) -> None:
     """The retry policy takes a time-out for an error like any other, and the next attempt has no timer."""
-    original = decide.timed_out
+    original = policies.timed_out
 
     def timed_out(decision: Decision, task: TaskExecution, *, by_alarm: bool = False) -> Any:
         end = original(decision, task, by_alarm=by_alarm)
@@ -154,7 +156,7 @@ def atomic_variables_are_ignored(patch: pytest.MonkeyPatch) -> None:
 
 def a_rerun_repeats_everything_behind_the_first_failed_item(patch: pytest.MonkeyPatch) -> None:
     """`reset: false` repeats also the items that succeeded."""
-    original = control.items_to_repeat
+    original = items.items_to_repeat
 
     def repeat(decision: Decision, task: TaskExecution) -> list[int]:
         failed = original(decision, task)
@@ -182,7 +184,7 @@ def what_was_to_start_dies_with_the_process(patch: pytest.MonkeyPatch) -> None:
 
 def redelivery_runs_an_action_twice(patch: pytest.MonkeyPatch) -> None:
     """What a dead executor may have run is run again without leave."""
-    original = recovery.left_actions
+    original = processes.left_actions
 
     def left(*given: Any) -> list[Any]:
         return [msgspec.structs.replace(action, repeatable=True) for action in original(*given)]

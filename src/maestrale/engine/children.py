@@ -12,7 +12,7 @@ from maestrale.engine.context import merge_maps
 from maestrale.engine.decision import Completion, Decision, ForcedFailure, ResultRefused, TaskFailure
 from maestrale.engine.effects import CancelAction, RunAction, StartSubWorkflow, Tell
 from maestrale.engine.events import Started, StopRequested
-from maestrale.engine.execution import Child, Outcome, TaskExecution
+from maestrale.engine.execution import Child, Known, Outcome, TaskExecution
 from maestrale.engine.limits import check_size
 from maestrale.engine.lookups import Lookups
 from maestrale.engine.needs import FindWorkflow, FoundWorkflow
@@ -232,7 +232,7 @@ def child_ended(decision: Decision, task: TaskExecution, child: Child, state: st
         child.accepted = True
         child.updated_at = decision.now
     else:
-        decision.draft.accepted[child.id] = True
+        decision.draft.known[child.id] = Known(state, result, accepted=True)
     decision.draft.close_child(child)
     _note(decision, task, child.item_index, Outcome(state, result, child.id))
 

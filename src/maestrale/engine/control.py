@@ -17,7 +17,7 @@ from maestrale.engine.events import (
     SkipRequested,
     StopRequested,
 )
-from maestrale.engine.execution import Cause, Child, TaskExecution
+from maestrale.engine.execution import Cause, Child, Known, TaskExecution
 from maestrale.engine.items import has_items_left, items_to_repeat
 from maestrale.engine.joins import forget, inherit_anew
 from maestrale.engine.notifications import workflow_changed
@@ -181,7 +181,7 @@ def await_again(decision: Decision, task: TaskExecution, event: ChildRerun, inde
     if task.items_count is not None:
         task.items_done -= 1
         task.items_failed -= not event.succeeded
-    decision.draft.accepted[execution_id] = False
+    decision.draft.known[execution_id] = Known(states.RUNNING)
     decision.draft.add_child(
         Child(
             id=execution_id,
@@ -202,6 +202,8 @@ def child_updated(
     child = decision.draft.edit_child(child)
     child.state = state
     child.updated_at = decision.now
+    if child.is_workflow:
+        decision.draft.known[child.id] = Known(state)
     if state == states.PAUSED:
         if task.state == states.RUNNING:
             set_state(decision, task, states.PAUSED, None, {"kind": "child-paused", "id": child.id})

@@ -17,6 +17,7 @@ from maestrale.engine.execution import (
     Child,
     Execution,
     JoinProgress,
+    Known,
     Outcome,
     Runs,
     TaskExecution,
@@ -85,8 +86,8 @@ class Draft:
         self.changed_children: dict[str, Child] = {}
         self.rejected: list[tuple[str, int, list[int] | None]] = []
         """(task id, attempt, item indexes or None for all): children of earlier attempts count no more."""
-        self.accepted: dict[str, bool] = {}
-        """Sub-workflow executions that count as children from now on, or no more."""
+        self.known: dict[str, Known] = {}
+        """What has become known of sub-workflow executions."""
         self.dropped: list[str] = []
         """Tasks whose results are not kept."""
         self.workflow_changed = False

@@ -171,6 +171,14 @@ class Outcome(msgspec.Struct, frozen=True):
     child_id: str
 
 
+class Known(msgspec.Struct, frozen=True):
+    """What a task has heard of one of its sub-workflows. Stored beside it, for its own row may be ahead."""
+
+    state: str
+    output: Json = None
+    accepted: bool = False
+
+
 class Runs(msgspec.Struct):
     """What is in memory of the children of one task: open ones by id, accepted outcomes by item index.
 

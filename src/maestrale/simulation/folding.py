@@ -36,13 +36,15 @@ from maestrale.store.tables import (
 Row = dict[str, Any]
 Rows = dict[str, Row]
 
+OF_THE_PARENT: Final = ("accepted", "known_state", "known_output")
+
 OPERATIONAL: Final = {
     execution_heads: {"version", "owner"},
-    workflow_executions: {"accepted"},
+    workflow_executions: {*OF_THE_PARENT},
     task_executions: set[str](),
     action_executions: {"queued", "executor"},
 }
-"""What no decision of the execution itself says (`accepted` belongs to its parent)."""
+"""What no decision of the execution itself says or what its parent does."""
 
 
 class Recorded:
@@ -171,7 +173,8 @@ def _seed(connection: Connection, execution_id: str) -> str:
 def _children(connection: Connection, execution_id: str) -> list[dict[str, Any]]:
     """The executions that this one started, as they were before it counted them."""
     query = select(workflow_executions).where(workflow_executions.c.parent_id == execution_id)
-    return [{**row, "accepted": False} for row in connection.execute(query).mappings()]
+    unknown = {"accepted": False, "known_state": None, "known_output": None}
+    return [{**row, **unknown} for row in connection.execute(query).mappings()]
 
 
 def _everything(connection: Connection, execution_id: str) -> dict[str, Rows]:
@@ -183,8 +186,9 @@ def _everything(connection: Connection, execution_id: str) -> dict[str, Rows]:
         "tasks": _rows(connection, task_executions, tasks.execution_id == execution_id),
         "actions": _rows(connection, action_executions, actions.execution_id == execution_id),
     }
-    children = select(workflows.id, workflows.accepted).where(workflows.parent_id == execution_id)
-    found["children"] = {row.id: {"accepted": row.accepted} for row in connection.execute(children)}
+    columns = [workflows[name] for name in OF_THE_PARENT]
+    children = select(workflows.id, *columns).where(workflows.parent_id == execution_id)
+    found["children"] = {row["id"]: dict(row) for row in connection.execute(children).mappings()}
     known = set(connection.execute(select(execution_values.c.hash)).scalars())
     for rows in found.values():
         for row in rows.values():

@@ -85,10 +85,10 @@ _update_action = (
     .where(action_executions.c.id == bindparam("b_id"))
     .values({n: bindparam(n) for n in ("state", "state_info", "accepted", "output", "updated_at")})
 )
-_accept = (
+_update_known = (
     update(workflow_executions)
     .where(workflow_executions.c.id == bindparam("b_id"))
-    .values(accepted=bindparam("accepted"))
+    .values({name: bindparam(name) for name in ("accepted", "known_state", "known_output")})
 )
 _insert_value = sqlite_insert(execution_values).on_conflict_do_nothing()
 
@@ -115,8 +115,8 @@ def write_executions(connection: Connection, batch: list[ExecutionRows]) -> None
     _many(connection, insert(action_executions), [row for r in batch for row in r.new_actions])
     _many(connection, _update_action, [row for r in batch for row in r.changed_actions])
     _many(
-        connection, _accept,
-        [{"b_id": child, "accepted": value} for r in batch for child, value in r.accepted.items()],
+        connection, _update_known,
+        [row for r in batch for row in r.known],
     )  # fmt: skip
     for rows in batch:
         for task_id, attempt, indexes in rows.rejected:
@@ -328,7 +328,7 @@ def _load_sub_workflows(connection: Connection, execution: Execution, execution_
     query = (
         select(
             table.c.id, table.c.parent_task_id, table.c.item_index, table.c.attempt, table.c.name,
-            table.c.state, table.c.output, table.c.root_id, table.c.accepted, table.c.created_at,
+            table.c.known_state, table.c.known_output, table.c.root_id, table.c.accepted, table.c.created_at,
         )
         .where(table.c.parent_id == execution_id)
         .order_by(table.c.created_at, table.c.id)
@@ -340,9 +340,9 @@ def _load_sub_workflows(connection: Connection, execution: Execution, execution_
             continue
         found.setdefault(task.id, []).append(_sub_workflow(task, row))
         if row["accepted"]:
-            output = decode(row["output"], fetcher(connection, row["root_id"]))
+            output = decode(row["known_output"], fetcher(connection, row["root_id"]))
             runs = execution.runs.setdefault(task.id, Runs())
-            runs.outcomes[row["item_index"] or 0] = Outcome(row["state"], output, row["id"])
+            runs.outcomes[row["item_index"] or 0] = Outcome(row["known_state"], output, row["id"])
     for task_id, sub_workflows in found.items():
         for child in waited_for(execution.tasks[task_id], sub_workflows):
             execution.add_open(child)
@@ -356,7 +356,7 @@ def _sub_workflow(task: TaskExecution, row: Any) -> Child:
         item_index=row["item_index"],
         attempt=row["attempt"],
         name=row["name"],
-        state=states.PAUSED if row["state"] == states.PAUSED else states.RUNNING,
+        state=states.PAUSED if row["known_state"] == states.PAUSED else states.RUNNING,
         accepted=row["accepted"],
         created_at=row["created_at"],
     )

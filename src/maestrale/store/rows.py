@@ -56,7 +56,7 @@ class ExecutionRows(msgspec.Struct):
     full_tasks: list[Row] = []
     new_actions: list[Row] = []
     changed_actions: list[Row] = []
-    accepted: dict[str, bool] = {}
+    known: list[Row] = []
     rejected: list[tuple[str, int, list[int] | None]] = []
     dropped: list[str] = []
     records: list[Row] = []
@@ -120,7 +120,6 @@ def render(
             "seed": draft.base.seed,
             "deleting": False,
         },
-        accepted=draft.accepted,
         rejected=draft.rejected,
         dropped=draft.dropped,
         values=values,
@@ -143,6 +142,15 @@ def render(
         changed_action_row(child, values)
         for child in draft.changed_children.values()
         if not child.is_workflow
+    ]
+    rows.known = [
+        {
+            "b_id": child_id,
+            "accepted": known.accepted,
+            "known_state": known.state,
+            "known_output": encode(known.output, values) if known.accepted else None,
+        }
+        for child_id, known in draft.known.items()
     ]
     rows.records = [
         {

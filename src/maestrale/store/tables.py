@@ -91,6 +91,8 @@ workflow_executions = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger),
     Column("finished_at", BigInteger),
+    Column("known_state", String(10)),
+    Column("known_output", Text),
     Index("ix_workflow_executions_created_at_id", "created_at", "id"),
     Index("ix_workflow_executions_project_id_created_at", "project_id", "created_at"),
     Index("ix_workflow_executions_name_created_at", "name", "created_at"),
@@ -99,7 +101,10 @@ workflow_executions = Table(
     Index("ix_workflow_executions_parent_task_id", "parent_task_id"),
     Index("ix_workflow_executions_parent_id", "parent_id"),
 )
-"""`root_id` of a root is its own id (the API shows null); `parent_task_id` is null for roots."""
+"""`root_id` of a root is its own id (the API shows null); `parent_task_id` is null for roots.
+
+`accepted`, `known_state` and `known_output` are written by the parent: what it has heard of this execution.
+"""
 
 task_executions = Table(
     "task_executions",

@@ -12,7 +12,6 @@ from harness_actions import Catalogue, adhoc_definitions, answer_about_action
 from harness_checks import check, check_completed_once
 from harness_states import (
     comparable_after_load,
-    correct_by_news,
     difference,
     load_action,
     load_sub_workflows,
@@ -38,7 +37,7 @@ from maestrale.engine.events import (
     Started,
     StopRequested,
 )
-from maestrale.engine.execution import Child, Execution, Runs, TaskExecution, WorkflowExecution
+from maestrale.engine.execution import Child, Execution, Known, Runs, TaskExecution, WorkflowExecution
 from maestrale.engine.needs import (
     Answers,
     AnyQuestion,
@@ -94,8 +93,8 @@ class World:
         self.executions: dict[str, Execution] = {}
         self.rows: dict[str, Child] = {}
         """Every action execution as its row would be."""
-        self.accepted: dict[str, bool] = {}
-        """Which sub-workflow executions count for their parent task."""
+        self.known: dict[str, Known] = {}
+        """What the parent tasks of sub-workflow executions have heard of them."""
         self.superseded: dict[str, TaskExecution] = {}
         """Task executions that left the state, as their rows would be."""
         self.records: dict[str, list[Record]] = {}
@@ -197,7 +196,7 @@ class World:
         for effect in draft.effects:
             self.effects.append((execution_id, effect))
             if isinstance(effect, StartSubWorkflow):
-                self.accepted[effect.execution_id] = False
+                self.known[effect.execution_id] = Known(states.RUNNING)
                 self.begin(effect.execution_id, effect.started, self.nothing)
         for effect in draft.effects:
             match effect:
@@ -218,14 +217,14 @@ class World:
         for child in [*draft.new_children.values(), *draft.changed_children.values()]:
             if not child.is_workflow:
                 self.rows[child.id] = copy.deepcopy(child)
-        self.accepted.update(draft.accepted)
+        self.known.update(copy.deepcopy(draft.known))
         for task_id, attempt, indexes in draft.rejected:
             for row in self.rows.values():
                 if row.task_id == task_id and row.attempt < attempt:
                     row.accepted = row.accepted and indexes is not None and row.item_index not in indexes
             for other_id, workflow in self._children_of(task_id):
                 if workflow.attempt < attempt and (indexes is None or workflow.item_index in indexes):
-                    self.accepted[other_id] = False
+                    self.known[other_id] = msgspec.structs.replace(self.known[other_id], accepted=False)
         for task_id in draft.dropped:
             for row in self.rows.values():
                 if row.task_id == task_id:
@@ -376,9 +375,7 @@ class World:
             for other_id, other in self.executions.items()
             if other.workflow is not None and other.workflow.parent_id == execution_id
         }
-        load_sub_workflows(loaded, found, self.accepted)
-        for other_id in found:
-            correct_by_news(known, loaded, other_id)
+        load_sub_workflows(loaded, found, self.known)
         draft = Draft(loaded)
         program = self.programs[loaded.workflow.name] if loaded.workflow else None
         assert program is not None

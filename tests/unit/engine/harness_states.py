@@ -8,7 +8,15 @@ from typing import Any
 import msgspec
 
 from maestrale.engine.context import Context
-from maestrale.engine.execution import Child, Execution, Outcome, Runs, TaskExecution, WorkflowExecution
+from maestrale.engine.execution import (
+    Child,
+    Execution,
+    Known,
+    Outcome,
+    Runs,
+    TaskExecution,
+    WorkflowExecution,
+)
 from maestrale.engine.rebuild import waited_for
 from maestrale.model import states
 
@@ -69,8 +77,7 @@ def comparable_after_load(execution: Execution) -> dict[str, Any]:
 
     Results that are not kept, counters of joins that are over, in vain, or about to be triggered from the
     backlog, the order of the queue (where a task with items left always stands, and one that is over does not
-    matter), ends of branches where they mean nothing, and what belongs to the row of a sub-workflow, which
-    may be ahead of its news.
+    matter), ends of branches where they mean nothing, and name and times of sub-workflows.
     """
     found = snapshot(execution)
     waiting = {task.name for task in execution.tasks.values() if task.state == states.WAITING}
@@ -89,13 +96,11 @@ def comparable_after_load(execution: Execution) -> dict[str, Any]:
     for task_id, runs in found["runs"].items():
         task = execution.tasks[task_id]
         for outcome in runs["outcomes"].values():
-            if task.type == "WORKFLOW":
-                outcome["state"] = outcome["result"] = None
-            elif task.runtime.get("result_dropped"):
+            if task.type == "ACTION" and task.runtime.get("result_dropped"):
                 outcome["result"] = None
         for child in runs["open"].values():
             if child["is_workflow"]:
-                child["name"] = child["state"] = child["created_at"] = child["updated_at"] = None
+                child["name"] = child["created_at"] = child["updated_at"] = None
     if execution.workflow is not None and "task_name" in execution.workflow.params:
         found["ends"] = {}
     if execution.workflow is not None and execution.workflow.backlog:
@@ -146,13 +151,14 @@ def load_action(loaded: Execution, row: Child) -> None:
 
 
 def load_sub_workflows(
-    loaded: Execution, found: dict[str, WorkflowExecution], accepted: dict[str, bool]
+    loaded: Execution, found: dict[str, WorkflowExecution], known: dict[str, Known]
 ) -> None:
     children: dict[str, list[Child]] = {}
     for execution_id, workflow in found.items():
         task = loaded.tasks.get(workflow.parent_task_id or "")
         if task is None:  # superseded
             continue
+        heard = known[execution_id]
         child = Child(
             id=execution_id,
             task_id=task.id,
@@ -160,22 +166,15 @@ def load_sub_workflows(
             item_index=workflow.item_index,
             attempt=workflow.attempt,
             name=workflow.name,
-            state=states.PAUSED if workflow.state == states.PAUSED else states.RUNNING,
-            accepted=accepted[execution_id],
+            state=states.PAUSED if heard.state == states.PAUSED else states.RUNNING,
+            accepted=heard.accepted,
             created_at=workflow.created_at,
         )
         children.setdefault(task.id, []).append(child)
         if child.accepted:
             runs = loaded.runs.setdefault(task.id, Runs())
-            outcome = Outcome(workflow.state, copy.deepcopy(workflow.output), execution_id)
+            outcome = Outcome(heard.state, copy.deepcopy(heard.output), execution_id)
             runs.outcomes[workflow.item_index or 0] = outcome
     for task_id, sub_workflows in children.items():
         for child in waited_for(loaded.tasks[task_id], sub_workflows):
             loaded.add_open(child)
-
-
-def correct_by_news(known: Execution, loaded: Execution, child_id: str) -> None:
-    """The row of a sub-workflow may be ahead of the letter that tells of it; that letter is still to come."""
-    task_id = known.children.get(child_id)
-    if task_id is not None and child_id in loaded.children:
-        loaded.runs[task_id].open[child_id].state = known.runs[task_id].open[child_id].state

@@ -412,7 +412,7 @@ def test_executions_below_a_superseded_task_count_no_more() -> None:
     assert (found.state, running.state) == ("ERROR", "RUNNING")
     found.restart("a")
     assert (running.state, done.state) == ("CANCELLED", "SUCCESS")
-    assert found.world.accepted == {done.id: False, running.id: False}
+    assert not any(found.world.known[child.id].accepted for child in (done, running))
     assert found.state == "RUNNING"
     found.world.check_replay_and_reload()
     with pytest.raises(AssertionError):
@@ -426,7 +426,7 @@ def test_restarting_the_task_that_called_starts_a_new_execution() -> None:
     top.restart("call")
     assert len(top.children("call")) == 2
     assert top.child("call").id != middle.id
-    assert top.world.accepted[middle.id] is False
+    assert top.world.known[middle.id].accepted is False
 
 
 def test_a_parent_that_cannot_follow_stops_the_child() -> None:

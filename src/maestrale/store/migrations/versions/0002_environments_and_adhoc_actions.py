@@ -1,4 +1,4 @@
-"""environments, what ad-hoc actions run, and which commit appended a decision record"""
+"""environments, ad-hoc actions, what parents know of their children, and commits on decision records"""
 
 from collections.abc import Sequence
 
@@ -13,6 +13,10 @@ depends_on: Sequence[str] | None = None
 
 def upgrade() -> None:
     op.add_column("action_executions", sa.Column("adhoc", sa.Text(), nullable=True))
+    op.add_column("workflow_executions", sa.Column("known_state", sa.String(length=10), nullable=True))
+    op.add_column("workflow_executions", sa.Column("known_output", sa.Text(), nullable=True))
+    op.execute("UPDATE workflow_executions SET known_state = state WHERE parent_id IS NOT NULL")
+    op.execute("UPDATE workflow_executions SET known_output = output WHERE accepted")
     op.add_column("decision_records", sa.Column("version", sa.BigInteger(), nullable=True))
     op.create_table(
         "environments",
