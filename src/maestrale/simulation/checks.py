@@ -64,10 +64,9 @@ class Rows:
             table.execution_id == execution_id, table.version == self.head["version"]
         )
         events = list(connection.execute(latest).scalars())
-        self.repeats_failed_items = any(
-            b'"rerun"' in event and b'"reset":false' in event for event in events
-        ) and not any(b'"rerun"' in event and b'"reset":false' not in event for event in events)
-        self.is_reopened = any(mark in event for event in events for mark in REOPENING)
+        reopening = [event for event in events if any(mark in event for mark in REOPENING)]
+        self.is_reopened = bool(reopening)
+        self.repeats_failed_items = bool(reopening) and all(b'"reset":false' in event for event in reopening)
         self.by_task: dict[str, list[Row]] = {}
         for row in self.actions:
             self.by_task.setdefault(row["task_id"], []).append(row)

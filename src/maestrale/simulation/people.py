@@ -51,6 +51,7 @@ class Town(Protocol):
     chance: random.Random
     disk: Disk
     laws: Laws
+    broken: list[str]
     script: Script
     processes: list[SimulatedProcess]
 
@@ -72,8 +73,6 @@ class People:
         self.disturbed: set[str] = set()
         """Root executions that somebody stopped, reran or skipped something of."""
         self.acknowledged: set[str] = set()
-        self.broken: list[str] = []
-        """Promises to people that were not kept; a callback cannot raise."""
         self._unanswered: dict[str, str] = {}
         """Starts that nobody has answered yet: id -> process that was asked."""
         self._asks = True
@@ -88,7 +87,7 @@ class People:
             (2, self._pause),
             (5, self._resume),
             (2, self._rerun),
-            (1, self._skip),
+            (3, self._skip),
             (1, self._restart),
             (1, self._stop),
             (1, self._change_environment),
@@ -188,7 +187,7 @@ class People:
         error = done.exception()
         if error is None:
             if not self._town.disk.read(_exists, execution_id):
-                self.broken.append(f"{execution_id} is acknowledged, and not stored")
+                self._town.broken.append(f"{execution_id} is acknowledged, and not stored")
             self._unanswered.pop(execution_id, None)
             self.acknowledged.add(execution_id)
         elif self._unanswered.get(execution_id) == process_id:
@@ -283,7 +282,7 @@ class People:
         if error is not None and not isinstance(error, MaestraleError):
             return  # the database refused, and nothing was promised
         if error is None and not self._town.disk.read(_has_replies):
-            self.broken.append("a command is acknowledged, and no reply is stored")
+            self._town.broken.append("a command is acknowledged, and no reply is stored")
 
 
 def _open(connection: Connection) -> list[tuple[str, str]]:

@@ -138,7 +138,9 @@ class _Maker:
         for source in sources:
             clause = chance.choice(["on-success"] * 4 + ["on-complete", "on-complete", "on-error"])
             target: Any = name
-            if self._maybe(0.15):
+            if clause == "on-error" and self._maybe(0.3):
+                target = {name: "<% false %>"}
+            elif self._maybe(0.15):
                 target = {name: chance.choice(["<% true %>", "<% false %>", "<% $.get(v_t0) != null %>"])}
             self._add_transition(tasks[f"t{source}"], clause, target)
         if len(sources) > 1 and self._maybe(0.9):

@@ -64,6 +64,8 @@ class World:
         self.disk = Disk()
         self.checks = Checks(self.disk, self.clock)
         self.laws = Laws()
+        self.broken: list[str] = []
+        """Promises that were seen broken where nobody can raise: in callbacks and in actions."""
         self.people = People(self)
         self.trace = hashlib.blake2b(digest_size=16)
         self.steps = 0
@@ -101,7 +103,10 @@ class World:
     def started(self, process_id: str, context: ActionContext, name: str) -> None:
         """An action begins."""
         self.note("started", context.action_execution_id)
-        self.checks.action_started(process_id, context, name)
+        try:
+            self.checks.action_started(process_id, context, name)
+        except Violation as violation:
+            self.broken.append(str(violation))
 
     def postpone(self, run: ActionRun) -> tuple[float, ...]:
         """After how many seconds a result arrives, perhaps more than once."""
@@ -127,8 +132,8 @@ class World:
     def take_step(self) -> bool:
         """Do the next thing, or let time pass; False if nothing will happen any more by itself."""
         self.steps += 1
-        if self.people.broken:
-            raise Violation(self.people.broken[0])
+        if self.broken:
+            raise Violation(self.broken[0])
         chance, faults = self.chance, self.faults
         if self.processes and chance.random() < faults.crash:
             self._crash(chance.choice(self.processes))
