@@ -197,6 +197,7 @@ NESTED = """
 """
 
 
+@pytest.mark.covers("eng.subworkflow.notify")
 def test_sub_workflows_inherit() -> None:
     found = start(NESTED)
     child = found.child("s")
