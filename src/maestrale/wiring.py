@@ -81,6 +81,7 @@ class Service:
                     merges_maps=settings.engine.merge_strategy == "merge",
                     versioning=settings.context_versioning.enabled,
                 ),
+                traces=settings.log.transitions,
             ),
             asynchronous=settings.executor.asynchronous,
             threads=settings.executor.threads,

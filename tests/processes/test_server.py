@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -83,6 +84,34 @@ def test_an_interrupted_run_goes_on_at_the_server(tmp_path: Path) -> None:
         assert "The execution goes on at the server" in errors
         (row,) = httpx.get(f"{server.url}/v2/executions", trust_env=False).json()["executions"]
         assert row["state"] == "RUNNING"
+
+
+@pytest.mark.covers("eng.trace_log")
+def test_changes_of_state_are_logged_if_asked_for(tmp_path: Path) -> None:
+    """One line for each, with the reason, and in their order."""
+    text = (
+        "version: '2.0'\nw:\n  tasks:\n    a: {action: std.noop, on-success: b}\n"
+        "    b: {action: std.fail error_data='out of cheese', retry: {count: 1, delay: 0}}\n"
+    )
+    with Server(tmp_path, MAESTRALE_LOG_TRANSITIONS="true") as server:
+        httpx.post(f"{server.url}/v2/workflows", content=text, trust_env=False).raise_for_status()
+        body = {"workflow_name": "w", "id": "mine"}
+        httpx.post(f"{server.url}/v2/executions", json=body, trust_env=False).raise_for_status()
+        while httpx.get(f"{server.url}/v2/executions/mine", trust_env=False).json()["state"] == "RUNNING":
+            time.sleep(0.02)
+    marked = [line for line in server.log.read_text().splitlines() if " maestrale.transitions: " in line]
+    lines = [re.sub(r" \([^)]*\)", "", line.split(" maestrale.transitions: ")[1]) for line in marked]
+    assert lines == [
+        "workflow w: RUNNING",
+        "task a of workflow w: IDLE -> RUNNING",
+        "task a of workflow w: RUNNING -> SUCCESS",
+        "task b of workflow w: IDLE -> RUNNING",
+        "task b of workflow w: RUNNING -> ERROR: out of cheese",
+        "task b of workflow w: ERROR -> RUNNING",
+        "task b of workflow w: RUNNING -> ERROR: out of cheese",
+        "workflow w: RUNNING -> ERROR: Failure caused by error in tasks: b",
+    ]
+    assert "workflow w (mine): RUNNING" in marked[0]
 
 
 def test_idle_costs_nothing(tmp_path: Path) -> None:
