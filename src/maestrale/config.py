@@ -110,9 +110,11 @@ class NotifierSettings(msgspec.Struct, frozen=True):
 
 
 class LogSettings(msgspec.Struct, frozen=True):
-    """`level`: debug, info, warning or error."""
+    """`level`: debug, info, warning or error. `transitions`: a line for each change of state of a workflow
+    or a task, whatever the level."""
 
     level: str = "warning"
+    transitions: bool = False
 
 
 class Settings(msgspec.Struct, frozen=True):

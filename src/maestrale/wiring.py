@@ -81,6 +81,7 @@ class Service:
                     merges_maps=settings.engine.merge_strategy == "merge",
                     versioning=settings.context_versioning.enabled,
                 ),
+                traces=settings.log.transitions,
             ),
             asynchronous=settings.executor.asynchronous,
             threads=settings.executor.threads,
@@ -92,8 +93,8 @@ class Service:
         """The database file."""
         return self.database.path
 
-    def start(self, address: str | None = None) -> None:
-        """Begin to work, and go on with what earlier processes left."""
+    def start(self, address: str | None = None, *, takes_up: bool = True) -> None:
+        """Begin to work, and go on with what earlier processes left if `takes_up`."""
         self.lock.announce(address)
         now = time.time_ns() // 1000
         self.database.write(
@@ -110,8 +111,9 @@ class Service:
             },
         ).result()
         self.engine.start()
-        recover(self.database, self.engine)
-        self.upkeep.start()
+        if takes_up:
+            recover(self.database, self.engine)
+            self.upkeep.start()
 
     def warm_up(self) -> None:
         """Load soon, beside the work, what first uses would have to wait for."""

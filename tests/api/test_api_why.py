@@ -51,6 +51,9 @@ stops:
 slow:
   tasks:
     a: {action: std.sleep seconds=30}
+brief:
+  tasks:
+    a: {wait-before: 1, action: std.noop, on-success: pause}
 """
 
 
@@ -115,7 +118,7 @@ def test_a_join_below_a_sub_workflow_down_to_an_outside_party(api: Api) -> None:
     assert answer["next"] == {"at": hurry["until"], "text": "task 'hurry' of inner times out"}
     of_task = why(api, api.tasks(inner)["ask"]["id"], "tasks")
     assert (of_task["why"]["name"], of_task["blocking"][0]["id"]) == ("ask", action["id"])
-    assert of_task["next"]["text"] == f"nothing: it waits for action std.async_noop {action['id']}"
+    assert of_task["next"]["text"] == f"nothing, it waits for action std.async_noop {action['id']}"
     assert why(api, action["id"], "action_executions")["why"]["text"] == action["text"]
     end(api, top)
 
@@ -144,7 +147,7 @@ def test_a_retry_says_when(api: Api) -> None:
     api.put(f"/v2/executions/{execution}", state="PAUSED")
     answer = why(api, execution)
     assert [node["kind"] for node in answer["blocking"]] == ["pause"]
-    assert answer["next"] == {"at": None, "text": f"nothing: it waits for pause late {execution}"}
+    assert answer["next"] == {"at": None, "text": f"nothing, it waits for pause late {execution}"}
     assert find(answer["why"], "t")["text"].endswith("nothing happens while the execution is PAUSED")
     end(api, execution)
 
@@ -190,7 +193,7 @@ def test_a_failure_is_followed_down_to_the_action(api: Api) -> None:
     assert node["text"].startswith("ended as ERROR: ")
     assert "out of cheese" in node["text"]
     assert [leaf["id"] for leaf in answer["blocking"]] == [node["id"]]
-    assert answer["next"] == {"at": None, "text": "nothing: it has ended"}
+    assert answer["next"] == {"at": None, "text": "nothing, it has ended"}
 
 
 def test_ends_without_a_failed_task(api: Api) -> None:
@@ -218,3 +221,11 @@ def test_refusals(api: Api) -> None:
     for kind in ("executions", "tasks", "action_executions"):
         assert_fault(api("GET", f"/v2/{kind}/{NOBODY}/why"), 404, NOBODY)
     assert_fault(api("GET", f"/v2/executions/{NOBODY}/why?depth=1"), 400, "depth")
+
+
+def test_since_when_it_is_paused_or_has_ended(api: Api) -> None:
+    execution = api.reach(api.start("brief")["id"], "PAUSED")
+    paused = why(api, execution["id"])["why"]
+    assert paused["since"] == paused["children"][0]["since"] > execution["created_at"]
+    row = api.put(f"/v2/executions/{execution['id']}", state="CANCELLED")
+    assert why(api, execution["id"])["why"]["since"] == row["updated_at"]

@@ -56,10 +56,8 @@ diamond:
 """
 
 
-def _start(server: Server, receiver: Receiver, safe: bool) -> list[str]:
-    """Upload the workflow and start all executions, asking again under the same id while nobody answers."""
-    text = DEFINITION.format(safe="true" if safe else "false")
-    httpx.post(f"{server.url}/v2/workflows", content=text, trust_env=False).raise_for_status()
+def _start(server: Server, receiver: Receiver) -> list[str]:
+    """Start all executions, asking again under the same id while nobody answers."""
     client = httpx.Client(base_url=server.url, trust_env=False, timeout=30)
 
     def start(number: int) -> str:
@@ -102,8 +100,10 @@ def test_everything_ends_after_a_kill(tmp_path: Path, seed: int, safe: bool) -> 
     server = Server(tmp_path)
     with Receiver(delay=0.4) as receiver:
         server.start()
+        text = DEFINITION.format(safe="true" if safe else "false")
+        httpx.post(f"{server.url}/v2/workflows", content=text, trust_env=False).raise_for_status()
         with ThreadPoolExecutor(1) as pool:
-            starting = pool.submit(_start, server, receiver, safe)
+            starting = pool.submit(_start, server, receiver)
             for _ in range(KILLS):
                 time.sleep(chance.uniform(0.2, 1.0))
                 server.kill()

@@ -10,14 +10,23 @@ from starlette.routing import BaseRoute
 
 from maestrale.api.answers import fault, json_answer
 from maestrale.api.listing import base_url
-from maestrale.api.routing import route
+from maestrale.api.routing import Endpoint, route
 from maestrale.services import Services
 
-NOT_YET = ("cron_triggers", "event_triggers", "code_sources", "dynamic_actions", "services")
+NOT_YET = (
+    "/v2/cron_triggers",
+    "/v2/event_triggers",
+    "/v2/code_sources",
+    "/v2/dynamic_actions",
+    "/v2/services",
+    "/v2/workflows/{id}/members",
+    "/maintenance",
+)
+"""Where those parts of the API begin that this version does not have."""
 
 
 class OperationRoutes:
-    """`/`, `/v2/`, `/health`, and clear words for collections that are not built yet."""
+    """`/`, `/v2/`, `/health`, and clear words for parts of the API that are not built yet."""
 
     def __init__(self, services: Services, welcome: Callable[[str], str]) -> None:
         self._operations = services.operations
@@ -31,11 +40,10 @@ class OperationRoutes:
             route("/v2/", GET=self.v2),
             route("/health", GET=self.health),
         ]
-        for name in NOT_YET:
-            for path in (f"/v2/{name}", f"/v2/{name}/{{rest:path}}"):
-                found.append(
-                    route(path, GET=self.not_yet, POST=self.not_yet, PUT=self.not_yet, DELETE=self.not_yet)
-                )
+        for part in NOT_YET:
+            answer = _not_yet(part)
+            for path in (part, f"{part}/{{rest:path}}"):
+                found.append(route(path, GET=answer, POST=answer, PUT=answer, DELETE=answer))
         return list(found)
 
     async def versions(self, request: Request) -> Response:
@@ -58,7 +66,9 @@ class OperationRoutes:
         await self._operations.check()
         return json_answer({"status": "UP"})
 
-    async def not_yet(self, request: Request) -> Response:
-        """Part of the API that this version does not have."""
-        name = request.url.path.split("/")[2]
-        return fault(404, f"'{name}' are not supported by this version yet")
+
+def _not_yet(part: str) -> Endpoint:
+    async def answer(_request: Request) -> Response:
+        return fault(404, f"{part} is not supported by this version yet")
+
+    return answer

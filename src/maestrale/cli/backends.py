@@ -29,14 +29,14 @@ POLL_SECONDS = 0.25
 
 
 class Embedded:
-    """The service inside this process."""
+    """The service inside this process. What earlier processes left is for a server, which lives longer."""
 
     def __init__(self, settings: Settings) -> None:
         self._service = Service(settings)
         self._services = self._service.services()
         self._changed = threading.Event()
         self._service.engine.loop.listeners.append(lambda _: self._changed.set())
-        self._service.start()
+        self._service.start(takes_up=False)
 
     def save(self, text: str, names: Iterable[str], *, is_workbook: bool) -> list[str]:
         """Store the workflows or the workbook; the names of what was there with another text."""
@@ -92,6 +92,11 @@ class Embedded:
         )
         return self._do(self._services.action_executions.page(OPERATOR, listing, task_id))
 
+    @property
+    def after_interrupt(self) -> str:
+        """What becomes of an execution that is followed no more."""
+        return "The execution is kept and goes on when a server starts: mistral server"
+
     def close(self, grace: float | None = None) -> None:
         """Stop the service; running actions get `grace` seconds, by default as set."""
         self._service.stop(grace)
@@ -142,6 +147,11 @@ class Remote:
     def action_executions(self, task_id: str) -> list[Row]:
         """The action executions of a task, with outputs."""
         return self._client.action_executions.list(below=task_id, filters={"include_output": "true"}).items
+
+    @property
+    def after_interrupt(self) -> str:
+        """What becomes of an execution that is followed no more."""
+        return "The execution goes on at the server; to end it: mistral execution-update ID -s CANCELLED"
 
     def close(self, grace: float | None = None) -> None:  # noqa: ARG002
         """Close the connection."""

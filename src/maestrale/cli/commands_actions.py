@@ -20,6 +20,7 @@ from maestrale.cli.commands import (
 )
 from maestrale.cli.commands_arguments import (
     IDENTIFIER,
+    IDENTIFIERS,
     NAME_OR_ID,
     NAMES_OR_IDS,
     NAMESPACE,
@@ -228,6 +229,14 @@ EXECUTIONS: Final = Section(
             call=lambda client, identifier, state, output: client.action_executions.update(
                 identifier, state, output
             ),
+        ),
+        DeleteRow(
+            name="action-execution-delete",
+            words="action execution delete",
+            help="Delete finished action executions that ran outside of workflows.",
+            arguments=(IDENTIFIERS,),
+            kind="action execution",
+            call=lambda client, identifier: client.action_executions.delete(identifier),
         ),
     ),
 )

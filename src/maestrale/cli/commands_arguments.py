@@ -120,3 +120,7 @@ ENVIRONMENT: Final = click.Option(
     type=yaml_or_file,
     help="Environment variables: JSON, YAML or the name of a file with them.",
 )
+MAX_DEPTH: Final = click.Option(
+    ("--max-depth",), type=click.IntRange(min=-1), default=-1, help="Levels of sub-workflows [default: all]."
+)
+ERRORS_ONLY: Final = click.Option(("--errors-only",), is_flag=True, help="Only what led to an error.")

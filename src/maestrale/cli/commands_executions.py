@@ -6,9 +6,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from maestrale.cli.commands import Column, DeleteRow, ListRow, Section, ShowRow, TextRow, or_none
-from maestrale.cli.commands_arguments import ENVIRONMENT, IDENTIFIER, IDENTIFIERS, json_or_file
+from maestrale.cli.commands import Column, DeleteRow, ListRow, Section, ShowRow, TableRow, TextRow, or_none
+from maestrale.cli.commands_arguments import (
+    ENVIRONMENT,
+    ERRORS_ONLY,
+    IDENTIFIER,
+    IDENTIFIERS,
+    MAX_DEPTH,
+    json_or_file,
+)
 from maestrale.cli.output import duration, json_text
+from maestrale.cli.report import report_text
 
 if TYPE_CHECKING:
     from maestrale.cli.client import Client
@@ -130,6 +138,33 @@ SECTION: Final = Section(
             arguments=(IDENTIFIER,),
             call=lambda client, identifier: json_text(
                 client.executions.get(identifier).get("published_global")
+            ),
+        ),
+        TextRow(
+            name="execution-get-report",
+            words="workflow execution report show",
+            help="Print what has run. Only what led to an error, unless told otherwise.",
+            arguments=(
+                IDENTIFIER,
+                click.Option(
+                    ("--errors-only/--no-errors-only",),
+                    default=True,
+                    help="Whether to leave out what did not fail.",
+                ),
+                click.Option(("--statistics-only",), is_flag=True, help="No tree."),
+                MAX_DEPTH,
+            ),
+            call=lambda client, identifier, errors_only, statistics_only, max_depth: report_text(
+                client.executions.report(identifier, errors_only, max_depth, statistics_only)
+            ),
+        ),
+        TableRow(
+            name="execution-get-sub-executions",
+            help="List a workflow execution and all below it.",
+            arguments=(IDENTIFIER, ERRORS_ONLY, MAX_DEPTH),
+            columns=COLUMNS,
+            call=lambda client, identifier, errors_only, max_depth: client.executions.sub_executions(
+                identifier, errors_only, max_depth
             ),
         ),
         ShowRow(

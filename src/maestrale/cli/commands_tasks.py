@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from maestrale.cli.commands import Column, ListRow, Section, ShowRow, TableRow, TextRow, or_none
-from maestrale.cli.commands_arguments import ENVIRONMENT, IDENTIFIER
+from maestrale.cli.commands_arguments import ENVIRONMENT, ERRORS_ONLY, IDENTIFIER, MAX_DEPTH
+from maestrale.cli.commands_executions import COLUMNS as EXECUTION_COLUMNS
 from maestrale.cli.output import duration, json_text
 
 if TYPE_CHECKING:
@@ -83,6 +84,15 @@ SECTION: Final = Section(
             help="Print the variables that it published.",
             arguments=(IDENTIFIER,),
             call=_published,
+        ),
+        TableRow(
+            name="task-get-sub-executions",
+            help="List all workflow executions below a task execution.",
+            arguments=(IDENTIFIER, ERRORS_ONLY, MAX_DEPTH),
+            columns=EXECUTION_COLUMNS,
+            call=lambda client, identifier, errors_only, max_depth: client.tasks.sub_executions(
+                identifier, errors_only, max_depth
+            ),
         ),
         TableRow(
             name="task-restart",

@@ -144,4 +144,5 @@ def _configure_log(settings: Settings) -> None:
             f"Wrong value for log.level: {settings.log.level!r}", "debug, info, warning, error"
         )
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("maestrale.notifications").setLevel(logging.INFO)  # who asks for them wants to see them
+    for name in ("maestrale.notifications", "maestrale.transitions"):  # who asks for them wants to see them
+        logging.getLogger(name).setLevel(logging.INFO)

@@ -198,7 +198,18 @@ class Environments(Collection):
         self._connection.request("DELETE", self._item(name))
 
 
-class Executions(Collection):
+class Parents(Collection):
+    """Kinds that workflow executions are started by, directly and not."""
+
+    def sub_executions(self, identifier: str, errors_only: bool = False, max_depth: int = -1) -> Resources:
+        """The workflow executions below, and itself if it is one; at most `max_depth` levels (-1: all)."""
+        path = f"{self._item(identifier)}/executions"
+        answer: Resource = self._connection.request("GET", path, query=_tree(errors_only, max_depth))
+        found: Resources = answer["executions"]
+        return found
+
+
+class Executions(Parents):
     """Workflow executions."""
 
     path = "executions"
@@ -242,8 +253,20 @@ class Executions(Collection):
         """Remove the execution with everything below it; `force` an unfinished one."""
         self._connection.request("DELETE", self._item(identifier), query={"force": "true"} if force else None)
 
+    def report(
+        self,
+        identifier: str,
+        errors_only: bool = True,
+        max_depth: int = -1,
+        statistics_only: bool = False,
+    ) -> Resource:
+        """How many tasks are in which state, and the tree of what has run."""
+        query = _tree(errors_only, max_depth) | ({"statistics_only": "true"} if statistics_only else {})
+        answer: Resource = self._connection.request("GET", f"{self._item(identifier)}/report", query=query)
+        return answer
 
-class Tasks(Collection):
+
+class Tasks(Parents):
     """Task executions."""
 
     path = "tasks"
@@ -299,6 +322,14 @@ class ActionExecutions(Collection):
             body["output"] = output
         answer: Resource = self._connection.request("PUT", self._item(identifier), body=body)
         return answer
+
+    def delete(self, identifier: str) -> None:
+        """Remove one that has ended and ran outside of workflows, if the operator allows it."""
+        self._connection.request("DELETE", self._item(identifier))
+
+
+def _tree(errors_only: bool, max_depth: int) -> dict[str, str]:
+    return {"max_depth": str(max_depth)} | ({"errors_only": "true"} if errors_only else {})
 
 
 def _is_uuid(text: str) -> bool:

@@ -45,6 +45,10 @@ class Backend(Protocol):
     def action_executions(self, task_id: str) -> list[Row]:
         """The action executions of a task."""
 
+    @property
+    def after_interrupt(self) -> str:
+        """What becomes of an execution that is followed no more, for the person who pressed Ctrl-C."""
+
     def close(self, grace: float | None = None) -> None:
         """Give everything back; running actions get `grace` seconds, by default as set."""
 
@@ -93,7 +97,7 @@ def run_file(
         return _report(backend, specs[name], file, execution, tasks)
     except KeyboardInterrupt:
         grace = GRACE_AFTER_INTERRUPT
-        click.echo("\nInterrupted. The execution is kept and goes on when a server starts.", err=True)
+        click.echo(f"\nInterrupted. {backend.after_interrupt}", err=True)
         return 130
     finally:
         backend.close(grace)

@@ -58,7 +58,7 @@ async def _run(app: object, listener: socket.socket) -> None:
     with contextlib.suppress(NotImplementedError):
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _stop, server)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    server.capture_signals = contextlib.nullcontext  # type: ignore
     with contextlib.suppress(asyncio.CancelledError):
         await server.serve(sockets=[listener])
 

@@ -95,11 +95,15 @@ class DataFlow(msgspec.Struct, frozen=True):
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Bounds of one decision and of what it may store, and the rules of the data flow."""
+    """Bounds of one decision and of what it may store, and the rules of the data flow.
+
+    `traces`: whether every change of state is told to the log.
+    """
 
     steps: int = STEPS_PER_DECISION
     field_size_kb: int = 1024
     data_flow: DataFlow = DataFlow()
+    traces: bool = False
 
 
 class Decision:

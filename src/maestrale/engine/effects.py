@@ -47,4 +47,18 @@ class Notify(Effect, frozen=True):
     publishers: tuple[Publisher, ...]
 
 
-AnyEffect = RunAction | CancelAction | StartSubWorkflow | Tell | Notify
+class Trace(Effect, frozen=True):
+    """Write to the log that a workflow or a task has gone from one state to another.
+
+    `before`: None for a workflow that begins. `task`: name and id, or None if it is the workflow itself.
+    """
+
+    workflow: str
+    execution_id: str
+    task: tuple[str, str] | None
+    before: str | None
+    state: str
+    info: str | None
+
+
+AnyEffect = RunAction | CancelAction | StartSubWorkflow | Tell | Notify | Trace

@@ -1,11 +1,11 @@
-"""Telling whoever asked for it (`params.notify`) that a workflow or a task is in another state."""
+"""Telling whoever asked (`params.notify`, the log) that a workflow or a task is in another state."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from maestrale.engine.decision import Decision
-from maestrale.engine.effects import Notify
+from maestrale.engine.effects import Notify, Trace
 from maestrale.engine.execution import Cause, TaskExecution
 from maestrale.model import notifications as names
 from maestrale.model import states
@@ -31,7 +31,11 @@ _ENDED: Final = (states.ERROR, states.SUCCESS)
 def workflow_changed(decision: Decision, before: str | None) -> None:
     """Note that the workflow has gone from the state `before` (None: it has just begun) to another one."""
     workflow = decision.draft.workflow
-    if not workflow.params.get("notify") or workflow.state == before:
+    if workflow.state == before:
+        return
+    if decision.limits.traces:
+        _trace(decision, None, before, workflow.state, workflow.state_info)
+    if not workflow.params.get("notify"):
         return
     if workflow.state != states.RUNNING:
         event = _WORKFLOW_EVENTS[workflow.state]
@@ -59,7 +63,11 @@ def workflow_changed(decision: Decision, before: str | None) -> None:
 def task_changed(decision: Decision, task: TaskExecution, before: str, why: Cause | None) -> None:
     """Note that a task has gone from the state `before`, in which it was because of `why`, to another one."""
     workflow = decision.draft.workflow
-    if not workflow.params.get("notify") or task.state == before:
+    if task.state == before:
+        return
+    if decision.limits.traces:
+        _trace(decision, task, before, task.state, task.state_info)
+    if not workflow.params.get("notify"):
         return
     event = _launched(task, before, why) if task.state == states.RUNNING else _TASK_EVENTS.get(task.state)
     if event is None:
@@ -99,6 +107,14 @@ def _launched(task: TaskExecution, before: str, why: Cause | None) -> str | None
     if before in _ENDED and kind == "sub-workflow":
         return names.TASK_RERUN
     return names.TASK_LAUNCHED  # a further attempt
+
+
+def _trace(
+    decision: Decision, task: TaskExecution | None, before: str | None, state: str, info: str | None
+) -> None:
+    workflow = decision.draft.workflow
+    which = None if task is None else (task.name, task.id)
+    decision.draft.effects.append(Trace(workflow.name, workflow.id, which, before, state, info))
 
 
 def _notify(decision: Decision, event: str, data: dict[str, Json]) -> None:

@@ -118,7 +118,7 @@ class Engine:
         self.loop.settle()
         abandoned = self.executor.stop(grace)
         if abandoned:
-            log.warning("%d running actions were abandoned after %g s", abandoned, grace)
+            log.warning("Actions that still ran after %g s and were abandoned: %d", grace, abandoned)
         self.loop.end()
         self.notifier.stop(grace)
         self._commands.refuse_all()

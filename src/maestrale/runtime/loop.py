@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 
 from maestrale.engine.decision import ActionCatalogue, Need
 from maestrale.engine.draft import Draft
-from maestrale.engine.effects import CancelAction, Notify, Tell
+from maestrale.engine.effects import CancelAction, Notify, Tell, Trace
 from maestrale.engine.events import AlarmDue, Continue, Started
 from maestrale.engine.needs import AnyQuestion
 from maestrale.model import states
@@ -33,6 +33,7 @@ from maestrale.runtime.programs import Programs
 from maestrale.runtime.requests import StartedExecution
 from maestrale.runtime.slots import Group, Member, Pending, Slot
 from maestrale.runtime.timers import Later, in_a_thread
+from maestrale.runtime.tracing import write_trace
 from maestrale.store import mail
 from maestrale.store.database import Database, is_unusable
 from maestrale.store.mail import Letter
@@ -484,6 +485,8 @@ class Loop:
                 self._note_mail(effect.execution_id)
             elif isinstance(effect, Notify):
                 self._notify(effect)
+            elif isinstance(effect, Trace):
+                write_trace(effect)
         for pending in member.pending:
             _answer(slot, pending)
         if draft.has_work and not self._stopping:

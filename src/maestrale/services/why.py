@@ -35,7 +35,8 @@ class Node(msgspec.Struct):
     """One thing and why it is where it is; `children` are its causes.
 
     `kind`: execution, task, action, pause, or more (what is not shown). `since`, `until`: microseconds;
-    `until` is when something happens to it by itself. `blocks`: others wait for it, or failed because of it.
+    `since` is when it began, was paused, or ended; `until` is when something happens to it by itself.
+    `blocks`: others wait for it, or failed because of it.
     """
 
     kind: str
@@ -166,11 +167,11 @@ class Explainer:
                 f"an action ends ({', '.join(self._running[:BLOCKING_IN_A_SENTENCE])}); when is not known",
             )
         if node.state in states.COMPLETED:
-            return Next(None, "nothing: it has ended")
+            return Next(None, "nothing, it has ended")
         named = [_title(leaf) for leaf in blocking[:BLOCKING_IN_A_SENTENCE]]
         if len(blocking) > len(named):
             named.append(f"{len(blocking) - len(named)} more")
-        return Next(None, f"nothing: it waits for {', '.join(named)}" if named else "nothing")
+        return Next(None, f"nothing, it waits for {', '.join(named)}" if named else "nothing")
 
     # -- workflow executions
 
@@ -223,17 +224,18 @@ class Explainer:
         if held:
             text += f"; {', '.join(held)} will follow when it is resumed"
         node.text = text
+        node.since = execution.updated_at
         if cause.get("by") != "child":
             pause = self._node("pause", execution.id, execution.name, execution.state)
             pause.text = "goes on when it is resumed: mistral execution-update ID -s RUNNING"
             if cause.get("by") == "parent":
                 pause.text = "goes on when the execution that called it is resumed"
-            pause.since = execution.updated_at
+            pause.since = node.since
             pause.blocks = True
             node.children.append(pause)
 
     def _ended(self, execution: ExecutionFacts, node: Node) -> None:
-        node.until = None
+        node.since = execution.finished_at
         node.text = f"ended as {execution.state}"
         if execution.state == states.SUCCESS:
             if execution.state_info:

@@ -153,3 +153,38 @@ ENVIRONMENT: Final[dict[str, Any]] = {
     "updated_at": None,
 }
 CREATED_ENVIRONMENT: Final = {name: value for name, value in ENVIRONMENT.items() if value is not None}
+REPORT: dict[str, Any] = {
+    "statistics": {
+        "total_tasks_count": 4,
+        "success_tasks_count": 1,
+        "error_tasks_count": 2,
+        "running_tasks_count": 1,
+        "idle_tasks_count": 0,
+        "paused_tasks_count": 0,
+        "estimated_time": 60,
+    },
+    "root_workflow_execution": FAILED
+    | {
+        "name": "outer",
+        "task_executions": [
+            TASK | {"action_executions": [ACTION_EXECUTION], "workflow_executions": []},
+            TASK
+            | {
+                "name": "call",
+                "state": "ERROR",
+                "state_info": FAILED["state_info"],
+                "retry_count": 2,
+                "action_executions": [],
+                "workflow_executions": [
+                    EXECUTION | {"name": "inner", "task_executions": [WAITING | {"action_executions": []}]},
+                ],
+            },
+            TASK
+            | {
+                "state": "ERROR",
+                "state_info": None,
+                "action_executions": [ACTION_EXECUTION | {"state": "ERROR", "state_info": "lost"}],
+            },
+        ],
+    },
+}

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cli_objects import ACTION_EXECUTION, CREATED, EXECUTION, TASK, WORKFLOW
+from cli_objects import ACTION_EXECUTION, CREATED, EXECUTION, REPORT, TASK, WORKFLOW
 from cli_server import ApiServer, ask
 
 ID = EXECUTION["id"]
@@ -215,6 +215,21 @@ def test_rerunning_a_task(api: ApiServer) -> None:
     assert api.last.body == {"id": "t", "state": "RUNNING", "reset": True}
     ask(api, "task-rerun", "t", "--resume", "-e", '{"a": 1}')
     assert api.last.body == {"id": "t", "state": "RUNNING", "reset": False, "env": {"a": 1}}
+
+
+def test_what_of_a_tree_is_asked_for(api: ApiServer) -> None:
+    api.answer("GET /executions/x/report", {"statistics": REPORT["statistics"]})
+    api.answer("GET /executions/x/executions", {"executions": [EXECUTION]})
+    api.answer("GET /tasks/t/executions", {"executions": [EXECUTION]})
+    ask(api, "execution-get-report", "x")
+    assert api.last.query == {"errors_only": ["true"], "max_depth": ["-1"]}
+    ask(api, "execution-get-report", "x", "--no-errors-only", "--statistics-only", "--max-depth", "2")
+    assert api.last.query == {"statistics_only": ["true"], "max_depth": ["2"]}
+    ask(api, "execution-get-sub-executions", "x")
+    assert api.last.query == {"max_depth": ["-1"]}
+    ask(api, "task-get-sub-executions", "t", "--errors-only", "--max-depth", "0")
+    assert api.last.query == {"errors_only": ["true"], "max_depth": ["0"]}
+    assert ask(api, "execution-get-report", "x", "--max-depth", "-2").code == 2
 
 
 def test_why(api: ApiServer) -> None:

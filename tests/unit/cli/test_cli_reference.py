@@ -21,6 +21,7 @@ from cli_objects import (
     ENVIRONMENT,
     EXECUTION,
     FAILED,
+    REPORT,
     TAGGED,
     TASK,
     WAITING,
@@ -46,15 +47,20 @@ def fill(server: ApiServer) -> None:
     server.answer("POST /executions", EXECUTION, status=201)
     server.answer("PUT /executions/EXECUTION", FAILED)
     server.refuse("GET /executions/NONE", 404, "WorkflowExecution not found [id=NONE]")
+    server.answer("GET /executions/EXECUTION/executions", {"executions": [EXECUTION, FAILED]})
+    server.answer("GET /executions/EXECUTION/report", REPORT)
+    server.answer("GET /executions/FAILED/report", {"statistics": REPORT["statistics"]})
     server.answer("GET /tasks", {"tasks": [WAITING, TASK]})
     server.answer("GET /executions/EXECUTION/tasks", {"tasks": [TASK]})
     server.answer("GET /tasks/TASK", TASK)
     server.answer("GET /tasks/WAITING", WAITING)
     server.answer("PUT /tasks/TASK", TASK)
+    server.answer("GET /tasks/TASK/executions", {"executions": [FAILED]})
     server.answer("GET /action_executions", {"action_executions": [ACTION_EXECUTION]})
     server.answer("GET /tasks/TASK/action_executions", {"action_executions": [ACTION_EXECUTION]})
     server.answer("GET /action_executions/AE", ACTION_EXECUTION)
     server.answer("PUT /action_executions/AE", ACTION_EXECUTION)
+    server.answer("DELETE /action_executions/AE", status=204)
     ran = ACTION_EXECUTION | {"id": None, "output": '{"result": "Hello Workflow!"}'}
     server.answer("POST /action_executions", ran, status=201)
     server.answer("GET /actions", {"actions": [ACTION]})

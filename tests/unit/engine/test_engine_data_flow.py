@@ -30,6 +30,7 @@ def test_a_published_map_replaces_the_one_that_was_there() -> None:
     assert found.output == {"m": {"b": 1, "deep": {"q": 2}}, "l": [2]}
 
 
+@pytest.mark.covers("eng.context.merge_strategy")
 def test_maps_of_all_places_may_be_merged() -> None:
     world = World(BRANCH, data_flow=DataFlow(merges_maps=True))
     found = world.start()

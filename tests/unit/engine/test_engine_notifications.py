@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from harness import START, Run, World
 
-from maestrale.engine.effects import Notify
+from maestrale.engine.effects import Notify, Trace
 from maestrale.model.values import Json, Secret, timestamp_text
 
 LOG = {"type": "log"}
@@ -197,6 +197,7 @@ NESTED = """
 """
 
 
+@pytest.mark.covers("eng.subworkflow.notify")
 def test_sub_workflows_inherit() -> None:
     found = start(NESTED)
     child = found.child("s")
@@ -236,6 +237,26 @@ def test_a_sub_workflow_that_cannot_start_has_only_failed() -> None:
         sub: {vars: {v: <% $.no.such %>}, tasks: {t: {action: remote}}}
     """)
     assert events(found, found.child("s").id) == ["WORKFLOW_FAILED sub"]
+
+
+# -- the log
+
+
+def test_every_change_of_state_is_traced_for_the_log_if_wanted() -> None:
+    world = World("w: {tasks: {a: {action: remote, wait-before: 1}}}", traces=True)
+    found = world.start()
+    world.advance(1)
+    found.finish("a")
+    task = ("a", found.task("a").id)
+    delayed = "Delayed by 'wait-before' policy [delay=1]"
+    assert [effect for _, effect in world.effects if isinstance(effect, Trace)] == [
+        Trace("w", found.id, None, None, "RUNNING", None),
+        Trace("w", found.id, task, "IDLE", "RUNNING", None),
+        Trace("w", found.id, task, "RUNNING", "DELAYED", delayed),
+        Trace("w", found.id, task, "DELAYED", "RUNNING", None),
+        Trace("w", found.id, task, "RUNNING", "SUCCESS", None),
+        Trace("w", found.id, None, "RUNNING", "SUCCESS", None),
+    ]
 
 
 # -- to whom, and what

@@ -1,0 +1,60 @@
+"""The rules of the data flow that the operator chooses, from the settings down to an output."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from api_service import Api
+
+from maestrale.config import ContextVersioningSettings, DatabaseSettings, EngineSettings, Settings
+from maestrale.wiring import Service
+
+NESTED = """
+version: '2.0'
+w:
+  output: {m: <% $.m %>}
+  tasks:
+    a: {publish: {m: {a: 1, deep: {p: 1}}}, on-success: b}
+    b: {publish: {m: {deep: {q: 2}}}}
+"""
+MEETING = """
+version: '2.0'
+w:
+  output: {v: <% $.v %>}
+  tasks:
+    top: {publish: {v: old}, on-success: [changes, keeps]}
+    changes: {publish: {v: new}, on-success: changed}
+    changed: {on-success: j}
+    keeps: {wait-before: 1, on-success: j}
+    j: {join: all}
+"""
+
+
+def output(folder: Path, text: str, **chosen: Any) -> Any:
+    """What the workflow of a text puts out at a service with these settings."""
+    service = Service(Settings(database=DatabaseSettings(f"sqlite:///{folder}/maestrale.db"), **chosen))
+    service.start()
+    try:
+        api = Api(service)
+        api.define(text)
+        return json.loads(api.run("w")["output"])
+    finally:
+        service.stop(0)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "wanted"),
+    [("replace", {"deep": {"q": 2}}), ("merge", {"a": 1, "deep": {"p": 1, "q": 2}})],
+)
+@pytest.mark.covers("eng.context.merge_strategy")
+def test_the_strategy_for_maps(tmp_path: Path, strategy: Literal["replace", "merge"], wanted: Any) -> None:
+    assert output(tmp_path, NESTED, engine=EngineSettings(merge_strategy=strategy)) == {"m": wanted}
+
+
+@pytest.mark.parametrize(("enabled", "wanted"), [(True, "new"), (False, "old")])
+def test_the_versions_of_variables(tmp_path: Path, enabled: bool, wanted: str) -> None:
+    chosen = ContextVersioningSettings(enabled)
+    assert output(tmp_path, MEETING, context_versioning=chosen) == {"v": wanted}
