@@ -50,6 +50,11 @@ w:
   tasks:
     t: {with-items: 'i in <% range(COUNT).toList() %>', action: std.noop}
 """
+ITEMS_WITH_LOOKUPS = """
+w:
+  tasks:
+    t: {with-items: 'i in <% range(COUNT).toList() %>', action: std.echo output=<% task().name %>}
+"""
 
 
 def looked_at(text: str, count: int, monkeypatch: pytest.MonkeyPatch) -> int:
@@ -75,7 +80,7 @@ def looked_at(text: str, count: int, monkeypatch: pytest.MonkeyPatch) -> int:
     return seen
 
 
-@pytest.mark.parametrize("text", [LOOP, LOOP_WITH_JOINS, DELAYS, ITEMS])
+@pytest.mark.parametrize("text", [LOOP, LOOP_WITH_JOINS, DELAYS, ITEMS, ITEMS_WITH_LOOKUPS])
 def test_cost_is_proportional(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     small, large = (looked_at(text, count, monkeypatch) for count in (40, 160))
     assert large <= 4.5 * small + 50
