@@ -55,9 +55,15 @@ w:
   tasks:
     t: {with-items: 'i in <% range(COUNT).toList() %>', action: std.echo output=<% task().name %>}
 """
+RESULTS = """
+w:
+  tasks:
+    s: {with-items: 'i in <% range(COUNT).toList() %>', action: std.echo output=<% $.i %>, on-success: t}
+    t: {with-items: 'i in <% range(COUNT).toList() %>', action: 'std.echo output=<% task(s).result[$.i] %>'}
+"""
 
 
-def looked_at(text: str, count: int, monkeypatch: pytest.MonkeyPatch) -> int:
+def looked_at(text: str, count: int, monkeypatch: pytest.MonkeyPatch, steps: int = 20) -> int:
     """How many entries of overlays are looked at one after another until the workflow ends."""
     seen = 0
 
@@ -73,7 +79,7 @@ def looked_at(text: str, count: int, monkeypatch: pytest.MonkeyPatch) -> int:
     with monkeypatch.context() as patch:
         patch.setattr(Overlay, "items", counting(Overlay.items))
         patch.setattr(Overlay, "__iter__", counting(Overlay.__iter__))
-        world = World(text.replace("COUNT", str(count)), check_base=False, steps=20)
+        world = World(text.replace("COUNT", str(count)), check_base=False, steps=steps)
         found = world.start()
         world.advance(2)
         assert found.state == "SUCCESS"
@@ -83,4 +89,9 @@ def looked_at(text: str, count: int, monkeypatch: pytest.MonkeyPatch) -> int:
 @pytest.mark.parametrize("text", [LOOP, LOOP_WITH_JOINS, DELAYS, ITEMS, ITEMS_WITH_LOOKUPS])
 def test_cost_is_proportional(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     small, large = (looked_at(text, count, monkeypatch) for count in (40, 160))
+    assert large <= 4.5 * small + 50
+
+
+def test_results_are_collected_once_in_a_decision(monkeypatch: pytest.MonkeyPatch) -> None:
+    small, large = (looked_at(RESULTS, count, monkeypatch, steps=10_000) for count in (40, 160))
     assert large <= 4.5 * small + 50
