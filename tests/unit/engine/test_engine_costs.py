@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from harness import World
 
+from maestrale.engine.identity import Identity
 from maestrale.engine.overlay import Overlay
 
 LOOP = """
@@ -61,6 +62,12 @@ w:
     s: {with-items: 'i in <% range(COUNT).toList() %>', action: std.echo output=<% $.i %>, on-success: t}
     t: {with-items: 'i in <% range(COUNT).toList() %>', action: 'std.echo output=<% task(s).result[$.i] %>'}
 """
+WIDE_JOIN = """
+w:
+  tasks:
+    s: {on-success: [BRANCHES]}
+    z: {join: all}
+"""
 
 
 def looked_at(text: str, count: int, monkeypatch: pytest.MonkeyPatch, steps: int = 20) -> int:
@@ -86,6 +93,34 @@ def looked_at(text: str, count: int, monkeypatch: pytest.MonkeyPatch, steps: int
     return seen
 
 
+class Id(str):
+    """An id that counts how often it is held against another one."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        Id.compared += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def compared(text: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How often one id is compared with another until the workflow ends."""
+    next_id = Identity.next_id
+    Id.compared = 0
+    with monkeypatch.context() as patch:
+        patch.setattr(Identity, "next_id", lambda identity: Id(next_id(identity)))
+        assert World(text, check_base=False, steps=10_000).start().state == "SUCCESS"
+    return Id.compared
+
+
+def wide_join(width: int) -> str:
+    names = [f"b{number}" for number in range(width)]
+    branches = "".join(f"    {name}: {{on-success: z}}\n" for name in names)
+    return WIDE_JOIN.replace("BRANCHES", ", ".join(names)).rstrip() + f"\n{branches}"
+
+
 @pytest.mark.parametrize("text", [LOOP, LOOP_WITH_JOINS, DELAYS, ITEMS, ITEMS_WITH_LOOKUPS])
 def test_cost_is_proportional(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     small, large = (looked_at(text, count, monkeypatch) for count in (40, 160))
@@ -94,4 +129,9 @@ def test_cost_is_proportional(text: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_results_are_collected_once_in_a_decision(monkeypatch: pytest.MonkeyPatch) -> None:
     small, large = (looked_at(RESULTS, count, monkeypatch, steps=10_000) for count in (40, 160))
+    assert large <= 4.5 * small + 50
+
+
+def test_a_join_does_not_search_among_its_branches(monkeypatch: pytest.MonkeyPatch) -> None:
+    small, large = (compared(wide_join(width), monkeypatch) for width in (40, 160))
     assert large <= 4.5 * small + 50
