@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from maestrale.engine.decision import Decision
 from maestrale.engine.effects import Tell
 from maestrale.engine.events import AnyEvent, PauseRequested, SubWorkflowUpdated
-from maestrale.engine.execution import Cause
+from maestrale.engine.execution import Cause, TaskExecution
 from maestrale.engine.limits import cut
 from maestrale.engine.notifications import workflow_changed
 from maestrale.model import states
@@ -33,6 +33,23 @@ def pause_workflow(decision: Decision, info: str | None, by: Cause, *, cascaded:
 def tell_children(decision: Decision, event: AnyEvent) -> None:
     """Pass an event on to every open sub-workflow."""
     decision.draft.effects += [Tell(child_id, event) for child_id in _open_sub_workflows(decision)]
+
+
+def paused_child(decision: Decision, task: TaskExecution) -> str | None:
+    """A child for which a PAUSED task waits, None if all go on.
+
+    That is the one which the cause of the task names, as long as it is paused. After it comes the last one,
+    because children mostly go on in their order: so the next search is far away.
+    """
+    children = decision.draft.runs(task.id).open
+    named = children.get(str((task.cause or {}).get("id")))
+    if named is not None and named.state == states.PAUSED:
+        return named.id
+    found = None
+    for child_id, child in children.items():
+        if child.state == states.PAUSED:
+            found = child_id
+    return found
 
 
 def tell_parent(decision: Decision, state: str, cascaded: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -70,15 +71,15 @@ w:
 """
 
 
-def looked_at(text: str, count: int, monkeypatch: pytest.MonkeyPatch, steps: int = 20) -> int:
-    """How many entries of overlays are looked at one after another until the workflow ends."""
-    seen = 0
+@contextmanager
+def looking(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Count, in the one entry of the list, the entries of overlays that are looked at one after another."""
+    seen = [0]
 
     def counting(original: Any) -> Any:
         def iterate(overlay: Overlay[Any, Any]) -> Iterator[Any]:
-            nonlocal seen
             for entry in original(overlay):
-                seen += 1
+                seen[0] += 1
                 yield entry
 
         return iterate
@@ -86,11 +87,29 @@ def looked_at(text: str, count: int, monkeypatch: pytest.MonkeyPatch, steps: int
     with monkeypatch.context() as patch:
         patch.setattr(Overlay, "items", counting(Overlay.items))
         patch.setattr(Overlay, "__iter__", counting(Overlay.__iter__))
+        yield seen
+
+
+def looked_at(text: str, count: int, monkeypatch: pytest.MonkeyPatch, steps: int = 20) -> int:
+    """How many entries are looked at until the workflow ends."""
+    with looking(monkeypatch) as seen:
         world = World(text.replace("COUNT", str(count)), check_base=False, steps=steps)
         found = world.start()
         world.advance(2)
         assert found.state == "SUCCESS"
-    return seen
+    return seen[0]
+
+
+def looked_at_by_a_pause(count: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many entries are looked at while sub-workflows of one task are paused and resumed."""
+    world = World(DELAYS.replace("COUNT", str(count)), check_base=False)
+    found = world.start()
+    with looking(monkeypatch) as seen:
+        found.pause()
+        assert found.task("t").state == "PAUSED"
+        found.resume()
+        assert found.task("t").state == "RUNNING"
+    return seen[0]
 
 
 class Id(str):
@@ -134,4 +153,9 @@ def test_results_are_collected_once_in_a_decision(monkeypatch: pytest.MonkeyPatc
 
 def test_a_join_does_not_search_among_its_branches(monkeypatch: pytest.MonkeyPatch) -> None:
     small, large = (compared(wide_join(width), monkeypatch) for width in (40, 160))
+    assert large <= 4.5 * small + 50
+
+
+def test_pausing_costs_as_much_as_there_are_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    small, large = (looked_at_by_a_pause(count, monkeypatch) for count in (40, 160))
     assert large <= 4.5 * small + 50
