@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +42,12 @@ def conditions(folder: Path, url: str | None) -> dict[str, Any]:
     return found
 
 
-def write(folder: Path, conditions: dict[str, Any], results: list[Result], table: str) -> Path:
+def write(
+    folder: Path, conditions: dict[str, Any], results: list[Result], table: str, prefix: str = ""
+) -> Path:
     """Write both forms into `folder`; the path of the table."""
     folder.mkdir(parents=True, exist_ok=True)
-    stem = folder / time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    stem = folder / (prefix + time.strftime("%Y%m%d-%H%M%S", time.gmtime()))
     document = {"conditions": conditions, "results": results}
     stem.with_suffix(".json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     path = stem.with_suffix(".md")
@@ -78,9 +80,17 @@ def table(
             before = earlier.get((result["scenario"], result["n"]))
             row.append(f"{result['per_second'] / before:.2f}" if before and result["ok"] else "")
         rows.append(row)
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    shown = [f"- {name}: {_plain(value)}" for name, value in conditions.items()]
-    return "\n".join([*lines, "", *shown]) + "\n"
+    return "\n".join([*lines(rows), "", *shown(conditions)]) + "\n"
+
+
+def lines(rows: Iterable[Sequence[str]]) -> list[str]:
+    """The rows of a Markdown table."""
+    return ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def shown(conditions: dict[str, Any]) -> list[str]:
+    """The conditions as a Markdown list."""
+    return [f"- {name}: {_plain(value)}" for name, value in conditions.items()]
 
 
 def _number(value: float | None) -> str:

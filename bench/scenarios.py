@@ -100,6 +100,18 @@ async def fan_out(client: Client, n: int) -> Measured:
     return await _one(client, name, n + 1, {"done": True})
 
 
+async def fork_join(client: Client, n: int) -> Measured:
+    """One execution that forks into n tasks, whose actions the engine runs itself, and joins them."""
+    name = await _upload(client, lambda name: workflows.fork_join(name, n, "std.noop"))
+    return await _one(client, name, n, {"done": True})
+
+
+async def fork_join_executed(client: Client, n: int) -> Measured:
+    """One execution that forks into n tasks, whose actions an executor runs, and joins them."""
+    name = await _upload(client, lambda name: workflows.fork_join(name, n, "std.sleep seconds=0"))
+    return await _one(client, name, n, {"done": True})
+
+
 async def with_items(client: Client, n: int) -> Measured:
     """One task over n items."""
     name = await _upload(client, lambda name: workflows.items(name, None))
@@ -110,6 +122,24 @@ async def with_items_limited(client: Client, n: int) -> Measured:
     """One task over n items, a few of them at a time."""
     name = await _upload(client, lambda name: workflows.items(name, ITEMS_AT_ONCE))
     return await _one(client, name, n, {"squares": [i * i for i in range(n)]}, count=n)
+
+
+async def with_items_echoed(client: Client, n: int) -> Measured:
+    """One task over n items, whose actions the engine runs itself."""
+    name = await _upload(client, lambda name: workflows.counted_items(name, "std.echo output=<% $.i %>"))
+    return await _one(client, name, n, {"count": n, "last": n - 1}, count=n)
+
+
+async def with_items_executed(client: Client, n: int) -> Measured:
+    """One task over n items, whose actions an executor runs."""
+    name = await _upload(client, lambda name: workflows.counted_items(name, "std.sleep seconds=0"))
+    return await _one(client, name, n, {"count": n, "last": None}, count=n)
+
+
+async def loop(client: Client, n: int) -> Measured:
+    """One execution of a task that runs n times."""
+    name = await _upload(client, workflows.loop)
+    return await _one(client, name, n, {"count": n}, turns=n)
 
 
 async def nested(client: Client, n: int) -> Measured:
@@ -125,6 +155,12 @@ async def big_document(client: Client, n: int) -> Measured:
     rows = [row | {"id": number} for number in range(DOCUMENT_BYTES // len(json.dumps(row)))]
     expected = {"rows": len(rows), "last": len(rows) - 1}
     return await _one(client, name, n, expected, document={"rows": rows})
+
+
+async def big_text(client: Client, n: int) -> Measured:
+    """A long text that n tasks in a row publish again."""
+    name = await _upload(client, lambda name: workflows.big_text(name, n))
+    return await _one(client, name, n, {"length": DOCUMENT_BYTES}, text="x" * DOCUMENT_BYTES)
 
 
 SCENARIOS = (

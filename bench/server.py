@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -23,7 +24,8 @@ class Server:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.database = f"sqlite:///{folder / 'bench.db'}"
+        self.database_file = folder / "bench.db"
+        self.database = f"sqlite:///{self.database_file}"
         self.url = ""
         self.start_seconds = 0.0
         self._log = folder / "server.log"
@@ -98,8 +100,13 @@ class Usage:
             return None
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def forget_peak(self) -> None:
+        """Let the peak memory count from now on, where the system can do that."""
+        with contextlib.suppress(OSError):
+            (self._folder / "clear_refs").write_text("5")
+
     def peak_mebibytes(self) -> float | None:
-        """The most memory that it ever had resident."""
+        """The most memory that it had resident, ever or since `forget_peak`."""
         try:
             found = re.search(r"VmHWM:\s+(\d+) kB", (self._folder / "status").read_text())
         except OSError:

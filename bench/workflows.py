@@ -28,6 +28,33 @@ version: '2.0'
       publish: {{squares: <% task().result %>}}
 """
 
+COUNTED = """
+version: '2.0'
+{name}:
+  input: [count]
+  output: {{count: <% $.count %>, last: <% $.last %>}}
+  tasks:
+    each:
+      with-items: i in <% range($.count) %>
+      action: {action}
+      publish: {{count: <% task().result.len() %>, last: <% task().result.last() %>}}
+"""
+
+LOOP = """
+version: '2.0'
+{name}:
+  input: [turns, {{count: 0}}]
+  output: {{count: <% $.count %>}}
+  tasks:
+    begin:
+      on-success: turn
+    turn:
+      action: std.noop
+      publish: {{count: <% $.count + 1 %>}}
+      on-success:
+        - turn: <% $.count < $.turns %>
+"""
+
 NESTED = """
 version: '2.0'
 {name}:
@@ -75,9 +102,31 @@ def fan_out(name: str, width: int) -> str:
     return _text(name, {"output": {"done": "<% $.done %>"}, "tasks": tasks})
 
 
+def fork_join(name: str, width: int, action: str) -> str:
+    """A task that forks into parallel ones, which one task joins."""
+    tasks: dict[str, object] = {
+        f"branch_{number}": {"action": action, "on-success": "gather"} for number in range(width)
+    }
+    fork = {"action": "std.noop", "on-success": list(tasks)}
+    gather = {"join": "all", "action": "std.noop", "publish": {"done": True}}
+    return _text(
+        name, {"output": {"done": "<% $.done %>"}, "tasks": {"fork": fork, **tasks, "gather": gather}}
+    )
+
+
 def items(name: str, at_once: int | None) -> str:
     """One action for every number, `at_once` of them at a time."""
     return ITEMS.format(name=name, limit=f"\n      concurrency: {at_once}" if at_once else "")
+
+
+def counted_items(name: str, action: str) -> str:
+    """One action for every number; of the results, only how many there are and the last one are kept."""
+    return COUNTED.format(name=name, action=action)
+
+
+def loop(name: str) -> str:
+    """One task that chooses itself again until it has counted far enough."""
+    return LOOP.format(name=name)
 
 
 def nested(name: str) -> str:
@@ -87,16 +136,25 @@ def nested(name: str) -> str:
 
 def document(name: str, length: int) -> str:
     """Tasks in a row that hand on a document."""
+    output = {"rows": "<% $.document.rows.len() %>", "last": "<% $.document.rows.last().id %>"}
+    return _relay(name, "document", length, output)
+
+
+def big_text(name: str, length: int) -> str:
+    """Tasks in a row that hand on a text."""
+    return _relay(name, "text", length, {"length": "<% $.text.len() %>"})
+
+
+def _relay(name: str, variable: str, length: int, output: Mapping[str, object]) -> str:
     tasks = {
         f"step_{number}": {
-            "action": "std.echo output=<% $.document %>",
-            "publish": {"document": "<% task().result %>"},
+            "action": f"std.echo output=<% $.{variable} %>",
+            "publish": {variable: "<% task().result %>"},
             **({"on-success": f"step_{number + 1}"} if number + 1 < length else {}),
         }
         for number in range(length)
     }
-    output = {"rows": "<% $.document.rows.len() %>", "last": "<% $.document.rows.last().id %>"}
-    return _text(name, {"input": ["document"], "output": output, "tasks": tasks})
+    return _text(name, {"input": [variable], "output": output, "tasks": tasks})
 
 
 def _text(name: str, body: Mapping[str, object]) -> str:

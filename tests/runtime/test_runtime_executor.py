@@ -380,3 +380,16 @@ def _until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+def test_places_that_free_together_are_filled_by_one_write() -> None:
+    bench = Bench(asynchronous=4)
+    ids = [f"action-{number}" for number in range(40)]
+    for action_id in ids:
+        bench.enqueue(action_id, "test.reveal", given={"text": "hush"})
+    bench.executor.start()
+    try:
+        assert all(bench.result(action_id).result is True for action_id in ids)
+    finally:
+        bench.executor.stop(0)
+    assert bench.marks == [ids[start : start + 4] for start in range(0, 40, 4)]

@@ -28,7 +28,7 @@ def test_there_and_back(value: Json) -> None:
         {"output": value},
         (Transformation("inner", {"a": value}, {"output.a": (3, 4)}), Transformation("outer", "<% $ %>")),
     )
-    values: Values = {}
+    values = Values()
     text = encode_adhoc(run, values)
     assert text is not None
     assert "hush" not in text
@@ -37,6 +37,6 @@ def test_there_and_back(value: Json) -> None:
 
 
 def test_other_actions_have_none() -> None:
-    values: Values = {}
+    values = Values()
     assert encode_adhoc(None, values) is None
     assert decode_adhoc(None, values.__getitem__) is None

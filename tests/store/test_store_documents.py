@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from maestrale.engine.events import ActionFinished, AnyEvent, Started, StopRequested
 from maestrale.model.errors import BadRequest
 from maestrale.model.values import Json, Secret
+from maestrale.store import documents
 from maestrale.store.documents import (
     LARGE,
     Values,
@@ -47,7 +48,7 @@ values = st.recursive(
 
 
 def round_trip(value: Json) -> Json:
-    stored: Values = {}
+    stored = Values()
     return decode(encode(value, stored), stored.__getitem__)
 
 
@@ -80,7 +81,7 @@ def same(left: Json, right: Json) -> bool:
 @settings(max_examples=100, deadline=None)
 @given(plain)
 def test_people_see_the_same_document(value: Json) -> None:
-    stored: Values = {}
+    stored = Values()
     text = encode(value, stored)
 
     assert msgspec.json.decode(expand(text, stored.__getitem__)) == value
@@ -103,7 +104,7 @@ def test_events_keep_their_values(value: Json) -> None:
 
 
 def test_a_large_value_is_stored_by_reference_once() -> None:
-    stored: Values = {}
+    stored = Values()
     large = {"text": "x" * LARGE}
 
     first = encode({"a": large, "small": 1}, stored)
@@ -118,16 +119,43 @@ def test_a_large_value_is_stored_by_reference_once() -> None:
     assert decode(third, stored.__getitem__) == large
 
 
+@settings(max_examples=300, deadline=None)
+@given(values)
+@example("x" * (LARGE + 1))
+@example({"$value": "0" * 64})
+def test_what_is_stored_does_not_depend_on_what_was_stored_before(value: Json) -> None:
+    stored = Values()
+    for document in (value, {"a": value}, {"b": value, "c": [value]}, [value], value):
+        alone = Values()
+        assert encode(document, stored) == encode(document, alone)
+        assert alone.items() <= stored.items()
+
+
+def test_a_large_value_is_read_once_however_often_it_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    dumped: list[Json] = []
+
+    def counting(value: Json) -> bytes:
+        dumped.append(value)
+        return dump(value)
+
+    monkeypatch.setattr(documents, "dump", counting)
+    stored, large = Values(), ["x" * LARGE]
+    texts = {encode({"name": large}, stored) for _ in range(50)} | {encode(large, stored) for _ in range(50)}
+
+    assert len(texts) == 2
+    assert dumped == [{"name": large}, large]
+
+
 def test_a_small_document_is_its_own_text() -> None:
-    stored: Values = {}
+    stored = Values()
 
     assert encode({"a": [1, "é", None]}, stored) == '{"a":[1,"é",null]}'
     assert stored == {}
 
 
 def test_null_columns() -> None:
-    stored: Values = {}
-    assert encode_optional(None, {}) is None
+    stored = Values()
+    assert encode_optional(None, Values()) is None
     assert decode(None, stored.__getitem__) is None
     assert references(None) == []
     assert expand(None, stored.__getitem__) == "{}"
@@ -135,7 +163,7 @@ def test_null_columns() -> None:
 
 
 def test_secrets_are_not_in_the_text_for_people() -> None:
-    stored: Values = {}
+    stored = Values()
     text = encode({"user": "me", "password": Secret("hush"), "in": [Secret("hush")]}, stored)
 
     assert "hush" not in text
@@ -168,14 +196,14 @@ def deep() -> Json:
 )
 def test_what_json_cannot_hold_is_refused(value: Any) -> None:
     with pytest.raises(BadRequest, match="cannot be stored"):
-        encode(value, {})
+        encode(value, Values())
     with pytest.raises(BadRequest, match="cannot be stored"):
         dump(ActionFinished("id", "SUCCESS", value))
 
 
 def test_endless_nesting_is_refused() -> None:
     with pytest.raises(BadRequest, match="cannot be stored"):
-        encode(deep(), {})
+        encode(deep(), Values())
 
 
 def test_a_message_with_half_a_character_is_refused() -> None:

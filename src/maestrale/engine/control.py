@@ -22,7 +22,7 @@ from maestrale.engine.items import has_items_left, items_to_repeat
 from maestrale.engine.joins import forget, inherit_anew
 from maestrale.engine.notifications import workflow_changed
 from maestrale.engine.outputs import end_workflow, success_output
-from maestrale.engine.pausing import pause_workflow, paused_children, tell_children, tell_parent
+from maestrale.engine.pausing import pause_workflow, paused_child, tell_children, tell_parent
 from maestrale.engine.tasks import abandon_children, clear_timer, make_ready, set_state, update_timer
 from maestrale.model import states
 from maestrale.model.errors import BadRequest, Forbidden, InvalidState, NotFound
@@ -212,9 +212,9 @@ def child_updated(
         return
     if task.state != states.PAUSED:
         return
-    paused = paused_children(decision, task)
-    if paused:
-        set_state(decision, task, states.PAUSED, None, {"kind": "child-paused", "id": paused[0]})
+    paused = paused_child(decision, task)
+    if paused is not None:
+        set_state(decision, task, states.PAUSED, None, {"kind": "child-paused", "id": paused})
         return
     if task.items_count is None:
         kind = "sub-workflow" if child.is_workflow else "action"

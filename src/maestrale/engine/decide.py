@@ -46,7 +46,7 @@ from maestrale.engine.joins import fail_blocked
 from maestrale.engine.lifecycle import start_workflow
 from maestrale.engine.needs import Answers
 from maestrale.engine.outputs import end_workflow, fail_unhandled
-from maestrale.engine.pausing import paused_children
+from maestrale.engine.pausing import paused_child
 from maestrale.engine.policies import timed_out
 from maestrale.engine.program import Program
 from maestrale.engine.restart import child_restarted, restart_requested
@@ -211,9 +211,9 @@ def _after_child(decision: Decision, task: TaskExecution, state: str, info: str 
         decision.completions.append(end)
         return
     if task.state == states.PAUSED:
-        paused = paused_children(decision, task)
-        if paused:
-            task = set_state(decision, task, states.PAUSED, None, {"kind": "child-paused", "id": paused[0]})
+        paused = paused_child(decision, task)
+        if paused is not None:
+            task = set_state(decision, task, states.PAUSED, None, {"kind": "child-paused", "id": paused})
         else:
             task = set_state(decision, task, states.RUNNING, None, {"kind": "continue"})
     if task.items_count is None:

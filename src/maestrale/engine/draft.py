@@ -27,7 +27,7 @@ from maestrale.engine.needs import Answers
 from maestrale.engine.overlay import Overlay
 from maestrale.engine.timers import TimersDraft
 from maestrale.model import states
-from maestrale.model.values import Microseconds
+from maestrale.model.values import Json, Microseconds
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -42,12 +42,21 @@ class Record(msgspec.Struct, frozen=True):
 class RunsDraft:
     """Pending changes of the children of one task."""
 
-    __slots__ = ("local", "open", "outcomes")
+    __slots__ = ("_results", "_writes", "local", "open", "outcomes")
 
     def __init__(self, base: Runs) -> None:
         self.local = base.local
         self.open: Overlay[str, Child] = Overlay(base.open)
         self.outcomes: Overlay[int, Outcome] = Overlay(base.outcomes)
+        self._results: list[Json] | None = None
+        self._writes = 0
+
+    def results(self) -> list[Json]:
+        """What the accepted children delivered, in item order; the same list until an outcome changes."""
+        if self._results is None or self._writes != self.outcomes.writes:
+            self._results = [outcome.result for _, outcome in sorted(self.outcomes.items())]
+            self._writes = self.outcomes.writes
+        return self._results
 
 
 class JoinDraft:

@@ -208,7 +208,7 @@ def _inherit(
 
 def add_late_branches(decision: Decision, task: TaskExecution) -> None:
     """A partial join hands on what late branches brought while it ran."""
-    known = [trigger["task_id"] for trigger in task.triggered_by]
+    known = {trigger["task_id"] for trigger in task.triggered_by}
     late = [arrival for arrival in _triggers(decision, task.name) if arrival["task_id"] not in known]
     if late:
         task.triggered_by = [*task.triggered_by, *late]

@@ -9,6 +9,7 @@ from maestrale.engine.execution import TaskExecution
 from maestrale.engine.identity import Identity
 from maestrale.engine.needs import FindExecutions, FindTasks
 from maestrale.engine.results import task_result
+from maestrale.expressions.surroundings import LazyMap
 from maestrale.model.values import Json, Microseconds, timestamp_text
 
 
@@ -21,7 +22,7 @@ class Lookups:
         self._decision = decision
         self._task = task
 
-    def task(self, name: str | None) -> dict[str, Json] | None:
+    def task(self, name: str | None) -> LazyMap | None:
         """The current task, or the latest execution of the task called `name`."""
         current = self._task
         draft = self._decision.draft
@@ -38,7 +39,7 @@ class Lookups:
         workflow = self._decision.draft.workflow
         if execution_id == workflow.id and not recursive and not flat:
             tasks = sorted((t for _, t in self._decision.draft.tasks.items()), key=lambda t: t.sequence)
-            return [task_map(self._decision, t) for t in tasks if state is None or t.state == state]
+            return [task_map(self._decision, t).plain() for t in tasks if state is None or t.state == state]
         found: list[dict[str, Json]] = self._decision.ask(
             FindTasks(execution_id, recursive, state, flat, workflow.project_id)
         )
@@ -153,18 +154,21 @@ class Outside:
         return self._now
 
 
-def task_map(decision: Decision, task: TaskExecution) -> dict[str, Json]:
-    """What expressions see of a task execution."""
-    return {
-        "id": task.id,
-        "name": task.name,
-        "spec": decision.program.spec.tasks[task.name].raw,
-        "state": task.state,
-        "state_info": task.state_info,
-        "result": task_result(decision, task),
-        "published": task.published or {},
-        "type": task.type,
-        "workflow_execution_id": task.execution_id,
-        "created_at": timestamp_text(task.created_at),
-        "updated_at": timestamp_text(task.updated_at),
-    }
+def task_map(decision: Decision, task: TaskExecution) -> LazyMap:
+    """What expressions see of a task execution; the result of a task over many items costs something."""
+    return LazyMap(
+        {
+            "id": task.id,
+            "name": task.name,
+            "spec": decision.program.spec.tasks[task.name].raw,
+            "state": task.state,
+            "state_info": task.state_info,
+            "result": None,
+            "published": task.published or {},
+            "type": task.type,
+            "workflow_execution_id": task.execution_id,
+            "created_at": timestamp_text(task.created_at),
+            "updated_at": timestamp_text(task.updated_at),
+        },
+        {"result": lambda: task_result(decision, task)},
+    )

@@ -19,12 +19,14 @@ _GONE: Final = _Gone()
 class Overlay(Generic[K, V]):
     """Reads fall through to `base`; writes stay in the overlay until `apply`."""
 
-    __slots__ = ("_changes", "_length", "base")
+    __slots__ = ("_changes", "_length", "base", "writes")
 
     def __init__(self, base: dict[K, V]) -> None:
         self.base = base
         self._changes: dict[K, V | _Gone] = {}
         self._length = len(base)
+        self.writes = 0
+        """How often it was changed so far."""
 
     def get(self, key: K) -> V | None:
         """The value of `key`, or None."""
@@ -41,12 +43,14 @@ class Overlay(Generic[K, V]):
         if key not in self:
             self._length += 1
         self._changes[key] = value
+        self.writes += 1
 
     def remove(self, key: K) -> None:
         """Remove `key` if it is there."""
         if key in self:
             self._length -= 1
             self._changes[key] = _GONE
+            self.writes += 1
 
     def clear(self) -> None:
         """Remove everything; costs as much as there was."""

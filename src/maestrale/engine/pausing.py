@@ -30,15 +30,22 @@ def pause_workflow(decision: Decision, info: str | None, by: Cause, *, cascaded:
     tell_parent(decision, states.PAUSED, cascaded)
 
 
-def paused_children(decision: Decision, task: TaskExecution) -> list[str]:
-    """The ids of the paused children of a task, in an order that survives a load."""
-    children = decision.draft.runs(task.id).open.items()
-    return sorted(child.id for _, child in children if child.state == states.PAUSED)
-
-
 def tell_children(decision: Decision, event: AnyEvent) -> None:
     """Pass an event on to every open sub-workflow."""
     decision.draft.effects += [Tell(child_id, event) for child_id in _open_sub_workflows(decision)]
+
+
+def paused_child(decision: Decision, task: TaskExecution) -> str | None:
+    """A child for which a PAUSED task waits, None if all go on.
+
+    That is the one which the cause of the task names, as long as it is paused. After it comes the one that
+    was created last, because children mostly go on in their order: so the next search is far away.
+    """
+    children = decision.draft.runs(task.id).open
+    named = children.get(str((task.cause or {}).get("id")))
+    if named is not None and named.state == states.PAUSED:
+        return named.id
+    return max((key for key, child in children.items() if child.state == states.PAUSED), default=None)
 
 
 def tell_parent(decision: Decision, state: str, cascaded: bool) -> None:

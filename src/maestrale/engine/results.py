@@ -11,10 +11,5 @@ def task_result(decision: Decision, task: TaskExecution) -> Json:
     """A list in item order for with-items; else the only value, or an empty list if there is none."""
     if task.runtime.get("result_dropped"):
         return None
-    outcomes = decision.draft.runs(task.id).outcomes
-    if task.items_count is None:
-        if len(outcomes) == 1:
-            return next(outcome.result for _, outcome in outcomes.items())
-        if not len(outcomes):
-            return []
-    return [outcome.result for _, outcome in sorted(outcomes.items())]
+    results = decision.draft.runs(task.id).results()
+    return results[0] if task.items_count is None and len(results) == 1 else results

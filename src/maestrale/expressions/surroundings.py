@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -18,13 +18,48 @@ class Passthrough(Exception):
     """
 
 
+class LazyMap(Mapping[str, Json]):
+    """A map of which some values are worked out only when they are read, by what `later` says.
+
+    All keys stand in `values`, for their order.
+    """
+
+    __slots__ = ("_later", "_values")
+
+    def __init__(self, values: dict[str, Json], later: dict[str, Callable[[], Json]]) -> None:
+        self._values = values
+        self._later = later
+
+    def plain(self) -> dict[str, Json]:
+        """Everything, as an ordinary map."""
+        for key in list(self._later):
+            self[key]
+        return self._values
+
+    def __getitem__(self, key: str) -> Json:
+        work_out = self._later.get(key)
+        if work_out is not None:
+            self._values[key] = work_out()
+            del self._later[key]
+        return self._values[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
 class Surroundings(Protocol):
     """Answers the service's own functions for one evaluation.
 
     Any method may raise a need (a `Passthrough` of the engine's); it is not an evaluation error.
     """
 
-    def task(self, name: str | None) -> dict[str, Json] | None: ...
+    def task(self, name: str | None) -> Mapping[str, Json] | None: ...
 
     def tasks(
         self, execution_id: str | None, recursive: bool, state: str | None, flat: bool

@@ -15,7 +15,7 @@ import msgspec
 
 from maestrale.expressions.options import Options
 from maestrale.expressions.problems import MissingName
-from maestrale.expressions.surroundings import Passthrough, Scope, Surroundings
+from maestrale.expressions.surroundings import LazyMap, Passthrough, Scope, Surroundings
 from maestrale.model.values import Json, Secret
 
 CONTEXT_VARIABLES: Final = ("__env", "__execution", "__task_execution")
@@ -55,6 +55,8 @@ class Evaluation:
         if kind is Secret:
             self.touched_secret = True
             return self.wrap(value.reveal())
+        if kind is LazyMap:
+            return LazyView(self, value)
         if isinstance(value, Mapping):
             return MapView(self, value)
         if isinstance(value, list | tuple):
@@ -161,6 +163,30 @@ class MapView(Mapping[Any, Any]):
 
     def __repr__(self) -> str:
         return repr(self.copy())
+
+
+class LazyView(MapView):
+    """A `LazyMap`; only what has to be handed out as a whole works out all of it."""
+
+    __slots__ = ()
+
+    _stored: LazyMap
+
+    @property
+    def stored(self) -> Mapping[Any, Json]:
+        return self._stored.plain()
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._stored
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._stored)
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    def keys(self) -> Any:
+        return self._stored.keys()
 
 
 class ScopeView(MapView):

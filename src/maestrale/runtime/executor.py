@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, Protocol
@@ -71,7 +71,7 @@ class _Lane:
 
     def __init__(self, size: int) -> None:
         self.free = size
-        self.waiting: deque[ActionRun] = deque()
+        self.waiting: OrderedDict[str, ActionRun] = OrderedDict()
 
 
 class Executor:
@@ -105,6 +105,7 @@ class Executor:
         self._is_driven = loop is not None
         self._thread = threading.Thread(target=self._run_loop, name="executor", daemon=True)
         self._stopping = False
+        self._is_woken = False
 
     def start(self) -> None:
         """Begin to take work."""
@@ -124,7 +125,7 @@ class Executor:
         """Free a reserved place that is not needed after all."""
         with self._lock:
             self._lanes[self._is_async(name)].free += 1
-        self._post(self._take_waiting)
+        self._wake()
 
     def run(self, run: ActionRun) -> None:
         """Run an action whose start is durable and whose place is reserved."""
@@ -133,8 +134,8 @@ class Executor:
     def enqueue(self, run: ActionRun) -> None:
         """Run an action when there is a place."""
         with self._lock:
-            self._lanes[self._is_async(run.name)].waiting.append(run)
-        self._post(self._take_waiting)
+            self._lanes[self._is_async(run.name)].waiting[run.action_id] = run
+        self._wake()
 
     def cancel(self, action_id: str) -> None:
         """Stop an action if it still runs or waits; its result is not reported."""
@@ -144,7 +145,7 @@ class Executor:
     def active(self) -> set[str]:
         """The action executions that wait here for a place, or run."""
         with self._lock:
-            waiting = {run.action_id for lane in self._lanes.values() for run in lane.waiting}
+            waiting = {action_id for lane in self._lanes.values() for action_id in lane.waiting}
         return waiting | self._marking | set(self._running)
 
     def close_entrance(self) -> None:
@@ -188,7 +189,7 @@ class Executor:
         with self._lock:
             self._lanes[self._is_async(run.name)].free += 1
         self._changed.set()
-        self._take_waiting()
+        self._wake()
 
     def _cancel(self, action_id: str) -> None:
         task = self._running.get(action_id)
@@ -197,22 +198,30 @@ class Executor:
             return
         with self._lock:
             for lane in self._lanes.values():
-                if any(run.action_id == action_id for run in lane.waiting):
-                    lane.waiting = deque(run for run in lane.waiting if run.action_id != action_id)
+                if lane.waiting.pop(action_id, None) is not None:
                     return
         if action_id in self._marking:
             self._cancelled.add(action_id)
 
+    def _wake(self) -> None:
+        """Have waiting actions taken soon; what happens until then is seen to in one go."""
+        with self._lock:
+            if self._is_woken:
+                return
+            self._is_woken = True
+        self._post(self._take_waiting)
+
     def _take_waiting(self) -> None:
         """Reserve places for waiting actions and have their start made durable, all in one write."""
         with self._lock:
+            self._is_woken = False
             if self._stopping:
                 return
             taken: list[ActionRun] = []
             for lane in self._lanes.values():
                 while lane.free > 0 and lane.waiting:
                     lane.free -= 1
-                    taken.append(lane.waiting.popleft())
+                    taken.append(lane.waiting.popitem(last=False)[1])
         if taken:
             action_ids = [run.action_id for run in taken]
             self._marking.update(action_ids)
@@ -229,7 +238,8 @@ class Executor:
                 for run in reversed(runs):
                     lane = self._lanes[self._is_async(run.name)]
                     lane.free += 1
-                    lane.waiting.appendleft(run)
+                    lane.waiting[run.action_id] = run
+                    lane.waiting.move_to_end(run.action_id, last=False)
             self._loop.call_later(1, self._take_waiting)
             return
         allowed = marked.result()

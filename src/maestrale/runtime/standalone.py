@@ -143,7 +143,7 @@ class Standalone:
             self._unstored.add(action_id)
             self.executor.enqueue(run)
             return
-        values: Values = {}
+        values = Values()
         row = self._row(request, run, now, queued=not (facts.waits_outside and facts.pure is not None))
         row |= {
             "input": encode(given, values),
@@ -190,7 +190,7 @@ class Standalone:
     def complete(self, action_id: str, result: ActionResult, adhoc: AdHocRun | None) -> Future[None]:
         """Store the end (or a pause, or a resume) of a stand-alone action, transformed if it is an ad-hoc
         one."""
-        values: Values = {}
+        values = Values()
         result = self._transformed(result, adhoc)
         state = result.state
         try:

@@ -25,8 +25,34 @@ _SECRET: Final = "$secret"
 _SECRET_MARK: Final = b'$secret"'
 _MARKS: Final = (b'"$value"', _SECRET_MARK)
 
-Values = dict[str, bytes]
-"""Large values by hash, waiting to be stored."""
+
+class Values(dict[str, bytes]):
+    """Large values by hash, waiting to be stored.
+
+    What has been put in is known again by its identity, for the same value is often stored in many places;
+    so values must not be changed while they are collected.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict[int, tuple[Json, str]] = {}
+
+    def add(self, value: Json, data: bytes) -> str:
+        """Put in a value, which is `data` as JSON; its hash."""
+        key = hashlib.blake2b(data, digest_size=32).hexdigest()
+        self[key] = data
+        self._known[id(value)] = value, key  # as long as it is held here, nothing else can have its id
+        return key
+
+    def key_of(self, value: Json) -> str | None:
+        """The hash of a value that was put in, None of any other."""
+        known = self._known.get(id(value))
+        return None if known is None else known[1]
+
+    def has_part_of(self, value: Json) -> bool:
+        """Whether a value, or an entry of it, was put in."""
+        parts = value.values() if isinstance(value, dict) else (value,)
+        return any(id(part) in self._known for part in parts)
 
 
 class Unstorable(BadRequest):
@@ -120,9 +146,10 @@ def _is_finite(value: Any) -> bool:
 
 def encode(value: Json, values: Values) -> str:
     """The text of a document; large parts of it go into `values`. Raises `Unstorable`."""
-    data = dump(value)
-    if len(data) <= LARGE and not any(mark in data for mark in _MARKS):
-        return data.decode()
+    if not values.has_part_of(value):
+        data = dump(value)
+        if len(data) <= LARGE and not any(mark in data for mark in _MARKS):
+            return data.decode()
     if isinstance(value, dict) and _REFERENCE not in value:
         entries = {key: _entry(item, values) for key, item in value.items()}
         return _encoder.encode(entries).decode()
@@ -135,11 +162,12 @@ def encode_optional(value: Json, values: Values) -> str | None:
 
 
 def _entry(value: Json, values: Values) -> msgspec.Raw | dict[str, str]:
-    data = dump(value)
-    if len(data) <= LARGE and not any(mark in data for mark in _MARKS):
-        return msgspec.Raw(data)
-    key = hashlib.blake2b(data, digest_size=32).hexdigest()
-    values[key] = data
+    key = values.key_of(value)
+    if key is None:
+        data = dump(value)
+        if len(data) <= LARGE and not any(mark in data for mark in _MARKS):
+            return msgspec.Raw(data)
+        key = values.add(value, data)
     return {_REFERENCE: key}
 
 

@@ -60,7 +60,7 @@ class ExecutionRows(msgspec.Struct):
     rejected: list[tuple[str, int, list[int] | None]] = []
     dropped: list[str] = []
     records: list[Row] = []
-    values: Values = {}
+    values: Values = msgspec.field(default_factory=Values)
     mail: list[Row] = []
     consumed: list[int] = []
     replies: list[Reply] = []
@@ -99,7 +99,7 @@ def render(
 ) -> ExecutionRows:
     """The rows of a draft. Raises `Unstorable` for a value that JSON cannot hold."""
     workflow = draft.workflow
-    values: Values = {}
+    values = Values()
     rows = ExecutionRows(
         execution_id=execution_id,
         root_id=workflow.root_id,
@@ -226,7 +226,7 @@ def light_task_row(task: TaskExecution) -> Row:
         "id": task.id,
         "state": task.state,
         "state_info": task.state_info,
-        "cause": encode_optional(task.cause, {}),
+        "cause": encode_optional(task.cause, Values()),
         "due_at": task.due_at,
         "timeout_at": task.timeout_at,
         "items_count": task.items_count,

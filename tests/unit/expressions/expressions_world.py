@@ -31,7 +31,7 @@ class World:
         }
         self.current: str | None = None
 
-    def task(self, name: str | None) -> dict[str, Any] | None:
+    def task(self, name: str | None) -> Mapping[str, Any] | None:
         if name == "elsewhere":
             raise Need("task elsewhere")
         return self.tasks_by_name.get(name or self.current or "")
