@@ -274,9 +274,8 @@ class Checks:
                 require(rows.head["ready"] is None, f"{where} has tasks to start: {rows.head['ready']}")
             parent_id = rows.workflow["parent_id"]
             if rows.is_running and parent_id is not None and not rows.letters:
-                parent = self._disk.read(Rows, parent_id).workflow
-                was_stopped = parent["state"] == states.CANCELLED and parent["state_info"] == ENOUGH
-                require(not was_stopped, f"{where} goes on, and its parent was stopped")
+                parent = self._disk.read(Rows, parent_id)
+                require(not _should_have_stopped(parent, rows), f"{where} goes on, its parent was stopped")
             alarm = rows.head["alarm_at"]
             if alarm is not None:
                 require(self._clock() - alarm < SWEPT, f"{where} slept through its alarm")
@@ -292,6 +291,14 @@ class Checks:
         where = f"action {row['name']} {row['id']} of {rows.workflow['id']}"
         require(row["executor"] in active, f"{where} is RUNNING in {row['executor']}, which is gone")
         require(row["id"] in active[row["executor"]], f"{where} is RUNNING, and nobody runs it")
+
+
+def _should_have_stopped(parent: Rows, child: Rows) -> bool:
+    """Whether an execution was cancelled by a person, and this child of it still counts there."""
+    task = parent.tasks[child.workflow["parent_task_id"]]
+    counts = child.workflow["attempt"] >= document(task["runtime"]).get("attempt", 0)
+    was_stopped = parent.workflow["state"] == states.CANCELLED and parent.workflow["state_info"] == ENOUGH
+    return bool(was_stopped and counts and task["live"])
 
 
 def _open_executions(connection: Connection) -> list[str]:
