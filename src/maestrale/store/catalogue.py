@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from maestrale.model.errors import BadRequest, Conflict, Forbidden, NotFound
 from maestrale.model.listing import Listing, Row
@@ -18,6 +18,7 @@ from maestrale.store.selection import (
     Resource,
     Viewer,
     is_uuid,
+    own_first,
     read_page,
     select_fields,
     visible,
@@ -139,7 +140,7 @@ def get_definition(
     statement = select_fields(resource, list(resource.fields if fields is None else fields)).where(
         _definition.kind == kind, *visible(resource, viewer), _named(kind, identifier, namespace)
     )
-    row = connection.execute(statement.order_by(*_own_first(viewer)).limit(1)).mappings().first()
+    row = connection.execute(statement.order_by(*own_first(resource, viewer)).limit(1)).mappings().first()
     if row is None:
         raise _not_found(kind, identifier, namespace)
     return dict(row)
@@ -162,7 +163,7 @@ def definition_to_start(
             *visible(WORKFLOWS, viewer),
             _named("workflow", identifier, namespace),
         )
-        .order_by(*_own_first(viewer))
+        .order_by(*own_first(WORKFLOWS, viewer))
         .limit(1)
     )
     row = connection.execute(statement).first()
@@ -317,7 +318,7 @@ def _changeable(
     statement = (
         select(definitions)
         .where(_definition.kind == kind, *visible(resource, viewer), _named(kind, identifier, namespace))
-        .order_by(*_own_first(viewer))
+        .order_by(*own_first(resource, viewer))
         .limit(1)
     )
     row = connection.execute(statement).mappings().first()
@@ -337,10 +338,6 @@ def _named(kind: KindName, identifier: str, namespace: str) -> Condition:
     if _KINDS[kind].has_ids and is_uuid(identifier):
         return or_(_definition.id == identifier, named)
     return named
-
-
-def _own_first(viewer: Viewer) -> tuple[ColumnElement[int], ColumnElement[int]]:
-    return case((_definition.project_id == viewer.project_id, 0), else_=1), _definition.created_at
 
 
 def _not_found(kind: KindName, identifier: str, namespace: str) -> NotFound:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, case, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from maestrale.model.errors import Conflict, Forbidden, NotFound
 from maestrale.model.listing import Listing, Row
 from maestrale.model.values import Json, Microseconds
-from maestrale.store.selection import Field, Resource, Viewer, read_page, select_fields, visible
+from maestrale.store.selection import Field, Resource, Viewer, own_first, read_page, select_fields, visible
 from maestrale.store.tables import environments
 
 _environment = environments.c
@@ -48,7 +48,7 @@ def get_environment(
     statement = (
         select_fields(ENVIRONMENTS, wanted)
         .where(*visible(ENVIRONMENTS, viewer), _environment.name == name)
-        .order_by(*_own_first(viewer))
+        .order_by(*own_first(ENVIRONMENTS, viewer))
         .limit(1)
     )
     row = connection.execute(statement).mappings().first()
@@ -133,10 +133,6 @@ def _changeable(connection: Connection, viewer: Viewer, name: str) -> Row:
     if row["project_id"] != viewer.project_id and not viewer.sees_all:
         raise Forbidden(f"Environment '{name}' belongs to another project")
     return row
-
-
-def _own_first(viewer: Viewer) -> tuple[ColumnElement[int], ColumnElement[int]]:
-    return case((_environment.project_id == viewer.project_id, 0), else_=1), _environment.created_at
 
 
 def _by_id(connection: Connection, identifier: str) -> Row:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import msgspec
-from sqlalchemy import Connection, and_, false, func, literal, not_, or_, select, true
+from sqlalchemy import Connection, and_, case, false, func, literal, not_, or_, select, true
 from sqlalchemy.sql import ColumnElement, FromClause, Select
 
 from maestrale.model.errors import BadRequest, NotFound
@@ -95,6 +95,11 @@ def visible(resource: Resource, viewer: Viewer) -> list[Condition]:
         return []
     own = resource.project == viewer.project_id
     return [own if resource.scope is None else or_(own, resource.scope == "public")]
+
+
+def own_first(resource: Resource, viewer: Viewer) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """The order in which rows of one name count: the viewer's own, then those of others, the oldest first."""
+    return case((resource.project == viewer.project_id, 0), else_=1), resource.fields["created_at"].column
 
 
 def select_fields(resource: Resource, names: Sequence[str]) -> Select[Any]:
