@@ -15,9 +15,8 @@ from maestrale.api.routing import missing_id, route
 from maestrale.api.settings import ApiSettings
 from maestrale.api.uploads import (
     CREATED,
-    UPLOAD,
     namespace_of,
-    scope_of,
+    read_upload,
     stored_answer,
     verdict_answer,
 )
@@ -60,23 +59,23 @@ class ActionRoutes:
 
     async def create(self, request: Request) -> Response:
         """Store every ad-hoc action of a text."""
-        check_query(request, UPLOAD)
+        upload = await read_upload(request)
         stored = await self._actions.create(
             caller_of(request),
-            await read_text(request),
-            namespace=namespace_of(request),
-            scope=scope_of(request),
+            upload.text,
+            namespace=upload.namespace,
+            scope=upload.scope,
         )
         return stored_answer(_uploaded(stored), stored.warnings, CREATED)
 
     async def update(self, request: Request) -> Response:
         """Replace every ad-hoc action of a text, or the one that the path names."""
-        check_query(request, UPLOAD)
+        upload = await read_upload(request)
         stored = await self._actions.update(
             caller_of(request),
-            await read_text(request),
+            upload.text,
             namespace=_namespace(request),
-            scope=scope_of(request),
+            scope=upload.scope,
             identifier=request.path_params.get("identifier"),
         )
         return stored_answer(_uploaded(stored), stored.warnings)

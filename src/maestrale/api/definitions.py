@@ -16,9 +16,8 @@ from maestrale.api.settings import ApiSettings
 from maestrale.api.uploads import (
     CHARSET,
     CREATED,
-    UPLOAD,
     namespace_of,
-    scope_of,
+    read_upload,
     stored_answer,
     verdict_answer,
 )
@@ -61,34 +60,34 @@ class DefinitionRoutes:
 
     async def create(self, request: Request) -> Response:
         """Store every workflow of a text."""
-        check_query(request, UPLOAD)
+        upload = await read_upload(request)
         stored = await self._definitions.create(
             caller_of(request),
-            await read_text(request),
-            namespace=namespace_of(request),
-            scope=scope_of(request),
+            upload.text,
+            namespace=upload.namespace,
+            scope=upload.scope,
         )
         return stored_answer(_uploaded(stored), stored.warnings, CREATED)
 
     async def update(self, request: Request) -> Response:
         """Replace every workflow of a text."""
-        check_query(request, UPLOAD)
+        upload = await read_upload(request)
         stored = await self._definitions.update(
             caller_of(request),
-            await read_text(request),
-            namespace=namespace_of(request),
-            scope=scope_of(request),
+            upload.text,
+            namespace=upload.namespace,
+            scope=upload.scope,
         )
         return stored_answer(_uploaded(stored), stored.warnings)
 
     async def update_one(self, request: Request) -> Response:
         """Replace one workflow by id or name; the answer is the bare object."""
-        check_query(request, UPLOAD)
+        upload = await read_upload(request)
         stored = await self._definitions.update(
             caller_of(request),
-            await read_text(request),
-            namespace=namespace_of(request),
-            scope=scope_of(request),
+            upload.text,
+            namespace=upload.namespace,
+            scope=upload.scope,
             identifier=request.path_params["identifier"],
         )
         return json_answer(presented_workflow_upload(stored.rows[0]), headers=CHARSET)

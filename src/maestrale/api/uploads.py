@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from maestrale.api.answers import json_answer
+from maestrale.api.bodies import check_query, read_text
 from maestrale.model.listing import Row
 from maestrale.services.definitions import Verdict
 
-UPLOAD: Final = frozenset({"namespace", "scope", "skip_validation"})
+_QUERY: Final = frozenset({"namespace", "scope", "skip_validation"})
 CREATED: Final = 201
 CHARSET: Final = {"Content-Type": "application/json;charset=utf-8"}
 
@@ -21,9 +22,18 @@ def namespace_of(request: Request) -> str:
     return request.query_params.get("namespace", "")
 
 
-def scope_of(request: Request) -> str | None:
-    """The scope that the query names, if it does."""
-    return request.query_params.get("scope")
+class Upload(NamedTuple):
+    """A definition text, and where its definitions go; `scope` is None if the query names none."""
+
+    text: str
+    namespace: str
+    scope: str | None
+
+
+async def read_upload(request: Request) -> Upload:
+    """What a request uploads. BadRequest for an unknown query argument or a text that cannot be read."""
+    check_query(request, _QUERY)
+    return Upload(await read_text(request), namespace_of(request), request.query_params.get("scope"))
 
 
 def stored_answer(content: Row, warnings: list[str], status: int = 200) -> Response:

@@ -15,9 +15,8 @@ from maestrale.api.routing import missing_id, route
 from maestrale.api.settings import ApiSettings
 from maestrale.api.uploads import (
     CREATED,
-    UPLOAD,
     namespace_of,
-    scope_of,
+    read_upload,
     stored_answer,
     verdict_answer,
 )
@@ -57,23 +56,23 @@ class WorkbookRoutes:
 
     async def create(self, request: Request) -> Response:
         """Store a workbook and its members."""
-        check_query(request, UPLOAD)
+        upload = await read_upload(request)
         stored = await self._workbooks.create(
             caller_of(request),
-            await read_text(request),
-            namespace=namespace_of(request),
-            scope=scope_of(request),
+            upload.text,
+            namespace=upload.namespace,
+            scope=upload.scope,
         )
         return stored_answer(without_nulls(presented(stored.row)), stored.warnings, CREATED)
 
     async def update(self, request: Request) -> Response:
         """Replace a workbook and its members."""
-        check_query(request, UPLOAD)
+        upload = await read_upload(request)
         stored = await self._workbooks.update(
             caller_of(request),
-            await read_text(request),
-            namespace=namespace_of(request),
-            scope=scope_of(request),
+            upload.text,
+            namespace=upload.namespace,
+            scope=upload.scope,
         )
         return stored_answer(without_nulls(presented(stored.row)), stored.warnings)
 
