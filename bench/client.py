@@ -58,16 +58,9 @@ class Client:
     async def finish_all(self, workflow: str, count: int) -> None:
         """Wait until all executions of a workflow have ended; there must be `count` in SUCCESS."""
         began = time.perf_counter()
-        open_ones = {
-            "workflow_name": workflow,
-            "state": f"nin:{','.join(ENDED)}",
-            "fields": "id",
-            "limit": "1",
-        }
-        while (await self._call("GET", "/executions", params=open_ones))["executions"]:
+        while await self._listed(workflow, f"nin:{','.join(ENDED)}", 1):
             await _pause(began)
-        done = {"workflow_name": workflow, "state": "SUCCESS", "fields": "id", "limit": str(count + 1)}
-        found = (await self._call("GET", "/executions", params=done))["executions"]
+        found = await self._listed(workflow, "SUCCESS", count + 1)
         require(len(found) == count, f"{len(found)} of {count} executions of {workflow} are SUCCESS")
 
     async def _listed(self, workflow: str, state: str, limit: int) -> list[Any]:
