@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -105,4 +106,30 @@ def test_the_sweep_answers_commands_that_another_process_has_decided(gated: Worl
     assert waiting[0].result(PATIENCE) is None
     with pytest.raises(BadRequest, match="not now"):
         waiting[1].result(PATIENCE)
+    gated.until(lambda: not gated.replies(), "old replies to be dropped")
+
+
+def test_the_sweep_drops_no_old_reply_before_it_has_been_handed_on(
+    gated: World, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a night in which the machine slept: somebody still waits for a reply that is old by now."""
+    identifier = gated.start("wf")
+    gate.wait()
+    future: Future[None] = Future()
+    gated.engine._commands.expect("command", identifier, future)
+    row = {"command_id": "command", "status": 200, "message": None, "created_at": 1}
+    gated.database.write(lambda connection: connection.execute(insert(command_replies), row)).result(PATIENCE)
+    real = gated.database.read
+
+    def read(unit: Callable[..., Any], *args: Any) -> Future[Any]:
+        if unit is not mail.find_replies:
+            return real(unit, *args)
+        found: Future[Any] = Future()
+        Timer(0.3, lambda: found.set_result(real(unit, *args).result(PATIENCE))).start()
+        return found
+
+    monkeypatch.setattr(gated.database, "read", read)
+    gated.service.upkeep.sweep()
+
+    assert future.result(PATIENCE) is None
     gated.until(lambda: not gated.replies(), "old replies to be dropped")

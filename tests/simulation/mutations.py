@@ -234,7 +234,7 @@ def the_parent_is_not_told(patch: pytest.MonkeyPatch) -> None:
 
 def hints_are_all_there_is(patch: pytest.MonkeyPatch) -> None:
     """Without the slow sweep, a letter that nobody was told of is never read."""
-    patch.setattr(Loop, "look_for_replies", lambda *_: None)
+    patch.setattr(Loop, "look_for_replies", lambda *_: Future())
     patch.setattr("maestrale.runtime.upkeep.Upkeep._found", lambda *_: None)
 
 

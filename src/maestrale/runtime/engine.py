@@ -218,9 +218,9 @@ class Engine:
         """Take note of ad-hoc actions that were stored, renamed or deleted."""
         return self._database.read(self.actions.refresh)
 
-    def wait_for_replies(self) -> None:
-        """Look in the database for replies to commands that others may have decided."""
-        self.loop.look_for_replies(self._commands.waiting_for())
+    def wait_for_replies(self) -> Future[None]:
+        """Look in the database for replies to commands that others may have decided, and hand them on."""
+        return self.loop.look_for_replies(self._commands.waiting_for())
 
     def lost(self, execution_id: str, event: ActionFinished) -> None:
         """At start: an action of an earlier process counts as failed."""

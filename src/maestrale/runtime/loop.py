@@ -37,6 +37,7 @@ from maestrale.runtime.tracing import write_trace
 from maestrale.store import mail
 from maestrale.store.database import Database, is_unusable
 from maestrale.store.mail import Letter
+from maestrale.store.rows import Reply
 
 log = logging.getLogger(__name__)
 
@@ -145,12 +146,26 @@ class Loop:
 
         self.post(take_up)
 
-    def look_for_replies(self, command_ids: list[str]) -> None:
-        """Commands whose letter is gone were answered by another process, or before an answer was lost."""
+    def look_for_replies(self, command_ids: list[str]) -> Future[None]:
+        """Commands whose letter is gone were answered by another process, or before an answer was lost.
+
+        Done when the replies that were found have been handed on.
+        """
+        looked: Future[None] = Future()
+
+        def hand_on(found: Future[list[Reply]]) -> None:
+            error = found.exception()
+            if error is not None:
+                looked.set_exception(error)
+                return
+            self._commands.answer(found.result())
+            looked.set_result(None)
+
         if command_ids:
-            self._database.read(mail.find_replies, command_ids).add_done_callback(
-                lambda found: None if found.exception() else self._commands.answer(found.result())
-            )
+            self._database.read(mail.find_replies, command_ids).add_done_callback(hand_on)
+        else:
+            looked.set_result(None)
+        return looked
 
     def forget(self, execution_ids: Collection[str]) -> None:
         """These executions were deleted."""

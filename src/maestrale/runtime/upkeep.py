@@ -57,8 +57,16 @@ class Upkeep:
         """Take up old letters and overdue alarms, look for replies, drop old ones."""
         now = self._clock()
         self._database.read(_forgotten, now - UNREAD).add_done_callback(self._found)
-        self._database.read(mail.has_replies, now - REPLIES_KEPT).add_done_callback(self._found_replies)
-        self._engine.wait_for_replies()
+        has_old = self._database.read(mail.has_replies, now - REPLIES_KEPT)
+        handed_on = self._engine.wait_for_replies()
+
+        def drop(_: Future[None]) -> None:
+            if _noted(handed_on) and _noted(has_old) and has_old.result():
+                before = self._clock() - REPLIES_KEPT
+                self._database.write(mail.forget_replies, before).add_done_callback(_noted)
+
+        # In this order: an old reply may be one that somebody here still waits for.
+        has_old.add_done_callback(lambda _: handed_on.add_done_callback(drop))
 
     def _again(self) -> None:
         if not self._stopped:
@@ -73,11 +81,6 @@ class Upkeep:
             self._engine.loop.has_mail(execution_id)
         if overdue:
             self._engine.loop.wake((), overdue)
-
-    def _found_replies(self, done: Future[bool]) -> None:
-        if _noted(done) and done.result():
-            before = self._clock() - REPLIES_KEPT
-            self._database.write(mail.forget_replies, before).add_done_callback(_noted)
 
 
 def _noted(done: Future[Any]) -> bool:
