@@ -78,6 +78,7 @@ def test_an_item_beside_a_cancelled_one_counts_after_its_restart(path: Path) -> 
         world.until(lambda: all(row["accepted"] for row in world.children(top)))
     with World(path) as world:
         world.send(first, RestartRequested(world.task(first, "ask")["id"]))
+        world.state(top, "RUNNING")
         answer(world, first, 1)
         assert world.end(top)["output"] == {"n": 11}
         assert [row["id"] for row in world.children(top)] == [first, second]
