@@ -65,6 +65,7 @@ class Rows:
         )
         events = list(connection.execute(latest).scalars())
         reopening = [event for event in events if any(mark in event for mark in REOPENING)]
+        self.is_one_decision = len(events) == 1
         self.is_reopened = bool(reopening)
         self.repeats_failed_items = bool(reopening) and all(b'"reset":false' in event for event in reopening)
         self.by_task: dict[str, list[Row]] = {}

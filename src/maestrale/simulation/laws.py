@@ -24,6 +24,8 @@ class Laws:
 
     def __init__(self) -> None:
         self._specs: dict[str, WorkflowSpec] = {}
+        self._starts: dict[str, int | None] = {}
+        """By join: the start at which its context was looked at."""
 
     def define(self, name: str, text: str) -> None:
         """From now on there is this workflow."""
@@ -51,7 +53,9 @@ class Laws:
                 _is_not_forgiven(rows, spec, task, where)
             if task_spec.join is not None:
                 _join_has_its_triggers(rows, spec, task, task_spec, where, calm)
-                _join_inherits_what_was_published(rows, task, where)
+                if rows.is_one_decision and self._starts.get(task["id"]) != task["started_at"]:
+                    _join_inherits_what_was_published(rows, task, where)
+                self._starts[task["id"]] = task["started_at"]
 
 
 def _literal(value: object) -> int | None:
@@ -192,7 +196,10 @@ def _join_has_its_triggers(
 
 
 def _join_inherits_what_was_published(rows: Rows, task: Row, where: str) -> None:
-    """What any of the branches has published is there, that of skipped tasks too."""
+    """What any of the branches has published is there, that of skipped tasks too.
+
+    To be asked of a join that has just started: a task may be skipped in the same instant, but later.
+    """
     if task["started_at"] is None or task["checkpoint"] is None:
         return
     known: dict[str, Any] = document(task["checkpoint"])["values"]
