@@ -178,9 +178,7 @@ class Model:
         has_waited_for_others = run.state == "WAITING"
         run.state, run.ended_at, run.due = state, self.now, None
         if run.task.join and not has_waited_for_others:
-            before, run.context = run.context, run.execution.merged(self.arrivals(run))
-            names = [other.task.name for other in run.execution.runs if run.task.name in other.next]
-            self.is_undefined |= before != run.context and len(names) > len(set(names))
+            run.context = run.execution.merged(self.arrivals(run))
         if timed_out:
             run.timeout_at = None
         if timed_out:
@@ -254,7 +252,7 @@ class Model:
         """Start or fail a waiting join if what its inbound tasks have done (or cannot do) says so."""
         if join.state != "WAITING":
             return
-        if len(self.arrivals(join)) >= self.needed(join):
+        if len({run.task.name for run in self.arrivals(join)}) >= self.needed(join):
             join.state = "IDLE"
             join.context = join.execution.merged(self.arrivals(join))
             join.execution.ready.append(join)
@@ -263,10 +261,8 @@ class Model:
             self.ends.append(Ending(join, "ERROR"))
 
     def arrivals(self, join: Run) -> list[Run]:
-        """Who has chosen the join; of several executions of one task the one that ended last."""
-        came = [run for run in join.execution.runs if run.is_completed and join.task.name in run.next]
-        came.sort(key=lambda run: run.ended_at or 0)
-        return list({run.task.name: run for run in came}.values())
+        """Every execution that has chosen the join; several of one task count once."""
+        return [run for run in join.execution.runs if run.is_completed and join.task.name in run.next]
 
     def needed(self, join: Run) -> int:
         if join.task.join == "all":
@@ -278,15 +274,21 @@ class Model:
         lost = [name for name in inbound if not self.may_trigger(join.execution, name, join.task.name)]
         return len(lost) > len(inbound) - self.needed(join)
 
-    def may_trigger(self, execution: Execution, source: str, target: str, seen: tuple[str, ...] = ()) -> bool:
+    def may_trigger(self, execution: Execution, source: str, target: str) -> bool:
         """Whether the one has chosen the other, or still can."""
-        runs = execution.runs_of(source)
-        if runs:
-            if target not in runs[-1].next and runs[-1].is_completed:
-                self.is_undefined |= any(not run.is_completed for run in runs)
-            return any(not run.is_completed or target in run.next for run in runs)
-        before = [name for name in execution.inbound(source) if name not in (*seen, source)]
-        return any(self.may_trigger(execution, name, source, (*seen, source)) for name in before)
+        has_chosen = any(run.is_completed and target in run.next for run in execution.runs_of(source))
+        return has_chosen or self.may_run(execution, source, (target,))
+
+    def may_run(self, execution: Execution, name: str, seen: tuple[str, ...]) -> bool:
+        """Whether a task runs, or may run once more because something before it does."""
+        if name in seen:
+            return False
+        runs = execution.runs_of(name)
+        if any(not run.is_completed for run in runs):
+            return True
+        if runs and runs[0].task.join:
+            return False  # it runs once
+        return any(self.may_run(execution, before, (*seen, name)) for before in execution.inbound(name))
 
     # -- policies
 

@@ -30,13 +30,13 @@ def compare(world: World) -> int:
         workflow = execution.workflow
         if workflow is None or workflow.state != states.RUNNING:
             continue
-        newest = {name: facts(execution.tasks[task_id]) for name, task_id in execution.latest.items()}
-        view = JoinView(world.programs[workflow.name], newest)
+        tasks = sorted(execution.tasks.values(), key=lambda task: task.sequence)
+        view = JoinView(world.programs[workflow.name], map(facts, tasks))
         for task in execution.tasks.values():
             if task.state == states.WAITING:
                 progress = execution.joins[task.name]
                 branches = view.branches(facts(task))
-                assert set(branches.come) == set(progress.arrivals)
+                assert set(branches.come) == set(progress.come)
                 assert set(branches.never) == set(progress.missing)
                 compared += 1
     return compared

@@ -14,7 +14,7 @@ from maestrale.engine.joins import add_late_branches, failed_by_branches, note_m
 from maestrale.engine.lookups import Lookups
 from maestrale.engine.policies import fail_on, retry, wait_after
 from maestrale.engine.publishing import evaluate_publish, publish_globals
-from maestrale.engine.tasks import clear_timer, set_state, update_timer
+from maestrale.engine.tasks import clear_timer, mark_processed, set_state, update_timer
 from maestrale.model import states
 from maestrale.model.errors import MaestraleError
 
@@ -99,9 +99,9 @@ def follow(decision: Decision, task: TaskExecution, *, ignore_pause: bool = Fals
         if not task.next_tasks:
             decision.draft.ends[task.id] = True
         return
-    task.processed = True
     task.next_tasks = [[c.target, c.event] for c in commands if not c.is_command]
     chosen = dispatch(decision, task, commands, ignore_pause=ignore_pause)
+    mark_processed(decision, task, True)
     task.next_tasks = chosen
     if not chosen:
         decision.draft.ends[task.id] = True
@@ -111,5 +111,5 @@ def follow(decision: Decision, task: TaskExecution, *, ignore_pause: bool = Fals
 def _follow_reverse(decision: Decision, task: TaskExecution) -> None:
     if decision.draft.workflow.state != states.RUNNING:
         return
-    task.processed = True
+    mark_processed(decision, task, True)
     task.next_tasks = reverse.after_success(decision, task) if task.state == states.SUCCESS else []

@@ -23,7 +23,14 @@ from maestrale.engine.joins import forget, inherit_anew
 from maestrale.engine.notifications import workflow_changed
 from maestrale.engine.outputs import end_workflow, success_output
 from maestrale.engine.pausing import pause_workflow, paused_child, tell_children, tell_parent
-from maestrale.engine.tasks import abandon_children, clear_timer, make_ready, set_state, update_timer
+from maestrale.engine.tasks import (
+    abandon_children,
+    clear_timer,
+    make_ready,
+    mark_processed,
+    set_state,
+    update_timer,
+)
 from maestrale.model import states
 from maestrale.model.errors import BadRequest, Forbidden, InvalidState, NotFound
 from maestrale.model.values import Json
@@ -55,7 +62,6 @@ def resume_requested(decision: Decision, event: ResumeRequested) -> None:
     tell_children(decision, ResumeRequested(cascaded=True))
     _set_running(decision)
     tell_parent(decision, states.RUNNING, event.cascaded)
-    dispatch_backlog(decision)
     take_up_the_rest(decision)
 
 
@@ -106,7 +112,7 @@ def run_again(decision: Decision, task: TaskExecution, failed: list[int] | None 
     if failed is None:
         cancel_children(decision, task, "The task was started again.")
     task = abandon_children(decision, task, failed)
-    task.processed = False
+    mark_processed(decision, task, False)
     task.error_handled = False
     task.next_tasks = None
     task.finished_at = None
@@ -129,7 +135,7 @@ def skip_requested(decision: Decision, event: SkipRequested) -> None:
         reopen(decision)
     _keep_contexts_of_followers(decision, task)
     task = set_state(decision, task, states.RUNNING, None, {"kind": "skip"})
-    task.processed = False
+    mark_processed(decision, task, False)
     task.error_handled = False
     task.next_tasks = None
     task.runtime = {key: value for key, value in task.runtime.items() if key != "forced"}
@@ -165,7 +171,7 @@ def await_again(decision: Decision, task: TaskExecution, event: ChildRerun, inde
     if task.items_count is None:
         cause = {"kind": "sub-workflow", "id": execution_id}
     task = set_state(decision, task, states.RUNNING, None, cause)
-    task.processed = False
+    mark_processed(decision, task, False)
     task.error_handled = False
     task.finished_at = None
     task.due_at = None
@@ -321,9 +327,12 @@ def _set_running(decision: Decision) -> None:
 def take_up_the_rest(decision: Decision) -> None:
     """Go on with every task that ended, or was to start, while the workflow did not run.
 
-    What follows from those that ended comes first, because it may let others start.
+    What a pause command held back comes first, then what follows from those that ended, because it may let
+    others start.
     """
     draft = decision.draft
+    if draft.workflow.state == states.RUNNING:
+        dispatch_backlog(decision)
     for task in _in_order(decision):
         if task.is_completed and not task.processed and not task.runtime.get("forced"):
             follow(decision, task, ignore_pause=True)

@@ -158,14 +158,15 @@ def pause_at_command(
 
 
 def dispatch_backlog(decision: Decision) -> None:
-    """Run what a pause command held back."""
-    workflow = decision.draft.edit_workflow()
-    backlog, workflow.backlog = workflow.backlog or [], None
+    """Run what a pause command held back, in a workflow that runs again."""
     by_source: dict[str, list[Command]] = {}
-    for entry in backlog:
+    for entry in decision.draft.workflow.backlog or []:
         command = Command(entry["target"], entry["event"], entry["command"], entry["msg"])
         by_source.setdefault(entry["source"], []).append(command)
     for source_id, commands in by_source.items():
         source = decision.draft.task(source_id)
         if source is not None and decision.draft.workflow.state == states.RUNNING:
             dispatch(decision, source, commands, ignore_pause=True)
+        # Only now: until it is dispatched, a waiting join must see that it will be.
+        workflow = decision.draft.edit_workflow()
+        workflow.backlog = [e for e in workflow.backlog or [] if e["source"] != source_id] or None

@@ -62,11 +62,35 @@ class RunsDraft:
 class JoinDraft:
     """Pending changes of one join's progress."""
 
-    __slots__ = ("arrivals", "missing")
+    __slots__ = ("arrivals", "come", "missing")
 
     def __init__(self, base: JoinProgress) -> None:
-        self.arrivals: Overlay[str, tuple[str, str]] = Overlay(base.arrivals)
+        self.arrivals: Overlay[str, str] = Overlay(base.arrivals)
+        self.come: Overlay[str, int] = Overlay(base.come)
         self.missing: Overlay[str, str] = Overlay(base.missing)
+
+    def add(self, source: TaskExecution, event: str) -> None:
+        """A task execution has come."""
+        self.missing.remove(source.name)
+        if source.id not in self.arrivals:
+            self.come[source.name] = (self.come.get(source.name) or 0) + 1
+        self.arrivals[source.id] = event
+
+    def remove(self, source: TaskExecution) -> None:
+        """A task execution counts no more, if it did."""
+        if source.id in self.arrivals:
+            self.arrivals.remove(source.id)
+            left = (self.come.get(source.name) or 0) - 1
+            if left:
+                self.come[source.name] = left
+            else:
+                self.come.remove(source.name)
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.arrivals.clear()
+        self.come.clear()
+        self.missing.clear()
 
 
 class Draft:
@@ -82,6 +106,8 @@ class Draft:
         self.last_time = base.last_time
         self.tasks: Overlay[str, TaskExecution] = Overlay(base.tasks)
         self.latest: Overlay[str, str] = Overlay(base.latest)
+        self.unprocessed: Overlay[str, int] = Overlay(base.unprocessed)
+        self.unprocessed_bits = base.unprocessed_bits
         self.timers = TimersDraft(base.timers)
         self.ends: Overlay[str, bool] = Overlay(base.ends)
         self.children: Overlay[str, str] = Overlay(base.children)
@@ -143,6 +169,16 @@ class Draft:
         self.new_tasks[task.id] = task
         self.latest[task.name] = task.id
         self.open_tasks += 1
+
+    def count_unprocessed(self, name: str, bit: int, change: int) -> None:
+        """More (or fewer) executions of the task called `name` have still to choose what follows."""
+        count = (self.unprocessed.get(name) or 0) + change
+        if count:
+            self.unprocessed[name] = count
+            self.unprocessed_bits |= bit
+        else:
+            self.unprocessed.remove(name)
+            self.unprocessed_bits &= ~bit
 
     def task(self, task_id: str) -> TaskExecution | None:
         """A task execution, for reading."""
@@ -230,6 +266,8 @@ class Draft:
         base.local_actions = self.local_actions
         base.last_time = self.last_time
         base.ready = self.ready
+        base.unprocessed_bits = self.unprocessed_bits
+        self.unprocessed.apply()
         self.tasks.apply()
         self.latest.apply()
         self.timers.apply()
@@ -241,5 +279,6 @@ class Draft:
             base.runs.setdefault(task_id, Runs(runs.open.base, runs.outcomes.base)).local = runs.local
         for name, join in self._joins.items():
             join.arrivals.apply()
+            join.come.apply()
             join.missing.apply()
-            base.joins.setdefault(name, JoinProgress(join.arrivals.base, join.missing.base))
+            base.joins.setdefault(name, JoinProgress(join.arrivals.base, join.come.base, join.missing.base))

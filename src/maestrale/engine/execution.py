@@ -193,10 +193,12 @@ class Runs(msgspec.Struct):
 class JoinProgress(msgspec.Struct):
     """Who has triggered a join in its current round, and who will not.
 
-    `arrivals`: inbound task name -> (task execution id, event). `missing`: inbound task name -> reason.
+    `arrivals`: task execution id -> event. `come`: inbound task name -> how many of its executions are among
+    the arrivals. `missing`: inbound task name -> reason.
     """
 
-    arrivals: dict[str, tuple[str, str]] = msgspec.field(default_factory=dict)
+    arrivals: dict[str, str] = msgspec.field(default_factory=dict)
+    come: dict[str, int] = msgspec.field(default_factory=dict)
     missing: dict[str, str] = msgspec.field(default_factory=dict)
 
 
@@ -218,6 +220,8 @@ class Execution:
         "seed",
         "tasks",
         "timers",
+        "unprocessed",
+        "unprocessed_bits",
         "version",
         "waiting_joins",
         "workflow",
@@ -239,6 +243,10 @@ class Execution:
         self.runs: dict[str, Runs] = {}
         self.children: dict[str, str] = {}
         self.joins: dict[str, JoinProgress] = {}
+        self.unprocessed: dict[str, int] = {}
+        """Task name -> how many of its executions have still to choose what follows; only beside joins."""
+        self.unprocessed_bits = 0
+        """Its keys, as `Routes.bits`."""
         self.timers = Timers()
         self.ends: dict[str, bool] = {}
         self.ready: deque[str] = deque()

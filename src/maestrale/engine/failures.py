@@ -5,7 +5,7 @@ from __future__ import annotations
 from maestrale.engine.decision import Decision
 from maestrale.engine.execution import TaskExecution
 from maestrale.engine.outputs import end_workflow
-from maestrale.engine.tasks import clear_timer, set_state
+from maestrale.engine.tasks import clear_timer, mark_processed, set_state
 from maestrale.model import states
 
 
@@ -15,7 +15,7 @@ def force_failure(decision: Decision, task: TaskExecution, message: str) -> None
     task.finished_at = decision.now
     task.next_tasks = []
     task.runtime = {**task.runtime, "forced": True}
-    task.processed = False
+    mark_processed(decision, task, False)
     task.error_handled = False
     clear_timer(decision, task)
     decision.draft.ends[task.id] = True

@@ -1,8 +1,10 @@
 """Joins: counting who has come and who cannot come any more.
 
 A join keeps, for its current round, the inbound tasks that triggered it and those that will not. Both
-change by one when something upstream ends, so a join of n branches costs O(n) in all. A join on a cycle
-fires in rounds: only triggers that descend from its last firing (or come from outside the cycle) count.
+change by one when something upstream ends, so a join of n branches costs O(n) in all. Of an inbound task
+with several executions every one that chooses the join hands its variables on, and the task counts once.
+A join on a cycle fires in rounds: only triggers that descend from its last firing (or come from outside the
+cycle) count.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from maestrale.engine.branches import meet
 from maestrale.engine.context import EMPTY, Context
 from maestrale.engine.decision import Completion, Decision
 from maestrale.engine.execution import TaskExecution
-from maestrale.engine.tasks import create_waiting_join, make_ready, set_state
+from maestrale.engine.tasks import create_waiting_join, make_ready, mark_processed, set_state
 from maestrale.model import states
 from maestrale.model.values import Json
 
@@ -27,12 +29,12 @@ def trigger_join(decision: Decision, name: str, source: TaskExecution, event: st
     task = draft.latest_task(name)
     if task is None:
         task = create_waiting_join(decision, name)
-        _note_arrival(decision, name, source, event)
-        _examine_others(decision, task, source.name)
+        draft.join(name).add(source, event)
+        _examine_others(decision, task)
     elif task.state == states.WAITING:
         if not _is_of_round(decision, task, source):
             return
-        _note_arrival(decision, name, source, event)
+        draft.join(name).add(source, event)
     elif (
         task.state == states.SUCCESS
         and _is_below(decision, source, name)
@@ -41,14 +43,14 @@ def trigger_join(decision: Decision, name: str, source: TaskExecution, event: st
         _reopen(decision, task, source, event)
     elif task.state == states.ERROR and failed_by_branches(task):
         draft.join(name).missing.clear()
-        _note_arrival(decision, name, source, event)
-        _examine_others(decision, task, source.name)
+        draft.join(name).add(source, event)
+        _examine_others(decision, task)
         if _is_hopeless(decision, name):
             return
         _reopen(decision, task, source, event)
     else:
         if task.state != states.SUCCESS and _is_of_round(decision, task, source):
-            _note_arrival(decision, name, source, event)
+            draft.join(name).add(source, event)
         return
     judge(decision, draft.task(task.id) or task)
 
@@ -60,7 +62,7 @@ def note_missed(decision: Decision, source: TaskExecution, chosen: set[str]) -> 
         return
     for target in graph.outbound[source.name]:
         if target not in chosen:
-            _miss(decision, source.name, target, NOT_TRIGGERED)
+            _miss(decision, source.name, target)
 
 
 def failed_by_branches(join: TaskExecution) -> bool:
@@ -72,7 +74,7 @@ def judge(decision: Decision, task: TaskExecution) -> None:
     """Start a WAITING join that has enough triggers; fail one that can get them no more."""
     if task.state != states.WAITING:
         return
-    if len(decision.draft.join(task.name).arrivals) >= _needed(decision, task.name):
+    if len(decision.draft.join(task.name).come) >= _needed(decision, task.name):
         start_join(decision, task)
     elif _is_hopeless(decision, task.name):
         _fail(decision, task)
@@ -95,7 +97,7 @@ def fail_blocked(decision: Decision) -> bool:
         return False
     progress = decision.draft.join(task.name)
     for name in decision.program.graph.inbound[task.name]:
-        if name not in progress.arrivals:
+        if name not in progress.come:
             progress.missing[name] = IMPOSSIBLE
     _fail(decision, task)
     return True
@@ -110,60 +112,41 @@ def _joins(decision: Decision) -> Iterator[TaskExecution]:
 
 
 def forget(decision: Decision, source: TaskExecution) -> None:
-    """A task that had ended runs again: whatever joins concluded from its end is void."""
-    tasks: list[TaskExecution] | None = None
+    """A task that had ended runs again: whatever it chose is void, and what joins concluded from its end."""
+    backlog = decision.draft.workflow.backlog
+    if backlog:
+        left = [entry for entry in backlog if entry["source"] != source.id]
+        decision.draft.edit_workflow().backlog = left or None
     for join in _joins(decision):
         if join.state == states.SUCCESS or join.id == source.id:
             continue
-        if not source.is_join:
-            if tasks is None:
-                everything = (task for _, task in decision.draft.tasks.items())
-                tasks = sorted(everything, key=lambda task: task.sequence)
-            examine(decision, join, tasks)
-            continue
-        # A join has one execution only, so that no older one counts instead.
         progress = decision.draft.join(join.name)
-        arrival = progress.arrivals.get(source.name)
-        if arrival is not None and arrival[0] == source.id:
-            progress.arrivals.remove(source.name)
+        progress.remove(source)
         if join.state == states.WAITING:
             progress.missing.clear()
-            _examine_others(decision, join, "")
+            _examine_others(decision, join)
 
 
-def examine(decision: Decision, join: TaskExecution, tasks: list[TaskExecution]) -> None:
-    """Count anew, from all task executions in order, who has come to a join and who will not."""
-    inbound = decision.program.graph.inbound[join.name]
-    progress = decision.draft.join(join.name)
-    progress.arrivals.clear()
-    progress.missing.clear()
-    wanted = set(inbound)
+def examine(decision: Decision, joins: list[TaskExecution], tasks: list[TaskExecution]) -> None:
+    """Count anew, from all task executions, who has come to these joins and who will not."""
+    draft = decision.draft
+    by_name = {join.name: join for join in joins}
+    for name in by_name:
+        draft.join(name).clear()
+    held_back = {(entry["source"], entry["target"]) for entry in draft.workflow.backlog or ()}
     for task in tasks:
-        if (
-            task.name in wanted
-            and task.is_completed
-            and task.processed
-            and _is_of_round(decision, join, task)
-        ):
+        if task.is_completed and task.processed:
             for target, event in task.next_tasks or ():
-                if target == join.name:
-                    _note_arrival(decision, join.name, task, event)
-    if join.state == states.WAITING:
-        _examine_others(decision, join, "")
-
-
-def _note_arrival(decision: Decision, name: str, source: TaskExecution, event: str) -> None:
-    """Of several executions of one task the one that ended last counts."""
-    progress = decision.draft.join(name)
-    progress.missing.remove(source.name)
-    known = progress.arrivals.get(source.name)
-    other = decision.draft.task(known[0]) if known is not None else None
-    if other is None or _end_of(other) <= _end_of(source):
-        progress.arrivals[source.name] = (source.id, event)
-
-
-def _end_of(task: TaskExecution) -> tuple[int, int]:
-    return task.finished_at or 0, task.sequence
+                join = by_name.get(target)
+                if (
+                    join is not None
+                    and (task.id, target) not in held_back
+                    and _is_of_round(decision, join, task)
+                ):
+                    draft.join(target).add(task, event)
+    for join in joins:
+        if join.state == states.WAITING:
+            _examine_others(decision, join)
 
 
 def start_join(decision: Decision, task: TaskExecution) -> None:
@@ -222,14 +205,12 @@ def inherit_anew(decision: Decision, task: TaskExecution) -> None:
 
 
 def _triggers(decision: Decision, name: str) -> list[dict[str, str]]:
-    """The arrivals of a join as its `triggered_by`, in definition order."""
-    progress = decision.draft.join(name)
-    found = []
-    for inbound in decision.program.graph.inbound[name]:
-        arrival = progress.arrivals.get(inbound)
-        if arrival is not None:
-            found.append({"task_id": arrival[0], "event": arrival[1]})
-    return found
+    """The arrivals of a join as its `triggered_by`, in definition order, then in that of creation."""
+    draft, order = decision.draft, decision.program.order
+    arrivals = dict(draft.join(name).arrivals.items())
+    sources = [task for task_id in arrivals if (task := draft.task(task_id)) is not None]
+    sources.sort(key=lambda task: (order[task.name], task.sequence))
+    return [{"task_id": task.id, "event": arrivals[task.id]} for task in sources]
 
 
 def _reopen(decision: Decision, task: TaskExecution, source: TaskExecution, event: str) -> None:
@@ -237,60 +218,54 @@ def _reopen(decision: Decision, task: TaskExecution, source: TaskExecution, even
     if task.state == states.SUCCESS:
         task = decision.draft.edit_task(task)
         task.runtime = {**task.runtime, "round": _round(task) + 1}
-        progress = decision.draft.join(task.name)
-        progress.arrivals.clear()
-    decision.draft.join(task.name).missing.clear()
+        decision.draft.join(task.name).clear()
+    progress = decision.draft.join(task.name)
+    progress.missing.clear()
     decision.draft.ends.remove(task.id)
     task = set_state(decision, task, states.WAITING, "Task is waiting.", {"kind": "join"})
-    task.processed = False
+    mark_processed(decision, task, False)
     task.finished_at = None
     task.error_handled = False
     task.next_tasks = None
     forget(decision, task)
-    _note_arrival(decision, task.name, source, event)
-    _examine_others(decision, task, source.name)
+    progress.add(source, event)
+    _examine_others(decision, task)
 
 
-def _examine_others(decision: Decision, join: TaskExecution, arrived: str) -> None:
-    """Find out, for a join that has just begun to wait, what its other inbound tasks have done."""
+def _examine_others(decision: Decision, join: TaskExecution) -> None:
+    """Find out which inbound tasks cannot come any more to a join that begins to wait, or waits anew."""
     progress = decision.draft.join(join.name)
-    known: dict[str, bool] = {}
     for name in decision.program.graph.inbound[join.name]:
-        if name == arrived or name in progress.arrivals:
-            continue
-        task = _current(decision, name, join)
-        if task is not None and task.is_completed and task.processed:
-            event = next((e for target, e in task.next_tasks or () if target == join.name), None)
-            if event is not None:
-                progress.arrivals[name] = (task.id, event)
-                continue
-        if not _may_come(decision, name, join, known):
-            progress.missing[name] = IMPOSSIBLE if task is None else NOT_TRIGGERED
+        if name not in progress.come and not _may_come(decision, name, join):
+            progress.missing[name] = _reason(decision, name, join)
 
 
-def _miss(decision: Decision, source: str, target: str, reason: str) -> None:
+def _reason(decision: Decision, name: str, join: TaskExecution) -> str:
+    return IMPOSSIBLE if _current(decision, name, join) is None else NOT_TRIGGERED
+
+
+def _miss(decision: Decision, source: str, target: str) -> None:
     """`source` will not trigger `target`; spread the news to joins below (iteratively)."""
     graph = decision.program.graph
-    spec = decision.program.spec
-    news = [(source, target, reason)]
+    news = [(source, target)]
     seen: set[str] = set()
     while news:
-        origin, name, why = news.pop()
-        if spec.tasks[name].join:
-            join = decision.draft.latest_task(name)
-            if join is not None and join.state == states.WAITING:
-                progress = decision.draft.join(name)
-                if origin not in progress.arrivals and not _may_come(decision, origin, join, {}):
-                    progress.missing[origin] = why
-                    judge(decision, join)
+        origin, name = news.pop()
+        join = decision.draft.latest_task(name) if decision.program.spec.tasks[name].join else None
+        if join is not None:
+            progress = decision.draft.join(name)
+            if join.state != states.WAITING or origin in progress.come or origin in progress.missing:
                 continue
+            if not _may_come(decision, origin, join):
+                progress.missing[origin] = _reason(decision, origin, join)
+                judge(decision, join)
+            continue
         if name in seen or not graph.joins_downstream(name):
             continue
         seen.add(name)
         for join in _waiting_below(decision, name):
-            if not _may_come(decision, name, join, {}):
-                why = IMPOSSIBLE if _current(decision, name, join) is None else NOT_TRIGGERED
-                news += [(name, following, why) for following in graph.outbound[name]]
+            if not _may_come(decision, name, join):
+                news += [(name, following) for following in graph.outbound[name]]
                 break
 
 
@@ -301,47 +276,26 @@ def _waiting_below(decision: Decision, name: str) -> Iterator[TaskExecution]:
             yield join
 
 
-def _may_come(decision: Decision, name: str, join: TaskExecution, known: dict[str, bool]) -> bool:
-    """Whether a task may still end and choose what follows (in this round of `join`).
-
-    It is unfinished; or it has no execution yet, or lies on a cycle, and may get one: backwards from the
-    task there is something unfinished, or something that ended by choosing it for the first time. Routes
-    through the join itself do not count: it cannot come before itself.
-    """
-    task = _current(decision, name, join)
-    if task is not None:
-        if not task.is_completed or not task.processed:
+def _may_come(decision: Decision, name: str, join: TaskExecution) -> bool:
+    """Whether an inbound task may still end and choose the join: it, or something that may lead to it, has
+    still to choose what follows."""
+    program, draft = decision.program, decision.draft
+    unprocessed = draft.unprocessed_bits
+    for entry in draft.workflow.backlog or ():
+        source = draft.task(entry["source"])
+        if entry["target"] == join.name and source is not None and source.name == name:
             return True
-        if name not in decision.program.cyclic:
-            return False
-    graph = decision.program.graph
-    stack, visited = [(name, task is not None)], {name, join.name}
-    while stack:
-        here, has_run = stack.pop()
-        if known.get(here):
-            return True
-        for upstream in graph.inbound[here]:
-            if upstream == join.name:
-                continue
-            task = _current(decision, upstream, join)
-            if task is not None and (
-                not task.is_completed or not task.processed or (not has_run and _chose(task, here))
-            ):
-                known[name] = True
-                return True
-            if task is None or upstream in decision.program.cyclic:
-                if known.get(upstream):
-                    return True
-                if upstream not in visited and upstream not in known:
-                    visited.add(upstream)
-                    stack.append((upstream, task is not None))
-    for seen in visited:
-        known.setdefault(seen, False)
-    return False
+        unprocessed |= program.routes.bits.get(entry["target"], 0)
 
+    def is_over(other: str) -> bool:
+        """A join that is on no cycle runs once."""
+        return (
+            bool(program.spec.tasks[other].join)
+            and other not in program.cyclic
+            and draft.latest_task(other) is not None
+        )
 
-def _chose(task: TaskExecution, name: str) -> bool:
-    return any(target == name for target, _ in task.next_tasks or ())
+    return any(True for _ in program.routes.open_sources(name, join.name, unprocessed, is_over))
 
 
 def _current(decision: Decision, name: str, join: TaskExecution) -> TaskExecution | None:

@@ -119,7 +119,6 @@ def _end(decision: Decision, state: str, info: str | None, output: Json) -> None
     workflow.state_info = cut(info)
     workflow.cause = None
     workflow.output = output
-    workflow.backlog = None
     workflow.updated_at = workflow.finished_at = decision.now
     draft.ready.clear()
     workflow_changed(decision, before)

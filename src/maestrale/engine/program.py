@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from maestrale.engine.routes import Routes
 from maestrale.expressions.template import Template, compile_value
 from maestrale.lang.graph import Graph, build_graph, strong_components
 from maestrale.lang.spec import Path, Position, PublishSpec, TaskSpec, WorkflowSpec
@@ -127,6 +128,7 @@ class Program:
         self._tasks: dict[str, TaskProgram] = {}
         self._cyclic: frozenset[str] | None = None
         self._cycles: dict[str, frozenset[str]] = {}
+        self._routes: Routes | None = None
 
     def task(self, name: str) -> TaskProgram:
         """The compiled task of that name (KeyError if the definition has none)."""
@@ -134,6 +136,13 @@ class Program:
         if found is None:
             found = self._tasks[name] = TaskProgram(self.spec.tasks[name])
         return found
+
+    @property
+    def routes(self) -> Routes:
+        """Which tasks may lead to which."""
+        if self._routes is None:
+            self._routes = Routes(self.graph)
+        return self._routes
 
     @property
     def cyclic(self) -> frozenset[str]:

@@ -9,6 +9,7 @@ from maestrale.engine.context import EMPTY, Context
 from maestrale.engine.decision import Decision
 from maestrale.engine.execution import Child, TaskExecution
 from maestrale.engine.joins import examine
+from maestrale.engine.tasks import count_unprocessed
 from maestrale.model import states
 
 
@@ -42,9 +43,15 @@ def rebuild(decision: Decision) -> None:
     for task in tasks:
         if task.context is None:
             task.context = _inherited(decision, task)
-    for task in tasks:
-        if task.is_join and draft.latest.get(task.name) == task.id and task.state != states.SUCCESS:
-            examine(decision, task, tasks)
+        if not task.processed:
+            count_unprocessed(decision, task, 1)
+    waiting = [
+        task
+        for task in tasks
+        if task.is_join and draft.latest.get(task.name) == task.id and task.state != states.SUCCESS
+    ]
+    if waiting:
+        examine(decision, waiting, tasks)
 
 
 def _inherited(decision: Decision, task: TaskExecution) -> Context:

@@ -20,7 +20,7 @@ from maestrale.engine.execution import TaskExecution
 from maestrale.engine.joins import examine, judge, start_join
 from maestrale.engine.limits import cut
 from maestrale.engine.publishing import publish_globals
-from maestrale.engine.tasks import clear_timer, create_waiting_join, set_state
+from maestrale.engine.tasks import clear_timer, count_unprocessed, create_waiting_join, set_state
 from maestrale.lang.graph import reachable
 from maestrale.model import states
 from maestrale.model.errors import InvalidState, NotFound
@@ -82,7 +82,7 @@ def restart_requested(decision: Decision, event: RestartRequested) -> None:
         task = decision.draft.edit_task(task)
     else:
         if task.is_join:
-            examine(decision, task, _in_order(decision))
+            examine(decision, [task], _in_order(decision))
         task = run_again(decision, task)
     _go_on(decision, task, removed, has_globals)
 
@@ -151,7 +151,7 @@ def _triggered(decision: Decision) -> dict[str, list[TaskExecution]]:
     for _, task in decision.draft.tasks.items():
         sources = [trigger["task_id"] for trigger in task.triggered_by]
         if task.is_join and task.state != states.SUCCESS:
-            sources += [source for _, (source, _) in decision.draft.join(task.name).arrivals.items()]
+            sources += list(decision.draft.join(task.name).arrivals)
         if task.is_join and decision.program.is_on_cycle(task.name, task.name):
             sources += _sources_in_any_turn(decision, task)
         for source in dict.fromkeys(sources):
@@ -216,10 +216,10 @@ def _supersede(decision: Decision, removed: list[TaskExecution], target: TaskExe
         clear_timer(decision, task)
         draft.ends.remove(task.id)
         draft.tasks.remove(task.id)
+        if not task.processed:
+            count_unprocessed(decision, task, -1)
         if task.is_join:
-            progress = draft.join(task.name)
-            progress.arrivals.clear()
-            progress.missing.clear()
+            draft.join(task.name).clear()
     gone = {task.id for task in removed}
     for task_id in [task_id for task_id in draft.ready if task_id in gone]:
         draft.ready.remove(task_id)
@@ -246,16 +246,14 @@ def _restore_globals(decision: Decision) -> None:
 def _restore_joins(decision: Decision, removed: list[TaskExecution]) -> None:
     """Count anew who has come to each join; superseded joins wait again for those that have not."""
     tasks = _in_order(decision)
-    for task in tasks:
-        if task.is_join and task.state != states.SUCCESS:
-            examine(decision, task, tasks)
+    examine(decision, [task for task in tasks if task.is_join and task.state != states.SUCCESS], tasks)
     chosen = {
         name for task in tasks if task.is_completed and task.processed for name, _ in task.next_tasks or ()
     }
     names = {task.name for task in removed if task.is_join and task.name in chosen}
     for name in sorted(names, key=decision.program.order.__getitem__):
         join = create_waiting_join(decision, name)
-        examine(decision, join, tasks)
+        examine(decision, [join], tasks)
         judge(decision, join)
 
 

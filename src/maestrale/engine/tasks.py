@@ -44,7 +44,21 @@ def create_task(
         checkpointed=checkpointed,
     )
     decision.draft.add_task(task)
+    count_unprocessed(decision, task, 1)
     return task
+
+
+def mark_processed(decision: Decision, task: TaskExecution, is_processed: bool) -> None:
+    """Note whether an editable task has led on to what follows; it has not yet if it runs again."""
+    if task.processed != is_processed:
+        task.processed = is_processed
+        count_unprocessed(decision, task, -1 if is_processed else 1)
+
+
+def count_unprocessed(decision: Decision, task: TaskExecution, change: int) -> None:
+    """Keep count, for joins, of what may still lead to something."""
+    if decision.program.joins:
+        decision.draft.count_unprocessed(task.name, decision.program.routes.bits[task.name], change)
 
 
 def create_waiting_join(decision: Decision, name: str) -> TaskExecution:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from maestrale.engine.program import Program
-from maestrale.model import states
 from maestrale.store.causes import TaskFacts
 
 
@@ -20,11 +20,22 @@ class Branches(NamedTuple):
 
 
 class JoinView:
-    """The joins of one execution: its program and the newest task execution of each name."""
+    """The joins of one execution: its program, and its task executions in the order of their creation."""
 
-    def __init__(self, program: Program, newest: dict[str, TaskFacts]) -> None:
+    def __init__(self, program: Program, tasks: Iterable[TaskFacts]) -> None:
         self._program = program
-        self._newest = newest
+        self._open: dict[str, list[TaskFacts]] = {}
+        self._chose: dict[str, list[TaskFacts]] = {}
+        self._known: set[str] = set()
+        for task in tasks:
+            self._known.add(task.name)
+            if not task.processed:
+                self._open.setdefault(task.name, []).append(task)
+                continue
+            for target in {target for target, _ in task.next_tasks}:
+                if program.spec.tasks[target].join:
+                    self._chose.setdefault(target, []).append(task)
+        self._unprocessed = program.routes.of(set(self._open)) if program.joins else 0
 
     def needed(self, name: str) -> int:
         """How many branches a join needs."""
@@ -34,48 +45,32 @@ class JoinView:
     def branches(self, join: TaskFacts) -> Branches:
         """What each inbound task has done for the present turn of a join."""
         found = Branches(tuple(self._program.graph.inbound[join.name]), [], [], [], [])
+        come = {task.name for task in self._chose.get(join.name, ()) if self._is_of_turn(task, join)}
         for name in found.all:
-            task = self._current(name, join)
-            if task is None:
-                upstream = self._possible(name, join)
-                if upstream:
-                    found.not_begun.append((name, upstream))
-                else:
-                    found.never.append(name)
-            elif task.state not in states.COMPLETED or not task.processed:
-                found.awaited.append(task)
-            elif _chose(task, join.name):
+            if name in come:
                 found.come.append(name)
+            elif name in self._open and name != join.name:
+                found.awaited.extend(self._open[name])
+            elif before := self._before(name, join):
+                found.not_begun.append((name, before))
             else:
                 found.never.append(name)
         return found
 
-    def _possible(self, name: str, join: TaskFacts) -> list[TaskFacts]:
-        """The nearest tasks before `name` that may still lead to it."""
-        found: dict[str, TaskFacts] = {}
-        stack, visited = [name], {name, join.name}
-        while stack:
-            here = stack.pop()
-            for upstream in self._program.graph.inbound[here]:
-                task = self._current(upstream, join)
-                if task is None:
-                    if upstream not in visited:
-                        visited.add(upstream)
-                        stack.append(upstream)
-                elif upstream == join.name:
-                    continue
-                elif task.state not in states.COMPLETED or not task.processed or _chose(task, here):
-                    found[task.id] = task
-        return list(found.values())
+    def _before(self, name: str, join: TaskFacts) -> list[TaskFacts]:
+        """The nearest task executions before `name` that may still lead to it."""
+        sources = self._program.routes.open_sources(name, join.name, self._unprocessed, self._is_over)
+        return [task for source in sources for task in self._open[source]]
 
-    def _current(self, name: str, join: TaskFacts) -> TaskFacts | None:
-        """The newest execution of a task, unless it belongs to an earlier turn of a join on a cycle."""
-        task = self._newest.get(name)
-        if task is None or not self._program.is_on_cycle(join.name, name):
-            return task
+    def _is_over(self, name: str) -> bool:
+        """A join that is on no cycle runs once."""
+        program = self._program
+        return bool(program.spec.tasks[name].join) and name not in program.cyclic and name in self._known
+
+    def _is_of_turn(self, task: TaskFacts, join: TaskFacts) -> bool:
+        """Whether a task does not belong to an earlier turn of a join on a cycle."""
+        if not self._program.is_on_cycle(join.name, task.name):
+            return True
         turns: dict[str, int] = task.runtime.get("firings", {})
-        return task if turns.get(join.name, 0) == join.runtime.get("round", 0) else None
-
-
-def _chose(task: TaskFacts, name: str) -> bool:
-    return any(target == name for target, _ in task.next_tasks)
+        turn: int = join.runtime.get("round", 0)
+        return turns.get(join.name, 0) == turn

@@ -129,7 +129,7 @@ def _explainer(connection: Connection, programs: Programs, root_id: str) -> Expl
 
     def joins(execution: ExecutionFacts) -> JoinView:
         program = programs.load(connection, execution.definition_hash, execution.name)
-        return JoinView(program, reader.newest_tasks(execution.id))
+        return JoinView(program, reader.live_tasks(execution.id))
 
     return Explainer(reader, joins)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Select, func, or_, select
@@ -171,17 +171,11 @@ class CauseReader:
         )
         return Some([self._task_facts(row) for row in rows.mappings()], total)
 
-    def newest_tasks(self, execution_id: str) -> dict[str, TaskFacts]:
-        """The newest execution of each task of the definition, by name."""
-        last = (
-            select(func.max(_task.sequence))
-            .where(_task.execution_id == execution_id, _task.live)
-            .group_by(_task.name)
-        )
-        rows = self._connection.execute(
-            select(*_TASK_COLUMNS).where(_task.execution_id == execution_id, _task.sequence.in_(last))
-        ).mappings()
-        return {row["name"]: self._task_facts(row) for row in rows}
+    def live_tasks(self, execution_id: str) -> Iterator[TaskFacts]:
+        """All task executions that no restart has superseded, in the order of their creation."""
+        query = select(*_TASK_COLUMNS).where(_task.execution_id == execution_id, _task.live)
+        for row in self._connection.execute(query.order_by(_task.sequence)).mappings():
+            yield self._task_facts(row)
 
     def timed_task(self, execution_id: str, at: Microseconds) -> TaskFacts | None:
         """The task for which the execution wakes at that time."""

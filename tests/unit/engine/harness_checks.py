@@ -19,7 +19,6 @@ def check(execution: Execution) -> None:
             assert outlives == workflow.finished_at, "a task is queued in a workflow that is over"
         assert workflow.cause is None
         assert workflow.finished_at is not None
-        assert workflow.backlog is None
     else:
         assert workflow.cause, f"the workflow is {workflow.state} without a cause"
         assert workflow.finished_at is None

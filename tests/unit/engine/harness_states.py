@@ -38,11 +38,16 @@ def snapshot(execution: Execution) -> dict[str, Any]:
             if runs.open or runs.outcomes
         },
         "joins": {
-            name: {"arrivals": dict(join.arrivals), "missing": dict(join.missing)}
+            name: {
+                "arrivals": dict(join.arrivals),
+                "come": dict(join.come),
+                "missing": dict(join.missing),
+            }
             for name, join in execution.joins.items()
             if join.arrivals or join.missing
         },
         "latest": dict(execution.latest),
+        "unprocessed": (dict(execution.unprocessed), execution.unprocessed_bits),
         "children": dict(execution.children),
         "timers": dict(execution.timers),
         "ends": dict(execution.ends),
@@ -75,9 +80,9 @@ def _plain_task(task: TaskExecution) -> dict[str, Any]:
 def comparable_after_load(execution: Execution) -> dict[str, Any]:
     """A snapshot without what a load need not bring back.
 
-    Results that are not kept, counters of joins that are over, in vain, or about to be triggered from the
-    backlog, the order of the queue (where a task with items left always stands, and one that is over does not
-    matter), ends of branches where they mean nothing, and name and times of sub-workflows.
+    Results that are not kept, counters of joins that are over or in vain, the order of the queue (where a
+    task with items left always stands, and one that is over does not matter), ends of branches where they
+    mean nothing, and name and times of sub-workflows.
     """
     found = snapshot(execution)
     waiting = {task.name for task in execution.tasks.values() if task.state == states.WAITING}
@@ -90,6 +95,7 @@ def comparable_after_load(execution: Execution) -> dict[str, Any]:
         if name not in over and (join["arrivals"] or name in waiting):
             joins[name] = {
                 "arrivals": join["arrivals"],
+                "come": join["come"],
                 "missing": join["missing"] if name in waiting else {},
             }
     found["joins"] = {name: join for name, join in joins.items() if join["arrivals"] or join["missing"]}
@@ -103,8 +109,6 @@ def comparable_after_load(execution: Execution) -> dict[str, Any]:
                 child["name"] = child["created_at"] = child["updated_at"] = None
     if execution.workflow is not None and "task_name" in execution.workflow.params:
         found["ends"] = {}
-    if execution.workflow is not None and execution.workflow.backlog:
-        found["joins"] = {}
     return found
 
 

@@ -453,3 +453,99 @@ def test_late_branches_of_the_same_instant_win_by_definition_order() -> None:
         found.finish(second)
         found.finish("j")
         assert found.output == {"by": "b"}
+
+
+TWICE = """
+    w:
+      output: {seen: <% $.got %>}
+      tasks:
+        a: {action: remote, publish: {seen: {a: 1}}, on-success: work}
+        b: {action: remote, publish: {seen: {b: 1}}, on-success: work}
+        other: {action: remote, on-success: meet}
+        work: {action: remote, on-success: [{meet: <% task().result %>}]}
+        meet: {join: all, publish: {got: <% $.seen %>}, on-error: noop}
+"""
+"""`work` has two executions, one by `a` and one by `b`."""
+
+
+def test_every_execution_of_an_inbound_task_hands_its_variables_on_and_the_task_counts_once() -> None:
+    found = run(TWICE)
+    found.finish("a")
+    found.finish("b")
+    found.finish("work", True)
+    found.finish("work", True)
+    assert found.task("meet").state == "WAITING"
+    found.finish("other")
+    assert found.output == {"seen": {"a": 1, "b": 1}}
+    assert events(found, "meet") == [
+        ("other", "on-success"),
+        ("work", "on-success"),
+        ("work", "on-success"),
+    ]
+
+
+def test_a_later_execution_that_does_not_choose_the_join_takes_nothing_away() -> None:
+    found = run(TWICE)
+    found.finish("a")
+    found.finish("b")
+    found.finish("work", True)
+    found.finish("work", False)
+    found.finish("other")
+    assert (found.task("meet").state, found.output) == ("SUCCESS", {"seen": {"a": 1}})
+
+
+def test_a_join_does_not_fail_while_an_older_execution_of_an_inbound_task_runs() -> None:
+    found = run(TWICE)
+    found.finish("a")
+    found.finish("b")
+    found.finish("other")
+    first, second = (action.id for action in found.open_actions("work"))
+    found.send(ActionFinished(second, "SUCCESS", False))
+    assert found.task("meet").state == "WAITING"
+    found.send(ActionFinished(first, "SUCCESS", False))
+    assert found.task("meet").state_info == "Failed by tasks: ['work']"
+
+
+def test_a_join_does_not_fail_while_an_inbound_task_may_have_another_execution() -> None:
+    found = run(TWICE)
+    found.finish("other")
+    found.finish("a")
+    found.finish("work", False)
+    assert found.task("meet").state == "WAITING"
+    found.finish("b")
+    found.finish("work", True)
+    assert (found.task("meet").state, found.output) == ("SUCCESS", {"seen": {"b": 1}})
+
+
+def test_a_join_that_has_run_leads_no_further_although_a_branch_of_it_is_late() -> None:
+    found = run("""
+        w:
+          tasks:
+            late: {action: remote, on-success: first}
+            quick: {action: remote, on-success: first}
+            first: {join: one, on-success: [{near: <% false %>}]}
+            near: {on-success: meet}
+            e: {on-success: meet}
+            meet: {join: all, on-error: noop}
+    """)
+    found.finish("quick")
+    assert found.task("meet").state_info == "Failed by tasks: ['near']"
+    assert found.state == "RUNNING"
+
+
+def test_a_join_hears_that_a_join_before_it_can_never_begin() -> None:
+    found = run("""
+        w:
+          tasks:
+            a: {action: remote, on-success: before}
+            b: {action: remote, on-success: before}
+            before: {join: all, on-success: meet}
+            e: {on-success: meet}
+            slow: {action: remote}
+            meet: {join: all, on-error: noop}
+    """)
+    found.fail("a")
+    assert found.task("meet").state == "WAITING"
+    found.fail("b")
+    assert found.task("meet").state_info == "Failed by tasks: ['before']"
+    assert found.open_actions("slow")

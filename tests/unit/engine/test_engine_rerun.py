@@ -384,3 +384,38 @@ def test_a_join_that_is_rerun_sees_a_branch_that_came_after_it_had_failed() -> N
     assert found.actions("j")[0].input == {"seen": 3}
     found.finish("j")
     assert (found.state, found.output) == ("SUCCESS", {"a": 1, "c": 3})
+
+
+def test_what_a_pause_held_back_runs_when_a_stopped_execution_runs_again() -> None:
+    found = run("""
+        w:
+          tasks:
+            a: {action: remote, on-success: [pause, after, meet]}
+            b: {action: remote, on-success: meet}
+            after: {action: remote}
+            meet: {join: all, action: remote}
+    """)
+    found.finish("a")
+    found.fail("b")
+    found.stop("ERROR")
+    assert "after" not in found.names
+    found.rerun("b")
+    assert len(found.open_actions("after")) == 1
+    found.finish("b")
+    assert len(found.open_actions("meet")) == 1
+
+
+def test_what_a_task_chose_before_it_runs_again_is_not_held_back_any_more() -> None:
+    found = run("""
+        w:
+          tasks:
+            a: {action: remote, on-complete: [pause, after]}
+            after: {action: remote}
+    """)
+    found.fail("a")
+    found.stop("ERROR")
+    found.rerun("a")
+    assert (found.names, found.state) == (["a"], "RUNNING")
+    found.finish("a")
+    found.resume()
+    assert found.names == ["a", "after"]
