@@ -147,7 +147,9 @@ def _lent() -> list[str]:
     program = shutil.which("setpriv")
     if os.geteuid() != 0:
         return [program, "--pdeathsig=INT"] if program else []
-    assert program is not None, "tests with PostgreSQL run as an ordinary user, or need `setpriv` (util-linux)"
+    assert program is not None, (
+        "tests with PostgreSQL run as an ordinary user, or need `setpriv` (util-linux)"
+    )
     user = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     rights = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
     return [program, "--pdeathsig=INT", *user, *rights]

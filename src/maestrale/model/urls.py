@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_PASSWORD: Final = re.compile(r"(?<=://)([^:/?@]*):[^@]*@")
+_PASSWORD: Final = re.compile(r"(?<=://)([^:/?@]*):.*@")
 _PARAMETER: Final = re.compile(r"(?<=[?&])([^=&]*password)=[^&]*", re.IGNORECASE)
 
 
