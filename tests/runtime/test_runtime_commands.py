@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,8 +45,8 @@ def gate() -> Gate:
 
 
 @pytest.fixture
-def gated(path: Path, gate: Gate) -> Iterator[World]:
-    with World(path, actions=[gate.action]) as world:
+def gated(database_url: str, gate: Gate) -> Iterator[World]:
+    with World(database_url, actions=[gate.action]) as world:
         yield world
 
 
