@@ -10,6 +10,30 @@ import pytest
 from postgresql import PostgresqlServer
 
 KINDS = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql))
+FIXTURES = ("database_url", "module_database_url")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a costly module, which says so by `ON_POSTGRESQL`, only that many tests run there every time.
+
+    They are spread evenly over the module. All of them run with `-m slow`, or `-m postgresql`.
+    """
+    found: dict[str, list[pytest.Function]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and kind_of(item) == "postgresql":
+            found.setdefault(str(item.path), []).append(item)
+    for functions in found.values():
+        wanted = getattr(functions[0].module, "ON_POSTGRESQL", len(functions))
+        for number, item in enumerate(functions):
+            if (number * wanted) // len(functions) == ((number + 1) * wanted) // len(functions):
+                item.add_marker(pytest.mark.slow)
+
+
+def kind_of(item: pytest.Function) -> str | None:
+    """The kind of database on which a test runs, None if it has not asked for any."""
+    chosen = item.callspec.params if hasattr(item, "callspec") else {}
+    return next((str(chosen[name]) for name in FIXTURES if name in chosen), None)
 
 
 @pytest.fixture(scope="session")

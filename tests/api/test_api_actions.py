@@ -13,6 +13,8 @@ from api_service import Api, assert_fault, serving
 from maestrale.model.errors import Forbidden, NotFound
 from maestrale.services.access import Caller
 
+ON_POSTGRESQL = 8
+
 TEXT = """version: '2.0'
 # both are stored with the whole text
 greet:

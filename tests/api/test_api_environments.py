@@ -14,6 +14,8 @@ from maestrale.model.errors import Forbidden, NotFound
 from maestrale.services.access import Caller
 from maestrale.services.environments import EnvironmentChange
 
+ON_POSTGRESQL = 8
+
 SHOW = """version: '2.0'
 show:
   output: {host: <% env().host %>}

@@ -12,6 +12,8 @@ from api_service import Api, assert_fault, serving
 from maestrale.model.errors import Forbidden, NotFound
 from maestrale.services.access import Caller
 
+ON_POSTGRESQL = 6
+
 TEXT = """version: '2.0'
 name: book
 description: About words

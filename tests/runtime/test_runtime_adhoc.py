@@ -19,6 +19,8 @@ from maestrale.store.catalogue import text_hash
 from maestrale.store.statements import insert_new
 from maestrale.store.tables import decision_records, definition_texts, definitions
 
+ON_POSTGRESQL = 8
+
 WRAPPED = """
 version: '2.0'
 wrapped:

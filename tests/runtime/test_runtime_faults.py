@@ -26,6 +26,8 @@ from maestrale.store.executions import MailChanged, load_execution, write_execut
 from maestrale.store.rows import ExecutionRows
 from maestrale.store.tables import execution_heads
 
+ON_POSTGRESQL = 12
+
 
 def _always_broken(given: dict[str, Json]) -> bool:
     raise RuntimeError(f"a bug, given {sorted(given)}")
