@@ -19,6 +19,8 @@ from maestrale.actions.egress import HttpSettings
 from maestrale.expressions.options import Options
 from maestrale.model.errors import BadRequest, MaestraleError
 from maestrale.model.notifications import Publisher, checked_publishers
+from maestrale.model.timeouts import Timeouts
+from maestrale.model.urls import without_password
 
 PREFIX: Final = "MAESTRALE_"
 FILE_VARIABLE: Final = "MAESTRALE_CONFIG"
@@ -42,9 +44,18 @@ class ServerSettings(msgspec.Struct, frozen=True):
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True):
-    """`url`: empty means a SQLite file in the user's data folder."""
+    """`url`: empty means a SQLite file in the user's data folder. The others are for PostgreSQL, in seconds:
+    how long to wait for a lock and for a statement, and after which time without a statement the server ends
+    a transaction (0: without limit)."""
 
     url: str = ""
+    lock_timeout: float = 10.0
+    statement_timeout: float = 60.0
+    idle_in_transaction_session_timeout: float = 60.0
+
+    def __post_init__(self) -> None:
+        if min(self.lock_timeout, self.statement_timeout, self.idle_in_transaction_session_timeout) < 0:
+            raise ValueError("a time-out cannot be negative; 0 means without limit")
 
 
 class ApiLimits(msgspec.Struct, frozen=True):
@@ -144,6 +155,13 @@ class Setting(msgspec.Struct, frozen=True):
     value: Any
     source: str
 
+    @property
+    def shown(self) -> Any:
+        """The value without a password."""
+        return (
+            without_password(self.value) if (self.section, self.name) == ("database", "url") else self.value
+        )
+
 
 class Loaded(msgspec.Struct, frozen=True):
     """The settings in force, and the origin of each that is not a default: (section, name) -> source."""
@@ -196,6 +214,16 @@ def data_folder(environment: Mapping[str, str] | None = None) -> Path:
 def database_url(settings: Settings) -> str:
     """The URL of the database in force."""
     return settings.database.url or f"sqlite:///{data_folder() / 'maestrale.db'}"
+
+
+def timeouts(settings: Settings) -> Timeouts:
+    """How long to wait for the database."""
+    database = settings.database
+    return Timeouts(
+        lock=database.lock_timeout,
+        statement=database.statement_timeout,
+        idle_in_transaction=database.idle_in_transaction_session_timeout,
+    )
 
 
 def _default_file(environment: Mapping[str, str]) -> Path | None:

@@ -13,9 +13,11 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import OperationalError
+
 from maestrale.actions.base import ActionSettings
 from maestrale.actions.registry import Registry
-from maestrale.config import Settings, database_url
+from maestrale.config import Settings, database_url, timeouts
 from maestrale.engine.decision import DataFlow, Limits
 from maestrale.expressions import template
 from maestrale.runtime.engine import Engine, system_clock
@@ -31,10 +33,8 @@ from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
 from maestrale.services.why import Why
 from maestrale.services.workbooks import Workbooks
-from maestrale.store.database import Database
-from maestrale.store.lock import DatabaseLock
 from maestrale.store.processes import register, unregister
-from maestrale.store.schema import prepare
+from maestrale.store.sole_engine import open_alone
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -53,20 +53,12 @@ class Service:
     """Everything that one process needs to run workflows on one database."""
 
     def __init__(self, settings: Settings) -> None:
-        """Take the database's lock and open it. Raises `DatabaseError` where that cannot be done."""
+        """Open the database, for this process alone. Raises `DatabaseError` where that cannot be done."""
         self.settings = settings
         self.process_id = str(uuid.uuid4())
         template.configure(settings.expressions)
         _register_functions()
-        url = database_url(settings)
-        self.lock = DatabaseLock(Database.file_of(url))
-        self.lock.acquire()
-        try:
-            self.database = Database(url)
-            prepare(self.database)
-        except BaseException:
-            self.lock.release()
-            raise
+        self.database, self.right = open_alone(database_url(settings), timeouts(settings))
         self.registry = Registry(allow=settings.actions.allow, deny=settings.actions.deny)
         self.registry.load_entry_points()
         self.engine = Engine(
@@ -88,14 +80,9 @@ class Service:
         )
         self.upkeep = Upkeep(self.database, self.engine, system_clock)
 
-    @property
-    def path(self) -> Path:
-        """The database file."""
-        return self.database.path
-
     def start(self, address: str | None = None, *, takes_up: bool = True) -> None:
         """Begin to work, and go on with what earlier processes left if `takes_up`."""
-        self.lock.announce(address)
+        self.right.announce(address)
         now = time.time_ns() // 1000
         self.database.write(
             register,
@@ -125,9 +112,12 @@ class Service:
         """Give running actions their grace (seconds, by default as set), commit, and close."""
         self.upkeep.stop()
         self.engine.stop(self.settings.server.grace if grace is None else grace)
-        self.database.write(unregister, self.process_id).result()
+        try:
+            self.database.write(unregister, self.process_id).result()
+        except OperationalError as error:  # it is left to whoever starts next, as after a crash
+            log.warning("The database cannot be told that this process ends: %s", error.orig)
         self.database.close()
-        self.lock.release()
+        self.right.release()
 
     def services(self) -> Services:
         """The use cases."""

@@ -11,8 +11,8 @@ from maestrale.config import ApiLimits, ServerSettings
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+def api(module_database_url: str) -> Iterator[Api]:
     """A service that the tests of one module share."""
     server = ServerSettings(allowed_origins=("https://friend.example",))
-    with serving(tmp_path_factory.mktemp("api"), server, ApiLimits(max_body=MAX_BODY)) as found:
+    with serving(module_database_url, server, ApiLimits(max_body=MAX_BODY)) as found:
         yield found

@@ -1,4 +1,4 @@
-"""The API in this process, on a database file of its own, and what tests ask of it."""
+"""The API in this process, on a database of its own, and what tests ask of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -134,13 +133,13 @@ def assert_fault(answer: httpx.Response, status: int, *words: str) -> None:
 
 @contextmanager
 def serving(
-    folder: Path, server: ServerSettings | None = None, api: ApiLimits | None = None
+    database_url: str, server: ServerSettings | None = None, api: ApiLimits | None = None
 ) -> Iterator[Api]:
-    """A started service with a database in `folder`."""
+    """A started service on a database."""
     service = Service(
         Settings(
             server=server or ServerSettings(),
-            database=DatabaseSettings(f"sqlite:///{folder}/maestrale.db"),
+            database=DatabaseSettings(database_url),
             api=api or ApiLimits(),
         )
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +12,8 @@ from api_service import Api, assert_fault, serving
 
 from maestrale.model.errors import Forbidden, NotFound
 from maestrale.services.access import Caller
+
+ON_POSTGRESQL = 8
 
 TEXT = """version: '2.0'
 # both are stored with the whole text
@@ -27,8 +28,8 @@ part:
 
 
 @pytest.fixture
-def api(tmp_path: Path) -> Iterator[Api]:
-    with serving(tmp_path) as found:
+def api(database_url: str) -> Iterator[Api]:
+    with serving(database_url) as found:
         yield found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -33,9 +32,9 @@ w:
 """
 
 
-def output(folder: Path, text: str, **chosen: Any) -> Any:
+def output(database_url: str, text: str, **chosen: Any) -> Any:
     """What the workflow of a text puts out at a service with these settings."""
-    service = Service(Settings(database=DatabaseSettings(f"sqlite:///{folder}/maestrale.db"), **chosen))
+    service = Service(Settings(database=DatabaseSettings(database_url), **chosen))
     service.start()
     try:
         api = Api(service)
@@ -50,11 +49,11 @@ def output(folder: Path, text: str, **chosen: Any) -> Any:
     [("replace", {"deep": {"q": 2}}), ("merge", {"a": 1, "deep": {"p": 1, "q": 2}})],
 )
 @pytest.mark.covers("eng.context.merge_strategy")
-def test_the_strategy_for_maps(tmp_path: Path, strategy: Literal["replace", "merge"], wanted: Any) -> None:
-    assert output(tmp_path, NESTED, engine=EngineSettings(merge_strategy=strategy)) == {"m": wanted}
+def test_the_strategy_for_maps(database_url: str, strategy: Literal["replace", "merge"], wanted: Any) -> None:
+    assert output(database_url, NESTED, engine=EngineSettings(merge_strategy=strategy)) == {"m": wanted}
 
 
 @pytest.mark.parametrize(("enabled", "wanted"), [(True, "new"), (False, "old")])
-def test_the_versions_of_variables(tmp_path: Path, enabled: bool, wanted: str) -> None:
+def test_the_versions_of_variables(database_url: str, enabled: bool, wanted: str) -> None:
     chosen = ContextVersioningSettings(enabled)
-    assert output(tmp_path, MEETING, context_versioning=chosen) == {"v": wanted}
+    assert output(database_url, MEETING, context_versioning=chosen) == {"v": wanted}

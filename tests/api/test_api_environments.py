@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +13,8 @@ from api_service import Api, assert_fault, serving
 from maestrale.model.errors import Forbidden, NotFound
 from maestrale.services.access import Caller
 from maestrale.services.environments import EnvironmentChange
+
+ON_POSTGRESQL = 8
 
 SHOW = """version: '2.0'
 show:
@@ -38,8 +39,8 @@ rerun:
 
 
 @pytest.fixture
-def api(tmp_path: Path) -> Iterator[Api]:
-    with serving(tmp_path) as found:
+def api(database_url: str) -> Iterator[Api]:
+    with serving(database_url) as found:
         yield found
 
 

@@ -52,11 +52,11 @@ def test_nothing_may_be_asked_for(api: Api, notify: Any) -> None:
     assert api.run("w", params={"notify": notify})["state"] == "SUCCESS"
 
 
-def test_publishers_of_the_operator_are_added_once(tmp_path: Path) -> None:
+def test_publishers_of_the_operator_are_added_once(database_url: str) -> None:
     everybody: tuple[dict[str, Any] | str, ...] = ("noop", {"type": "log", "event_types": ["TASK_FAILED"]})
     service = Service(
         Settings(
-            database=DatabaseSettings(f"sqlite:///{tmp_path}/maestrale.db"),
+            database=DatabaseSettings(database_url),
             notifier=NotifierSettings(everybody),
         )
     )

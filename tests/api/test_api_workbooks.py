@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +11,8 @@ from api_service import Api, assert_fault, serving
 
 from maestrale.model.errors import Forbidden, NotFound
 from maestrale.services.access import Caller
+
+ON_POSTGRESQL = 6
 
 TEXT = """version: '2.0'
 name: book
@@ -41,8 +42,8 @@ workflows:
 
 
 @pytest.fixture
-def api(tmp_path: Path) -> Iterator[Api]:
-    with serving(tmp_path) as found:
+def api(database_url: str) -> Iterator[Api]:
+    with serving(database_url) as found:
         yield found
 
 

@@ -15,10 +15,12 @@ import pytest
 import yaml
 
 import run as kit
+from databases import kind_of
 from processes.server import Server
 
 HERE = Path(__file__).parent
 CASES = sorted((HERE / "cases").rglob("*.yaml"))
+ON_POSTGRESQL = 40
 NOT_YET: dict[str, str] = yaml.safe_load((HERE / "not_yet.yaml").read_text())
 JOBS = 24
 
@@ -27,16 +29,20 @@ pytestmark = pytest.mark.xdist_group("conformance")
 Verdicts = dict[str, tuple[str, list[str]]]
 
 
-@pytest.fixture(scope="session")
-def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Verdicts]:
-    """Run all cases, many at a time because most of the time they wait."""
+@pytest.fixture(scope="module")
+def verdicts(
+    request: pytest.FixtureRequest, module_database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Verdicts]:
+    """Play the chosen cases, many at a time because most of the time they wait."""
+    kind = "sqlite" if module_database_url.startswith("sqlite") else "postgresql"
+    chosen = _chosen(request.session.items, kind)
     settings = {"MAESTRALE_API_ALLOW_ACTION_EXECUTION_DELETION": "true"}
-    with Server(tmp_path_factory.mktemp("conformance"), **settings) as server:
+    with Server(tmp_path_factory.mktemp("conformance"), module_database_url, **settings) as server:
         options = argparse.Namespace(
             base_url=server.url, header=[], record=False, reference=False, timeout_scale=2.0, keep=False
         )
         receiver = kit.TestServer("127.0.0.1")
-        loaded = [(path, yaml.safe_load(path.read_text())) for path in CASES]
+        loaded = [(path, yaml.safe_load(path.read_text())) for path in CASES if path in chosen]
         found: Verdicts = {}
         for jobs, exclusive in ((JOBS, False), (1, True)):
             batch = [(path, case) for path, case in loaded if bool(case.get("exclusive")) is exclusive]
@@ -47,6 +53,12 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Verdicts]:
                     found[_key(path)] = (verdict, problems)
         yield found
         receiver.shutdown()
+
+
+def _chosen(items: list[pytest.Item], kind: str) -> set[Path]:
+    """The cases that this run of the tests asks of that kind of database."""
+    asked = [item for item in items if isinstance(item, pytest.Function) and kind_of(item) == kind]
+    return {Path(str(item.callspec.params["path"])) for item in asked if item.function is test_case}
 
 
 def _key(path: Path) -> str:

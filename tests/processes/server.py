@@ -25,11 +25,12 @@ def free_port() -> int:
 
 
 class Server:
-    """`maestrale server` on a database file of its own."""
+    """`maestrale server`, on a database file of its own or on the database of a URL."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, database_url: str | None = None, **settings: str) -> None:
         self.folder = folder
         self.database = folder / "maestrale.db"
+        self.database_url = database_url or f"sqlite:///{self.database}"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "server.log"
@@ -41,7 +42,7 @@ class Server:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "maestrale", "server", "--port", str(self.port),
-                 "--database", f"sqlite:///{self.database}"],
+                 "--database", self.database_url],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment,
             )  # fmt: skip
         end = time.monotonic() + START_SECONDS

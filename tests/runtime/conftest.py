@@ -1,22 +1,15 @@
-"""Fixtures: a service on a fresh database file."""
+"""Fixtures: a service on a fresh database."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from service import World
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """A database file."""
-    return tmp_path / "maestrale.db"
-
-
-@pytest.fixture
-def world(path: Path) -> Iterator[World]:
+def world(database_url: str) -> Iterator[World]:
     """A running service; afterwards every execution must follow from its decision records."""
-    with World(path) as running:
+    with World(database_url) as running:
         yield running

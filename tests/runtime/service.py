@@ -1,4 +1,4 @@
-"""A service on a database file, and what tests ask of it."""
+"""A service on a database, and what tests ask of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -75,7 +74,7 @@ class World:
 
     def __init__(
         self,
-        path: Path,
+        database_url: str,
         *,
         actions: Iterable[Action[..., Any]] = (),
         asynchronous: int = 256,
@@ -84,7 +83,6 @@ class World:
         clock: Clock | None = None,
         start: bool = True,
     ) -> None:
-        self.path = path
         self.steps = steps
         self.folds = True
         self._definitions: dict[tuple[str, str], tuple[str, str]] = {}
@@ -93,7 +91,7 @@ class World:
         self.service = Service(
             Settings(
                 server=ServerSettings(grace=0),
-                database=DatabaseSettings(url=f"sqlite:///{path}"),
+                database=DatabaseSettings(url=database_url),
                 engine=EngineSettings(steps_per_decision=steps),
                 executor=ExecutorSettings(asynchronous=asynchronous, threads=threads),
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,7 +16,10 @@ from maestrale.lang.parse import parse_actions
 from maestrale.model.errors import BadRequest, InvalidAction, InvalidInput, MaestraleError
 from maestrale.model.values import Json, Secret
 from maestrale.store.catalogue import text_hash
+from maestrale.store.statements import insert_new
 from maestrale.store.tables import decision_records, definition_texts, definitions
+
+ON_POSTGRESQL = 8
 
 WRAPPED = """
 version: '2.0'
@@ -66,7 +68,7 @@ def add_actions(
     def store(connection: Connection) -> None:
         key = text_hash(text)
         connection.execute(
-            insert(definition_texts).prefix_with("OR IGNORE").values(hash=key, text=text),
+            insert_new(definition_texts).values(hash=key, text=text),
         )
         for name in names:
             connection.execute(
@@ -200,9 +202,9 @@ def test_a_stored_text_that_cannot_be_read_fails_the_task(world: World) -> None:
 # -- executors and restarts
 
 
-def test_the_executor_runs_the_base(path: Path) -> None:
+def test_the_executor_runs_the_base(database_url: str) -> None:
     gate = Gate()
-    with World(path, actions=[gate.action]) as world:
+    with World(database_url, actions=[gate.action]) as world:
         add_actions(world, WRAPPED)
         world.define(WORKFLOW.replace("CALL", "wrapped label='x'"))
         execution_id = world.start("w")
@@ -214,15 +216,15 @@ def test_the_executor_runs_the_base(path: Path) -> None:
         assert world.end(execution_id)["output"] == {"r": {"got": 7}}
 
 
-def test_after_a_crash_a_base_that_may_be_repeated_runs_again(path: Path) -> None:
+def test_after_a_crash_a_base_that_may_be_repeated_runs_again(database_url: str) -> None:
     gate = Gate(repeatable=True)
-    with World(path, actions=[gate.action]) as world:
+    with World(database_url, actions=[gate.action]) as world:
         add_actions(world, WRAPPED)
         world.define(WORKFLOW.replace("CALL", "wrapped label='x'"))
         execution_id = world.start("w")
         gate.wait()
     again = Gate(repeatable=True)
-    with World(path, actions=[again.action]) as world:
+    with World(database_url, actions=[again.action]) as world:
         again.wait()
         assert again.labels == ["x!"]
         again.open(7)
@@ -231,43 +233,43 @@ def test_after_a_crash_a_base_that_may_be_repeated_runs_again(path: Path) -> Non
         assert row["output"] == {"got": 7}
 
 
-def test_after_a_crash_any_other_base_counts_as_lost(path: Path) -> None:
+def test_after_a_crash_any_other_base_counts_as_lost(database_url: str) -> None:
     gate = Gate()
-    with World(path, actions=[gate.action]) as world:
+    with World(database_url, actions=[gate.action]) as world:
         add_actions(world, WRAPPED)
         world.define(WORKFLOW.replace("CALL", "wrapped label='x'"))
         execution_id = world.start("w")
         gate.wait()
-    with World(path, actions=[Gate().action]) as world:
+    with World(database_url, actions=[Gate().action]) as world:
         row = world.end(execution_id)
         assert row["state"] == "ERROR"
         assert "action=wrapped" in row["state_info"]
 
 
-def test_safe_rerun_of_the_task_decides_for_its_ad_hoc_action(path: Path) -> None:
+def test_safe_rerun_of_the_task_decides_for_its_ad_hoc_action(database_url: str) -> None:
     gate = Gate()
     text = WORKFLOW.replace("CALL", "wrapped label='x'") + "      safe-rerun: true\n"
-    with World(path, actions=[gate.action]) as world:
+    with World(database_url, actions=[gate.action]) as world:
         add_actions(world, WRAPPED)
         world.define(text)
         execution_id = world.start("w")
         gate.wait()
     again = Gate()
-    with World(path, actions=[again.action]) as world:
+    with World(database_url, actions=[again.action]) as world:
         again.wait()
         again.open(1)
         assert world.end(execution_id)["output"] == {"r": {"got": 1}}
 
 
-def test_names_are_known_after_a_restart(path: Path) -> None:
-    with World(path) as world:
+def test_names_are_known_after_a_restart(database_url: str) -> None:
+    with World(database_url) as world:
         add_actions(world, echoing("std.noop", "mine"))
-    with World(path) as world:
+    with World(database_url) as world:
         assert called(world, "std.noop") == "mine"
 
 
-def test_a_secret_stays_one_through_the_output(path: Path) -> None:
-    with World(path, actions=[secret]) as world:
+def test_a_secret_stays_one_through_the_output(database_url: str) -> None:
+    with World(database_url, actions=[secret]) as world:
         add_actions(world, "version: '2.0'\na: {base: test.secret, output: {token: 'x-<% $ %>'}}\n")
         world.run(WORKFLOW.replace("CALL", "a"))
         (row,) = world.actions()
@@ -276,10 +278,10 @@ def test_a_secret_stays_one_through_the_output(path: Path) -> None:
         }
 
 
-def test_large_inputs_are_kept_by_reference(path: Path) -> None:
+def test_large_inputs_are_kept_by_reference(database_url: str) -> None:
     gate = Gate(repeatable=True)
     text = WORKFLOW.replace("CALL", "wrapped label=<% 'x' * 9000 %>")
-    with World(path, actions=[gate.action]) as world:
+    with World(database_url, actions=[gate.action]) as world:
         add_actions(world, WRAPPED)
         world.define(text)
         execution_id = world.start("w")
@@ -287,7 +289,7 @@ def test_large_inputs_are_kept_by_reference(path: Path) -> None:
         (row,) = world.actions(execution_id)
         assert len(row["adhoc"]) < 1000
     again = Gate(repeatable=True)
-    with World(path, actions=[again.action]) as world:
+    with World(database_url, actions=[again.action]) as world:
         again.wait()
         assert again.labels == ["x" * 9000 + "!"]
         again.open(1)
@@ -311,9 +313,9 @@ def test_who_waits_gets_what_the_base_delivers(world: World) -> None:
     assert (row["name"], row["input"], row["output"]) == ("a", {"x": 21}, 42)
 
 
-def test_a_saved_run_is_stored_under_its_name(path: Path) -> None:
+def test_a_saved_run_is_stored_under_its_name(database_url: str) -> None:
     gate = Gate()
-    with World(path, actions=[gate.action]) as world:
+    with World(database_url, actions=[gate.action]) as world:
         add_actions(world, WRAPPED)
         ran = world.run_action("wrapped", {"label": "x"}, save=True)
         gate.wait()
@@ -325,21 +327,21 @@ def test_a_saved_run_is_stored_under_its_name(path: Path) -> None:
         assert (row["state"], row["output"]) == ("SUCCESS", {"got": 5})
 
 
-def test_a_saved_run_goes_on_after_a_crash(path: Path) -> None:
+def test_a_saved_run_goes_on_after_a_crash(database_url: str) -> None:
     gate = Gate(repeatable=True)
-    with World(path, actions=[gate.action]) as world:
+    with World(database_url, actions=[gate.action]) as world:
         add_actions(world, WRAPPED)
         ran = world.run_action("wrapped", {"label": "x"}, save=True)
         gate.wait()
     again = Gate(repeatable=True)
-    with World(path, actions=[again.action]) as world:
+    with World(database_url, actions=[again.action]) as world:
         again.wait()
         again.open(5)
         assert ended(world, ran.action_id)["output"] == {"got": 5}
 
 
-def test_an_asynchronous_base_makes_it_asynchronous(path: Path) -> None:
-    with World(path, actions=[outside]) as world:
+def test_an_asynchronous_base_makes_it_asynchronous(database_url: str) -> None:
+    with World(database_url, actions=[outside]) as world:
         add_actions(world, "version: '2.0'\na: {base: test.outside, output: {told: <% $ %>}}\n")
         ran = world.run_action("a")
         assert ran.state == "RUNNING"
@@ -351,8 +353,8 @@ def test_an_asynchronous_base_makes_it_asynchronous(path: Path) -> None:
             world.run_action("a", wait=True)
 
 
-def test_an_error_that_is_told_is_not_transformed(path: Path) -> None:
-    with World(path, actions=[outside]) as world:
+def test_an_error_that_is_told_is_not_transformed(database_url: str) -> None:
+    with World(database_url, actions=[outside]) as world:
         add_actions(world, "version: '2.0'\na: {base: test.outside, output: {told: <% $ %>}}\n")
         ran = world.run_action("a")
         assert ran.action_id is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +23,8 @@ from maestrale.engine.events import (
 from maestrale.model.errors import EvaluationError, Forbidden, InvalidState, NotFound, Unavailable
 from maestrale.store.executions import INDEXES_PER_STATEMENT
 from maestrale.store.tables import execution_heads
+
+ON_POSTGRESQL = 8
 
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
 
@@ -46,8 +47,8 @@ def gate() -> Gate:
 
 
 @pytest.fixture
-def gated(path: Path, gate: Gate) -> Iterator[World]:
-    with World(path, actions=[gate.action]) as world:
+def gated(database_url: str, gate: Gate) -> Iterator[World]:
+    with World(database_url, actions=[gate.action]) as world:
         yield world
 
 

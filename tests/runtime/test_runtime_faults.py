@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -27,6 +26,8 @@ from maestrale.store.executions import MailChanged, load_execution, write_execut
 from maestrale.store.rows import ExecutionRows
 from maestrale.store.tables import execution_heads
 
+ON_POSTGRESQL = 12
+
 
 def _always_broken(given: dict[str, Json]) -> bool:
     raise RuntimeError(f"a bug, given {sorted(given)}")
@@ -43,8 +44,8 @@ def gate() -> Gate:
 
 
 @pytest.fixture
-def gated(path: Path, gate: Gate) -> Iterator[World]:
-    with World(path, actions=[gate.action, bug]) as world:
+def gated(database_url: str, gate: Gate) -> Iterator[World]:
+    with World(database_url, actions=[gate.action, bug]) as world:
         yield world
 
 
@@ -509,9 +510,9 @@ def test_a_definition_that_is_gone_refuses_the_start(gated: World) -> None:
 # -- alarms
 
 
-def test_an_alarm_that_found_a_paused_execution_rings_again(path: Path) -> None:
+def test_an_alarm_that_found_a_paused_execution_rings_again(database_url: str) -> None:
     """Paused, alarm, resumed: all in one commit, after which the alarm is still due."""
-    with World(path, clock=Clock()) as world:
+    with World(database_url, clock=Clock()) as world:
         world.define("""
 version: '2.0'
 wf:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from pathlib import Path
 from threading import Timer
 from typing import Any
 
@@ -38,17 +37,17 @@ def gate() -> Gate:
 
 
 @pytest.fixture
-def gated(path: Path, gate: Gate) -> Iterator[World]:
-    with World(path, actions=[gate.action]) as world:
+def gated(database_url: str, gate: Gate) -> Iterator[World]:
+    with World(database_url, actions=[gate.action]) as world:
         world.define(GATED)
         yield world
 
 
 def test_a_commit_whose_answer_was_lost_is_read_back(
-    path: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
+    database_url: str, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The commit has happened, but the engine hears of an error: its effects must follow all the same."""
-    with World(path, actions=[gate.action]) as world:
+    with World(database_url, actions=[gate.action]) as world:
         world.define(GATED)
         real = world.database.write
         lost: list[object] = []

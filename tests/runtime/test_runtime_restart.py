@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from service import World
 
 from maestrale.engine.events import RestartRequested, StopRequested
@@ -40,8 +38,8 @@ def answer(world: World, execution_id: str, result: int) -> None:
     world.complete(action_id, "SUCCESS", result)
 
 
-def test_a_restart_survives_the_process(path: Path) -> None:
-    with World(path) as world:
+def test_a_restart_survives_the_process(database_url: str) -> None:
+    with World(database_url) as world:
         world.define(TREE)
         top = world.start("top")
         leaves = world.until(lambda: len(world.children(top)) == 2 and world.children(top))
@@ -53,7 +51,7 @@ def test_a_restart_survives_the_process(path: Path) -> None:
         old = world.task(top, "after")["id"]
         world.send(second, RestartRequested(world.task(second, "ask")["id"]))
         world.state(top, "RUNNING")
-    with World(path) as world:
+    with World(database_url) as world:
         answer(world, second, 5)
         assert world.end(top)["output"] == {"n": 6}
         (superseded,) = world.rows(task_executions, task_executions.c.id == old)
@@ -62,8 +60,8 @@ def test_a_restart_survives_the_process(path: Path) -> None:
         assert [row["name"] for row in world.tasks(second)] == ["ask", "last", "last"]
 
 
-def test_an_item_beside_a_cancelled_one_counts_after_its_restart(path: Path) -> None:
-    with World(path) as world:
+def test_an_item_beside_a_cancelled_one_counts_after_its_restart(database_url: str) -> None:
+    with World(database_url) as world:
         world.define(TREE)
         top = world.start("top")
         leaves = world.until(lambda: len(world.children(top)) == 2 and world.children(top))
@@ -72,11 +70,11 @@ def test_an_item_beside_a_cancelled_one_counts_after_its_restart(path: Path) -> 
         world.until(lambda: world.actions(first))
         world.send(first, StopRequested("CANCELLED"))
         assert world.end(top)["state"] == "CANCELLED"
-    with World(path) as world:
+    with World(database_url) as world:
         answer(world, second, 10)
         world.end(second)
         world.until(lambda: all(row["accepted"] for row in world.children(top)))
-    with World(path) as world:
+    with World(database_url) as world:
         world.send(first, RestartRequested(world.task(first, "ask")["id"]))
         world.state(top, "RUNNING")
         answer(world, first, 1)

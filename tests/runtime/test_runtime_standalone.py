@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,8 +55,8 @@ def gate() -> Gate:
 
 
 @pytest.fixture
-def gated(path: Path, gate: Gate) -> Iterator[World]:
-    with World(path, actions=[gate.action, *ACTIONS]) as world:
+def gated(database_url: str, gate: Gate) -> Iterator[World]:
+    with World(database_url, actions=[gate.action, *ACTIONS]) as world:
         yield world
 
 
@@ -240,9 +239,9 @@ def test_a_secret_result_stays_marked(gated: World) -> None:
 # -- many, and the end
 
 
-def test_more_actions_than_places(path: Path) -> None:
+def test_more_actions_than_places(database_url: str) -> None:
     block = BlockingGate()
-    with World(path, actions=[block.action], threads=3) as world:
+    with World(database_url, actions=[block.action], threads=3) as world:
         futures = [
             world.engine.run_action(RunAction("test.block", {"label": n}, save=n % 2 == 0, wait=True))
             for n in range(10)
@@ -259,9 +258,9 @@ def test_more_actions_than_places(path: Path) -> None:
     assert block.most == 3
 
 
-def test_whoever_waits_is_answered_when_the_service_stops(path: Path) -> None:
+def test_whoever_waits_is_answered_when_the_service_stops(database_url: str) -> None:
     gate = Gate()
-    with World(path, actions=[gate.action], asynchronous=1) as world:
+    with World(database_url, actions=[gate.action], asynchronous=1) as world:
         futures = [
             world.engine.run_action(RunAction("test.gate", {}, save=save, wait=True))
             for save in (True, False, True, False)

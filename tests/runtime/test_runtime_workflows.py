@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from service import PATIENCE, Clock, World
@@ -14,6 +13,8 @@ from maestrale.engine.events import Described, PauseRequested, ResumeRequested
 from maestrale.model.errors import InvalidInput
 from maestrale.runtime.slots import Pending
 from maestrale.store.tables import decision_records, execution_heads
+
+ON_POSTGRESQL = 10
 
 HELLO = """
 version: '2.0'
@@ -250,8 +251,8 @@ def test_items_of_asynchronous_actions(world: World, width: int) -> None:
     assert len(world.actions(row["id"])) == 12
 
 
-def test_more_items_than_one_decision_may_start(path: Path) -> None:
-    with World(path, steps=7) as world:
+def test_more_items_than_one_decision_may_start(database_url: str) -> None:
+    with World(database_url, steps=7) as world:
         row = world.run(ITEMS, input={"values": list(range(40)), "width": 0})
 
     assert row["output"] == {"results": [10 * number for number in range(40)]}
@@ -317,8 +318,8 @@ wf:
 """
 
 
-def test_due_times_are_kept(path: Path) -> None:
-    with World(path, clock=Clock()) as world:
+def test_due_times_are_kept(database_url: str) -> None:
+    with World(database_url, clock=Clock()) as world:
         world.define(TIMES)
         identifier = world.start("wf")
 
@@ -339,8 +340,8 @@ def test_due_times_are_kept(path: Path) -> None:
         assert action["state"] == "CANCELLED"
 
 
-def test_an_alarm_outlives_a_clock_that_steps_back(path: Path) -> None:
-    with World(path, clock=Clock()) as world:
+def test_an_alarm_outlives_a_clock_that_steps_back(database_url: str) -> None:
+    with World(database_url, clock=Clock()) as world:
         world.define(TIMES)
         identifier = world.start("wf")
         hold = threading.Event()
@@ -361,8 +362,8 @@ def test_an_alarm_outlives_a_clock_that_steps_back(path: Path) -> None:
         world.until(lambda: world.task(identifier, "slow")["state"] == "RUNNING")
 
 
-def test_time_never_goes_back_for_an_execution(path: Path) -> None:
-    with World(path, clock=Clock()) as world:
+def test_time_never_goes_back_for_an_execution(database_url: str) -> None:
+    with World(database_url, clock=Clock()) as world:
         world.define(TIMES)
         identifier = world.start("wf")
         world.pass_time(-100)
@@ -372,8 +373,8 @@ def test_time_never_goes_back_for_an_execution(path: Path) -> None:
         assert row["updated_at"] >= row["created_at"]
 
 
-def test_held_timers_go_on_after_resume(path: Path) -> None:
-    with World(path, clock=Clock()) as world:
+def test_held_timers_go_on_after_resume(database_url: str) -> None:
+    with World(database_url, clock=Clock()) as world:
         world.define(TIMES)
         identifier = world.start("wf")
         world.send(identifier, PauseRequested())
@@ -386,8 +387,8 @@ def test_held_timers_go_on_after_resume(path: Path) -> None:
         world.until(lambda: world.task(identifier, "slow")["state"] == "RUNNING")
 
 
-def test_what_stands_before_an_end_runs_on(path: Path) -> None:
-    with World(path, steps=2) as world:
+def test_what_stands_before_an_end_runs_on(database_url: str) -> None:
+    with World(database_url, steps=2) as world:
         row = world.run("""
 version: '2.0'
 wf:

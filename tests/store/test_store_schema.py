@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from maestrale.store.database import Database, DatabaseError
+from maestrale.store.database import Database
+from maestrale.store.dialect import DatabaseError
 from maestrale.store.lock import DatabaseInUse, DatabaseLock
 from maestrale.store.schema import prepare, upgrade
 from maestrale.store.tables import metadata
@@ -36,7 +37,7 @@ def test_migrations_make_what_a_new_database_has(tmp_path: Path) -> None:
     """Whoever starts anew and whoever upgrades have the same tables."""
     new, migrated = _open(tmp_path / "new.db"), _open(tmp_path / "migrated.db")
     prepare(new)
-    upgrade(migrated)
+    migrated.write(upgrade).result()
     assert migrated.read(_shape).result() == new.read(_shape).result()
     for database in (new, migrated):
         prepare(database)  # again: nothing to do

@@ -16,6 +16,7 @@ from maestrale.cli.simulating import simulate_command
 from maestrale.config import Settings
 from maestrale.lang.problems import describe
 from maestrale.lang.schema import Kind, schema
+from maestrale.model.urls import without_password
 from maestrale.services.parsing import check_text
 
 VALID = {"workflow": "valid", "action": "valid ad-hoc actions", "workbook": "valid workbook"}
@@ -24,7 +25,10 @@ _config_option = click.option(
     "--config", "config_file", type=click.Path(path_type=Path), help="Settings file (TOML)."
 )
 _database_option = click.option(
-    "--database", metavar="URL", help="sqlite:////path/to/file.db [default: a file in your data folder]"
+    "--database",
+    metavar="URL",
+    help="sqlite:////path/to/file.db or postgresql://user:password@host/name"
+    " [default: a file in your data folder]",
 )
 
 
@@ -110,15 +114,15 @@ def show_config(form: str, config_file: Path | None) -> None:
     if form == "json":
         document: dict[str, dict[str, Any]] = {}
         for setting in loaded:
-            entry = {"value": setting.value, "source": setting.source}
+            entry = {"value": setting.shown, "source": setting.source}
             document.setdefault(setting.section, {})[setting.name] = entry
         click.echo(json.dumps(document, indent=4))
         return
-    rows = [(f"{s.section}.{s.name}", json.dumps(s.value), s.source) for s in loaded]
+    rows = [(f"{s.section}.{s.name}", json.dumps(s.shown), s.source) for s in loaded]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for name, value, source in rows:
         click.echo(f"{name:<{widths[0]}}  {value:<{min(widths[1], 40)}}  {source}")
-    click.echo(f"\ndatabase in use: {config.database_url(loaded.settings)}")
+    click.echo(f"\ndatabase in use: {without_password(config.database_url(loaded.settings))}")
 
 
 COMMANDS = {

@@ -32,7 +32,9 @@ def serve(settings: Settings) -> None:
             service.start(address)
             app = service.app()
             say(f"Maestrale {__version__} listens on {address}/v2")
-            say(f"Its data is in {service.path} ({size_text(service)})")
+            database = service.database
+            size = database.read(database.dialect.size).result()
+            say(f"Its data is in {database.dialect.name} ({size_text(size)})")
             if not is_loopback(host):
                 say("Warning: there is no authentication; whoever reaches this address may do everything.")
             service.warm_up()
@@ -98,9 +100,8 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def size_text(service: Service) -> str:
-    """How large the database is, for people."""
-    size = service.path.stat().st_size
+def size_text(size: int) -> str:
+    """A number of bytes, for people."""
     return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.0f} kB"
 
 

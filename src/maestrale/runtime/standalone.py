@@ -29,6 +29,7 @@ from maestrale.store.database import Database, is_unusable
 from maestrale.store.documents import Unstorable, Values, encode
 from maestrale.store.executions import fetcher
 from maestrale.store.rows import Row, decode_adhoc, encode_adhoc
+from maestrale.store.statements import insert_new
 from maestrale.store.tables import action_executions, execution_values
 
 STORE_AGAIN_AFTER: Final = 1.0
@@ -278,9 +279,7 @@ def _store(connection: Connection, row: Row, values: Values) -> None:
 
 def _store_values(connection: Connection, action_id: str, values: Values) -> None:
     for key, data in values.items():
-        connection.execute(
-            insert(execution_values).prefix_with("OR IGNORE").values(root_id=action_id, hash=key, data=data)
-        )
+        connection.execute(insert_new(execution_values).values(root_id=action_id, hash=key, data=data))
 
 
 def _complete(

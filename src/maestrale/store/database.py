@@ -2,7 +2,7 @@
 
 A unit of work is a plain function that takes a connection first. Writes that are waiting share one
 transaction and so one fsync; if a shared transaction fails, each of its units is tried by itself, so
-that one bad unit stops nobody else. Dialect differences live here and nowhere else.
+that one bad unit stops nobody else. How databases differ stands in `sqlite.py` and `postgresql.py`.
 """
 
 from __future__ import annotations
@@ -11,24 +11,46 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeGuard, TypeVar
 
-import sqlalchemy
-from sqlalchemy import Connection, Engine, event, make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError
+from sqlalchemy import Connection, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, OperationalError
 
-from maestrale.model.errors import MaestraleError, Unavailable
+from maestrale.model.errors import Unavailable
+from maestrale.model.timeouts import Timeouts
+from maestrale.model.urls import without_password
+from maestrale.store import postgresql
+from maestrale.store.dialect import DatabaseError, Dialect, UnfitValue
+from maestrale.store.postgresql import Postgresql
+from maestrale.store.sqlite import Sqlite
+from maestrale.store.sqlite import configure_sqlite as configure_sqlite
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-UNITS_PER_COMMIT = 256
-READERS = 4
+UNITS_PER_COMMIT: Final = 256
+READERS: Final = 4
+TRIES: Final = 3
+"""How often a transaction is begun that surely was not committed, for a reason that passes."""
 
 
-class DatabaseError(MaestraleError):
-    """The database cannot be opened or used; the message says which and why."""
+def dialect_of(url: str, timeouts: Timeouts | None = None) -> Dialect:
+    """The database that a URL names. Raises `DatabaseError` for URLs that are none of ours."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise DatabaseError(
+            f"'{without_password(url)}' is not a database URL",
+            "use for example sqlite:////home/me/maestrale.db or postgresql://user:password@host/database",
+        ) from None
+    if parsed.drivername == "sqlite":
+        return Sqlite(parsed)
+    if parsed.drivername in postgresql.DRIVERS:
+        return Postgresql(parsed, timeouts or Timeouts())
+    raise DatabaseError(
+        f"Unsupported database URL '{without_password(url)}'",
+        "use sqlite:////absolute/path.db or postgresql://user:password@host/database",
+    )
 
 
 class Unit:
@@ -49,31 +71,18 @@ class Unit:
 class Database:
     """One database, opened for use by this process. Close it to finish what was handed in."""
 
-    def __init__(self, url: str, readers: int = READERS) -> None:
-        self.path = self.file_of(url)
-        self.url = url
-        self.engine = _open_sqlite(url, readers)
+    def __init__(self, url: str, readers: int = READERS, timeouts: Timeouts | None = None) -> None:
+        """Connect. Raises `DatabaseError` where that cannot be done, with the reason and what to do."""
+        self.dialect = dialect_of(url, timeouts)
+        self.engine, self.writing = self.dialect.engines(readers)
+        connection = self._connect()
         self._inbox: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="reader")
-        self._writer = threading.Thread(target=self._write_loop, name="writer", daemon=True)
+        self._writer = threading.Thread(
+            target=self._write_loop, args=(connection,), name="writer", daemon=True
+        )
         self._writer.start()
         self._closed = False
-
-    @staticmethod
-    def file_of(url: str) -> Path:
-        """The file that a database URL names. Raises `DatabaseError` for URLs that are none of ours."""
-        try:
-            parsed = make_url(url)
-        except ArgumentError:
-            raise DatabaseError(
-                f"'{url}' is not a database URL", "use for example sqlite:////home/me/maestrale.db"
-            ) from None
-        if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-            raise DatabaseError(
-                f"Unsupported database URL '{parsed.render_as_string()}'",
-                "this version stores its data in a SQLite file: sqlite:////absolute/path.db",
-            )
-        return Path(parsed.database).absolute()
 
     def read(
         self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -86,7 +95,9 @@ class Database:
     ) -> Future[T]:
         """Run `unit` in the writer thread; the future resolves only after a durable commit.
 
-        An exception of the unit undoes that unit alone and is set on its future.
+        An exception of the unit undoes that unit alone and is set on its future. A unit may run several
+        times, but only one run of it is committed. After an error for which `is_unusable` is true it may
+        have been committed all the same.
         """
         item = Unit(unit, args, kwargs)
         item.future.set_running_or_notify_cancel()
@@ -105,13 +116,30 @@ class Database:
         self._writer.join()
         self._readers.shutdown()
         self.engine.dispose()
+        self.writing.dispose()
+
+    def _connect(self) -> Connection:
+        """The writer's connection, which stays open."""
+        try:
+            return self.writing.connect()
+        except DBAPIError as error:
+            raise self.dialect.explain(error) from error
 
     def _read(self, unit: Callable[..., T], args: Any, kwargs: Any) -> T:
+        try:
+            return self._read_once(unit, args, kwargs)
+        except DBAPIError as error:
+            if error.connection_invalidated:  # it had died while it lay idle: a fresh one is to be had
+                return self._read_once(unit, args, kwargs)
+            told = _told(error)
+            raise told from (None if told is error else error)
+
+    def _read_once(self, unit: Callable[..., T], args: Any, kwargs: Any) -> T:
         with self.engine.connect() as connection:
             return unit(connection, *args, **kwargs)
 
-    def _write_loop(self) -> None:
-        with self.engine.connect() as connection:
+    def _write_loop(self, connection: Connection) -> None:
+        with connection:
             while True:
                 units, open_ = self._drain()
                 if units:
@@ -134,48 +162,39 @@ class Database:
 
 
 def commit(connection: Connection, units: list[Unit]) -> None:
-    """Commit all units together; on failure halve, so that only the guilty unit fails."""
-    try:
-        with connection.begin():
-            for unit in units:
-                unit.run(connection)
-    except Exception as error:  # noqa: BLE001 - whatever a unit raises belongs to its caller
-        if len(units) == 1:
-            units[0].future.set_exception(error)
-            return
+    """Commit all units together; on failure halve, so that only the guilty unit fails.
+
+    Without a connection all fail at once: nothing is begun a second time that may have been committed.
+    """
+    error = _failure(connection, units)
+    if error is None:
+        for unit in units:
+            unit.future.set_result(unit.result)
+    elif len(units) == 1 or _is_lost(error):
+        for unit in units:
+            unit.future.set_exception(_told(error))
+    else:
         middle = len(units) // 2
         commit(connection, units[:middle])
         commit(connection, units[middle:])
-    else:
-        for unit in units:
-            unit.future.set_result(unit.result)
 
 
-def _open_sqlite(url: str, readers: int) -> Engine:
-    engine = sqlalchemy.create_engine(
-        url, pool_size=readers + 1, max_overflow=2, connect_args={"timeout": 30, "check_same_thread": False}
-    )
-    configure_sqlite(engine)
-    return engine
-
-
-def configure_sqlite(engine: Engine) -> None:
-    """Durable, with readers beside the writer, and transactions that begin when we say so."""
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # we begin transactions ourselves, see below
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=OFF")
-        cursor.execute("PRAGMA cache_size=-32768")
-        cursor.execute("PRAGMA temp_store=MEMORY")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
+def _failure(connection: Connection, units: list[Unit]) -> Exception | None:
+    """Run the units in one transaction and commit it; what went wrong, if anything did."""
+    for left in reversed(range(TRIES)):
+        committing = False
+        try:
+            with connection.begin():
+                for unit in units:
+                    unit.run(connection)
+                committing = True
+        except Exception as error:  # noqa: BLE001 - whatever a unit raises belongs to its caller
+            may_pass = _is_transient(error) or (_is_lost(error) and not committing)
+            if not left or not may_pass:
+                return error
+        else:
+            return None
+    raise AssertionError("the last try returns")
 
 
 def is_duplicate(error: Exception) -> bool:
@@ -184,5 +203,29 @@ def is_duplicate(error: Exception) -> bool:
 
 
 def is_unusable(error: Exception) -> bool:
-    """Whether the database itself refused (disk full, file not writable, locked)."""
+    """Whether the database itself refused (disk full, file not writable, locked, no connection).
+
+    If it was a commit, it may have happened all the same.
+    """
+    if _is_postgresql(error):
+        return postgresql.is_refusal(error)
     return isinstance(error, OperationalError)
+
+
+def _is_lost(error: Exception) -> bool:
+    return _is_postgresql(error) and postgresql.is_lost(error)
+
+
+def _is_transient(error: Exception) -> bool:
+    return _is_postgresql(error) and postgresql.is_transient(error)
+
+
+def _told(error: Exception) -> Exception:
+    """What callers are told: they know nothing of statements, and their people neither."""
+    if _is_postgresql(error) and postgresql.is_unfit(error):
+        return UnfitValue(f"PostgreSQL cannot hold a value: {str(error.orig).splitlines()[0]}")
+    return error
+
+
+def _is_postgresql(error: Exception) -> TypeGuard[DBAPIError]:
+    return isinstance(error, DBAPIError) and hasattr(error.orig, "sqlstate")

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from maestrale.engine.context import Context
 from maestrale.engine.draft import Record
@@ -17,6 +16,7 @@ from maestrale.model import states
 from maestrale.model.values import Json
 from maestrale.store.documents import decode
 from maestrale.store.rows import ExecutionRows, Row, decode_adhoc, load_answers, load_event
+from maestrale.store.statements import insert_new
 from maestrale.store.tables import (
     action_executions,
     command_replies,
@@ -90,7 +90,7 @@ _update_known = (
     .where(workflow_executions.c.id == bindparam("b_id"))
     .values({name: bindparam(name) for name in ("accepted", "known_state", "known_output")})
 )
-_insert_value = sqlite_insert(execution_values).on_conflict_do_nothing()
+_insert_value = insert_new(execution_values)
 
 
 def write_executions(connection: Connection, batch: list[ExecutionRows]) -> None:

@@ -11,26 +11,28 @@ from typing import IO
 
 import msgspec
 
-from maestrale.store.database import DatabaseError
+from maestrale.store.dialect import DatabaseError
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who has the database: process id, and the address of its server if it listens."""
+    """Who has the database: process id, and the address of its server if it listens; `host` unless here."""
 
     pid: int = 0
     address: str | None = None
+    host: str | None = None
 
 
 class DatabaseInUse(DatabaseError):
-    """Another process owns the database file."""
+    """Another process owns the database."""
 
     status = 503
 
-    def __init__(self, path: Path, holder: Holder) -> None:
+    def __init__(self, name: str, holder: Holder) -> None:
+        host = f" on {holder.host}" if holder.host else ""
         where = f", its server listens on {holder.address}" if holder.address else ""
         super().__init__(
-            f"The database {path} is in use by process {holder.pid or 'unknown'}{where}",
-            "use that server, stop it, or name another database with --database sqlite:////other/path.db",
+            f"The database {name} is in use by process {holder.pid or 'unknown'}{host}{where}",
+            "use that server, stop it, or name another database with --database",
         )
         self.holder = holder
 
@@ -59,7 +61,7 @@ class DatabaseLock:
             file.seek(0)
             holder = _parse(file.read())
             file.close()
-            raise DatabaseInUse(self._database, holder) from None
+            raise DatabaseInUse(str(self._database), holder) from None
         self._file = file
         self.announce(None)
 

@@ -6,51 +6,83 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError
 
-from maestrale.store.database import Database, DatabaseError
+from maestrale.store.database import Database
+from maestrale.store.dialect import DatabaseError
 from maestrale.store.tables import metadata
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The newest revision in migrations/versions."""
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
 def prepare(database: Database) -> None:
-    """Create or upgrade the tables. Raises `DatabaseError` for a database from a newer version."""
-    revision = database.write(_revision_or_create).result()
+    """Create or upgrade the tables; processes that do it at the same time wait for each other.
+
+    Raises `DatabaseError` for a database from a newer version or of another program, or whose user may not
+    create tables.
+    """
+    revision = database.read(find_revision).result()
+    check_revision(database, revision)
     if revision == HEAD:
         return
-    known = {path.name.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")}
-    if revision not in known:
+    try:
+        database.write(_create_or_upgrade, database).result()
+    except DBAPIError as error:
+        reason = str(error.orig).splitlines()[0]
         raise DatabaseError(
-            f"The database {database.path} has the unknown schema revision '{revision}'",
-            "it was made by a newer version, or by another program",
+            f"The tables of {database.dialect.name} cannot be made or changed: {reason}",
+            "the user of the database must be allowed to create tables in its first schema, and own them",
+        ) from error
+
+
+def check_revision(database: Database, revision: str | None) -> None:
+    """Refuse a revision that this version does not know. Raises `DatabaseError`."""
+    known = {path.name.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")}
+    if revision is not None and revision not in known:
+        raise DatabaseError(
+            f"The database {database.dialect.name} has the schema revision '{revision}',"
+            f" which this version does not know; its own is {HEAD}",
+            "a newer version has used this database: install that one, or take a backup from before",
         )
-    upgrade(database)
 
 
-def upgrade(database: Database) -> None:
-    """Run the migrations that are missing."""
-    from alembic import command  # its import costs 0.25 s, and most starts do not need it
-    from alembic.config import Config
-
-    def run(connection: Connection) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-
-    database.write(run).result()
-
-
-def _revision_or_create(connection: Connection) -> str:
+def find_revision(connection: Connection) -> str | None:
+    """The schema revision of a database, None if it is empty. Raises `DatabaseError` for foreign tables."""
     names = inspect(connection).get_table_names()
     if "alembic_version" in names:
         return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
     if names:
         raise DatabaseError("The database holds tables of another program", "name an empty or new database")
+    return None
+
+
+def upgrade(connection: Connection) -> None:
+    """Run the migrations that are missing, all of them in an empty database."""
+    from alembic import command  # its import costs 0.25 s, and most starts do not need it
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _create_or_upgrade(connection: Connection, database: Database) -> None:
+    database.dialect.begin_migration(connection)
+    revision = find_revision(connection)
+    if revision is None:
+        _create(connection)
+        return
+    check_revision(database, revision)
+    if revision != HEAD:
+        upgrade(connection)
+
+
+def _create(connection: Connection) -> None:
+    """What all migrations together make, in a moment."""
     metadata.create_all(connection)
     connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
     connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
-    return HEAD

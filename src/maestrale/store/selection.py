@@ -14,6 +14,7 @@ from sqlalchemy.sql import ColumnElement, FromClause, Select
 from maestrale.model.errors import BadRequest, NotFound
 from maestrale.model.listing import Filter, Listing, Operator, Row, Shape, SortKey
 from maestrale.model.values import Microseconds
+from maestrale.store.statements import contains
 
 Kind = Literal["text", "uuid", "time", "flag", "tags", "document"]
 Condition = ColumnElement[bool]
@@ -163,7 +164,7 @@ def _negated(field: Field, positive: Condition) -> Condition:
 def _like(column: ColumnElement[Any], filter_: Filter) -> Condition:
     if len(filter_.value) > LONGEST_PATTERN:
         raise _unfit(filter_, f"a pattern has at most {LONGEST_PATTERN} characters")
-    return column.like(f"%{filter_.value}%")
+    return contains(column, filter_.value)
 
 
 def _listed(filter_: Filter) -> list[str]:
