@@ -10,9 +10,14 @@ from sqlalchemy import Connection, select
 from maestrale.model import states
 from maestrale.simulation.checks import Row, document, require
 from maestrale.simulation.world import NO_FAULTS, World
-from maestrale.store.tables import action_executions, task_executions, workflow_executions
+from maestrale.store.tables import (
+    action_executions,
+    decision_records,
+    task_executions,
+    workflow_executions,
+)
 
-LOST: Final = "The executor was lost"
+LOST: Final = b"The executor was lost"
 _ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _SOME: Final = "(some id)"
 
@@ -69,18 +74,16 @@ def _tree(connection: Connection, root_id: str) -> dict[str, Any] | None:
             .order_by(task_executions.c.sequence)
         ).mappings()
     ]
-    actions = list(
-        connection.execute(
-            select(action_executions.c.task_id, action_executions.c.output).where(
-                action_executions.c.execution_id.in_(rows)
-            )
-        )
-    )
-    if any(LOST in (row.output or "") for row in actions):
+    # The action itself may not tell any more: there are results that are not kept.
+    events = select(decision_records.c.event).where(decision_records.c.execution_id.in_(rows))
+    if any(LOST in event for event in connection.execute(events).scalars()):
         return None
+    actions = action_executions.c
     counts: dict[str, int] = {}
-    for row in actions:
-        counts[row.task_id] = counts.get(row.task_id, 0) + 1
+    for task_id in connection.execute(
+        select(actions.task_id).where(actions.execution_id.in_(rows))
+    ).scalars():
+        counts[task_id] = counts.get(task_id, 0) + 1
     names = {task["id"]: task["name"] for task in tasks}
     vague = {task["execution_id"] for task in tasks if (task["state_info"] or "").startswith("Failed by")}
     return {
