@@ -33,3 +33,12 @@ def meet(decision: Decision, tasks: list[TaskExecution], *, also: Context = EMPT
         for task in tasks:
             merged = merged.publish(task.published, deep=True)
     return merged
+
+
+def keep_contexts_of_followers(decision: Decision, task: TaskExecution) -> None:
+    """What followers inherited must survive a reload although the task will publish anew."""
+    for follower in [t for _, t in decision.draft.tasks.items()]:
+        if any(trigger["task_id"] == task.id for trigger in follower.triggered_by):
+            edited = decision.draft.edit_task(follower)
+            edited.context = decision.draft.context_of(follower).checkpoint()
+            edited.checkpointed = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from maestrale.engine.branches import keep_contexts_of_followers
 from maestrale.engine.children import cancel_children
 from maestrale.engine.completion import follow
 from maestrale.engine.context import merge_maps
@@ -91,7 +92,7 @@ def rerun_requested(decision: Decision, event: RerunRequested) -> None:
         raise illegal(decision, states.RUNNING)
     if event.environment:
         share_environment(decision, event.environment)
-    _keep_contexts_of_followers(decision, task)
+    keep_contexts_of_followers(decision, task)
     reopen(decision)
     failed = None
     if not event.reset and task.items_count is not None:
@@ -133,7 +134,7 @@ def skip_requested(decision: Decision, event: SkipRequested) -> None:
         raise illegal(decision, states.RUNNING)
     if decision.draft.workflow.state != states.PAUSED:
         reopen(decision)
-    _keep_contexts_of_followers(decision, task)
+    keep_contexts_of_followers(decision, task)
     task = set_state(decision, task, states.RUNNING, None, {"kind": "skip"})
     mark_processed(decision, task, False)
     task.error_handled = False
@@ -156,7 +157,7 @@ def child_rerun(decision: Decision, event: ChildRerun) -> None:
         return
     if decision.draft.workflow.state != states.PAUSED:
         reopen(decision)
-    _keep_contexts_of_followers(decision, task)
+    keep_contexts_of_followers(decision, task)
     await_again(decision, task, event, index)
     if decision.draft.workflow.state == states.RUNNING:
         take_up_the_rest(decision)
@@ -354,12 +355,3 @@ def _has_work_left(task: TaskExecution) -> bool:
     if (task.cause or {}).get("kind") == "continue":
         return True
     return has_items_left(task)
-
-
-def _keep_contexts_of_followers(decision: Decision, task: TaskExecution) -> None:
-    """What followers inherited must survive a reload although the task will publish anew."""
-    for follower in [t for _, t in decision.draft.tasks.items()]:
-        if any(trigger["task_id"] == task.id for trigger in follower.triggered_by):
-            edited = decision.draft.edit_task(follower)
-            edited.context = decision.draft.context_of(follower).checkpoint()
-            edited.checkpointed = True

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from maestrale.engine.branches import meet
+from maestrale.engine.branches import keep_contexts_of_followers, meet
 from maestrale.engine.context import EMPTY, Context
 from maestrale.engine.decision import Completion, Decision
 from maestrale.engine.execution import TaskExecution
@@ -219,6 +219,8 @@ def _reopen(decision: Decision, task: TaskExecution, source: TaskExecution, even
         task = decision.draft.edit_task(task)
         task.runtime = {**task.runtime, "round": _round(task) + 1}
         decision.draft.join(task.name).clear()
+    elif task.next_tasks:
+        keep_contexts_of_followers(decision, task)
     progress = decision.draft.join(task.name)
     progress.missing.clear()
     decision.draft.ends.remove(task.id)

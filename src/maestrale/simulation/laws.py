@@ -202,6 +202,8 @@ def _join_inherits_what_was_published(rows: Rows, task: Row, where: str) -> None
     """
     if task["started_at"] is None or task["checkpoint"] is None:
         return
+    if document(task["runtime"]).get("paused_before"):
+        return  # its branches met before the pause, and it starts after it
     known: dict[str, Any] = document(task["checkpoint"])["values"]
     for trigger in document(task["triggered_by"]):
         source = rows.tasks.get(trigger["task_id"])

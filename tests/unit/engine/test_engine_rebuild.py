@@ -424,3 +424,22 @@ def test_a_replay_is_the_same_across_a_load_in_the_middle_of_the_queue() -> None
         world.executions[found.id] = world.reload(found.id)
         world.step(found.id, Continue())
     assert difference(snapshot(world.replay(found.id)), snapshot(found.execution)) == []
+
+
+def test_what_follows_a_failed_join_keeps_what_it_inherited_when_the_join_gets_another_chance() -> None:
+    found = run("""
+        w:
+          tasks:
+            a: {action: remote, on-success: meet}
+            b: {action: remote, on-success: meet}
+            meet: {join: all, publish: {x: good}, publish-on-error: {x: bad}, on-error: h}
+            h: {action: remote, publish: {seen: <% $.x %>}}
+    """)
+    found.finish("a")
+    found.fail("b")
+    found.rerun("b")
+    found.finish("b")
+    assert found.task("meet").state == "SUCCESS"
+    found.world.restart()
+    found.finish("h")
+    assert found.task("h").published == {"seen": "bad"}
