@@ -223,7 +223,7 @@ def _is_transient(error: Exception) -> bool:
 def _told(error: Exception) -> Exception:
     """What callers are told: they know nothing of statements, and their people neither."""
     if _is_postgresql(error) and postgresql.is_unfit(error):
-        return UnfitValue(f"PostgreSQL cannot hold a value: {str(error.orig).splitlines()[0]}")
+        return UnfitValue(f"PostgreSQL cannot hold a value: {postgresql.unfit_reason(error)}")
     return error
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, func, select, update
 
 from maestrale.engine.context import Context
 from maestrale.engine.draft import Record
@@ -16,7 +16,6 @@ from maestrale.model import states
 from maestrale.model.values import Json
 from maestrale.store.documents import decode
 from maestrale.store.rows import ExecutionRows, Row, decode_adhoc, load_answers, load_event
-from maestrale.store.statements import insert_new
 from maestrale.store.tables import (
     action_executions,
     command_replies,
@@ -27,6 +26,7 @@ from maestrale.store.tables import (
     task_executions,
     workflow_executions,
 )
+from maestrale.store.writes import Writes, writing
 
 INDEXES_PER_STATEMENT: Final = 500
 """Item indexes in one statement: databases bound the number of variables."""
@@ -41,25 +41,10 @@ class MailChanged(Exception):
 
 
 _HEAD_COLUMNS = ("version", "owner", "alarm_at", "next_sequence", "open_tasks", "ready", "control_epoch")
-
-_update_head = (
-    update(execution_heads)
-    .where(
-        execution_heads.c.id == bindparam("b_id"),
-        execution_heads.c.version == bindparam("b_version"),
-        execution_heads.c.owner.is_not_distinct_from(bindparam("b_owner")),
-    )
-    .values({name: bindparam(name) for name in _HEAD_COLUMNS})
-)
 _WORKFLOW_COLUMNS = (
     "state", "state_info", "cause", "params", "globals", "variables", "output", "backlog", "description",
     "updated_at", "finished_at",
 )  # fmt: skip
-_update_workflow = (
-    update(workflow_executions)
-    .where(workflow_executions.c.id == bindparam("b_id"))
-    .values({name: bindparam(name) for name in _WORKFLOW_COLUMNS})
-)
 _LIGHT_COLUMNS = (
     "state", "state_info", "cause", "due_at", "timeout_at", "items_count", "items_next", "items_done",
     "items_failed", "live", "processed", "error_handled", "updated_at", "started_at", "finished_at",
@@ -70,54 +55,30 @@ _FULL_COLUMNS = (
 )  # fmt: skip
 
 
-def _update_tasks(columns: Iterable[str]) -> Any:
-    return (
-        update(task_executions)
-        .where(task_executions.c.id == bindparam("b_id"))
-        .values({name: bindparam(name) for name in columns})
-    )
-
-
-_update_light = _update_tasks(_LIGHT_COLUMNS)
-_update_full = _update_tasks(_FULL_COLUMNS)
-_update_action = (
-    update(action_executions)
-    .where(action_executions.c.id == bindparam("b_id"))
-    .values({n: bindparam(n) for n in ("state", "state_info", "accepted", "output", "updated_at")})
-)
-_update_known = (
-    update(workflow_executions)
-    .where(workflow_executions.c.id == bindparam("b_id"))
-    .values({name: bindparam(name) for name in ("accepted", "known_state", "known_output")})
-)
-_insert_value = insert_new(execution_values)
-
-
 def write_executions(connection: Connection, batch: list[ExecutionRows]) -> None:
     """Write all rows of a batch. Raises `Overtaken` or `MailChanged` if memory was not the truth."""
-    _write_heads(connection, batch)
-    _many(connection, insert(workflow_executions), [r.workflow for r in batch if r.workflow and r.is_new])
-    _many(
-        connection, _update_workflow,
-        [_only(r.workflow, _WORKFLOW_COLUMNS) for r in batch if r.workflow and not r.is_new],
-    )  # fmt: skip
-    _many(
-        connection, _insert_value,
-        [
-            {"root_id": r.root_id, "hash": key, "data": data}
-            for r in sorted(batch, key=lambda rows: rows.root_id)
-            for key, data in sorted(r.values.items())
-        ],
-    )  # fmt: skip
-    _many(connection, insert(task_executions), [row for r in batch for row in r.new_tasks])
-    _many(connection, _update_light, [_only(row, _LIGHT_COLUMNS) for r in batch for row in r.light_tasks])
-    _many(connection, _update_full, [_only(row, _FULL_COLUMNS) for r in batch for row in r.full_tasks])
-    _many(connection, insert(action_executions), [row for r in batch for row in r.new_actions])
-    _many(connection, _update_action, [row for r in batch for row in r.changed_actions])
-    _many(
-        connection, _update_known,
-        [row for r in batch for row in r.known],
-    )  # fmt: skip
+    old = [r.workflow for r in batch if r.workflow and not r.is_new]
+    with writing(connection) as writes:
+        _write_heads(writes, batch)
+        writes.insert(workflow_executions, [r.workflow for r in batch if r.workflow and r.is_new])
+        writes.update(workflow_executions, [_only(row, _WORKFLOW_COLUMNS) for row in old])
+        writes.insert_new(
+            execution_values,
+            [
+                {"root_id": r.root_id, "hash": key, "data": data}
+                for r in sorted(batch, key=lambda rows: rows.root_id)
+                for key, data in sorted(r.values.items())
+            ],
+        )
+        writes.insert(task_executions, [row for r in batch for row in r.new_tasks])
+        light = [_only(row, _LIGHT_COLUMNS) for r in batch for row in r.light_tasks]
+        writes.update(task_executions, light)
+        writes.update(task_executions, [_only(row, _FULL_COLUMNS) for r in batch for row in r.full_tasks])
+        writes.insert(action_executions, [row for r in batch for row in r.new_actions])
+        writes.update(action_executions, [row for r in batch for row in r.changed_actions])
+        writes.update(workflow_executions, [row for r in batch for row in r.known])
+        writes.insert(decision_records, [row for r in batch for row in r.records])
+        _write_mail(writes, batch)
     for rows in batch:
         for task_id, attempt, indexes in rows.rejected:
             _reject(connection, task_id, attempt, indexes)
@@ -125,8 +86,6 @@ def write_executions(connection: Connection, batch: list[ExecutionRows]) -> None
             connection.execute(
                 update(action_executions).where(action_executions.c.task_id == task_id).values(output=None)
             )
-    _many(connection, insert(decision_records), [row for r in batch for row in r.records])
-    _write_mail(connection, batch)
 
 
 def find_committed(connection: Connection, batch: list[ExecutionRows]) -> set[str]:
@@ -150,9 +109,10 @@ def find_committed(connection: Connection, batch: list[ExecutionRows]) -> set[st
     return found
 
 
-def _write_heads(connection: Connection, batch: list[ExecutionRows]) -> None:
+def _write_heads(writes: Writes, batch: list[ExecutionRows]) -> None:
     changed = sorted((r for r in batch if not r.is_new), key=lambda rows: rows.execution_id)
-    parameters = [
+    writes.lock(execution_heads.c.id, [r.execution_id for r in changed])
+    rows = [
         {
             **{name: r.head[name] for name in _HEAD_COLUMNS},
             "b_id": r.execution_id,
@@ -161,31 +121,20 @@ def _write_heads(connection: Connection, batch: list[ExecutionRows]) -> None:
         }
         for r in changed
     ]
-    if parameters and connection.execute(_update_head, parameters).rowcount != len(parameters):
-        raise Overtaken
-    _many(connection, insert(execution_heads), [r.head for r in batch if r.is_new])
+    writes.update(execution_heads, rows, otherwise=Overtaken)
+    writes.insert(execution_heads, [r.head for r in batch if r.is_new])
 
 
-def _write_mail(connection: Connection, batch: list[ExecutionRows]) -> None:
+def _write_mail(writes: Writes, batch: list[ExecutionRows]) -> None:
     consumed = [sequence for r in batch for sequence in r.consumed]
-    for start in range(0, len(consumed), 500):
-        part = consumed[start : start + 500]
-        if connection.execute(delete(mail).where(mail.c.sequence.in_(part))).rowcount != len(part):
-            raise MailChanged
-    _many(connection, insert(mail), [row for r in batch for row in r.mail])
-    _many(
-        connection, insert(command_replies),
-        [
-            {"command_id": reply.command_id, "status": reply.status, "message": reply.message,
-             "created_at": reply.created_at}
-            for r in batch for reply in r.replies
-        ],
-    )  # fmt: skip
-
-
-def _many(connection: Connection, statement: Any, rows: list[Row]) -> None:
-    if rows:
-        connection.execute(statement, rows)
+    writes.delete(mail.c.sequence, consumed, otherwise=MailChanged)
+    writes.insert(mail, [row for r in batch for row in r.mail])
+    replies = [
+        {"command_id": reply.command_id, "status": reply.status, "message": reply.message,
+         "created_at": reply.created_at}
+        for r in batch for reply in r.replies
+    ]  # fmt: skip
+    writes.insert(command_replies, replies)
 
 
 def _only(row: Row, columns: Iterable[str]) -> Row:

@@ -185,6 +185,18 @@ def is_unfit(error: DBAPIError) -> bool:
     return state.startswith(_UNFIT_CLASSES)
 
 
+def unfit_reason(error: DBAPIError) -> str:
+    """Why PostgreSQL cannot hold a value."""
+    if _state(error) == "22P05":
+        return "texts of PostgreSQL have no NUL characters"
+    return str(error.orig).splitlines()[0]
+
+
+def ends_connection(error: BaseException) -> bool:
+    """Whether an error of the driver leaves no connection, or one that is of no use."""
+    return getattr(error, "sqlstate", None) in _ENDS_CONNECTION
+
+
 def _state(error: DBAPIError) -> str | None:
     """SQLSTATE; None if the error was found on this side."""
     state: str | None = getattr(error.orig, "sqlstate", None)
@@ -193,7 +205,7 @@ def _state(error: DBAPIError) -> str | None:
 
 def _note_lost_connection(context: Any) -> None:
     """Not only a connection that is closed is lost, but also one that leads to a server without a say."""
-    if getattr(context.original_exception, "sqlstate", None) in _ENDS_CONNECTION:
+    if ends_connection(context.original_exception):
         context.is_disconnect = True
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -24,6 +24,9 @@ from maestrale.model.values import Json, Microseconds
 from maestrale.store.documents import Values, decode, dump, encode, encode_optional, has_marks, restore
 
 Row = dict[str, Any]
+
+MATCHED: Final = "b_"
+"""What a name in a changed row begins with if its value is to be found in the row, not to be put there."""
 
 _HEAVY = (
     "triggered_by", "next_tasks", "published", "published_global", "runtime", "items", "context",
