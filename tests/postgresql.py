@@ -41,9 +41,10 @@ SETTINGS: Final = {
     "max_connections": "200",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "1d",
+    "deadlock_timeout": "50ms",
     "log_min_messages": "fatal",
 }
-"""Quick instead of durable: what is tested here ends with its test."""
+"""Quick instead of durable: what is stored here is needed until the end of its test."""
 
 
 def _program(name: str) -> str:

@@ -13,7 +13,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from maestrale.actions.base import ActionSettings
 from maestrale.actions.registry import Registry
@@ -33,6 +33,7 @@ from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
 from maestrale.services.why import Why
 from maestrale.services.workbooks import Workbooks
+from maestrale.store.database import is_unusable
 from maestrale.store.processes import register, unregister
 from maestrale.store.sole_engine import open_alone
 
@@ -114,8 +115,10 @@ class Service:
         self.engine.stop(self.settings.server.grace if grace is None else grace)
         try:
             self.database.write(unregister, self.process_id).result()
-        except OperationalError as error:  # it is left to whoever starts next, as after a crash
-            log.warning("The database cannot be told that this process ends: %s", error.orig)
+        except DBAPIError as error:
+            if not is_unusable(error):
+                raise
+            log.warning("The database does not hear that this process ends: %s", error.orig)
         self.database.close()
         self.right.release()
 

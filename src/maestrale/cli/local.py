@@ -10,10 +10,11 @@ from typing import IO, Any, get_args
 import click
 
 from maestrale import config
+from maestrale.cli.database import database
+from maestrale.cli.local_options import config_option, configure_log, database_option, load_settings
 from maestrale.cli.running import read_input, run_file
 from maestrale.cli.serving import serve
 from maestrale.cli.simulating import simulate_command
-from maestrale.config import Settings
 from maestrale.lang.problems import describe
 from maestrale.lang.schema import Kind, schema
 from maestrale.model.urls import without_password
@@ -21,27 +22,17 @@ from maestrale.services.parsing import check_text
 
 VALID = {"workflow": "valid", "action": "valid ad-hoc actions", "workbook": "valid workbook"}
 
-_config_option = click.option(
-    "--config", "config_file", type=click.Path(path_type=Path), help="Settings file (TOML)."
-)
-_database_option = click.option(
-    "--database",
-    metavar="URL",
-    help="sqlite:////path/to/file.db or postgresql://user:password@host/name"
-    " [default: a file in your data folder]",
-)
-
 
 @click.command("server")
 @click.option("--host", help="Address to listen on [default: 127.0.0.1, this machine only].")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on [default: 8989].")
-@_database_option
-@_config_option
-def server(host: str | None, port: int | None, database: str | None, config_file: Path | None) -> None:
+@database_option
+@config_option
+def server(host: str | None, port: int | None, database_url: str | None, config_file: Path | None) -> None:
     """Run the service on this machine: API, engine and executor in one process."""
-    flags = {("server", "host"): host, ("server", "port"): port, ("database", "url"): database}
-    settings = _load(flags, config_file)
-    _configure_log(settings)
+    flags = {("server", "host"): host, ("server", "port"): port, ("database", "url"): database_url}
+    settings = load_settings(flags, config_file)
+    configure_log(settings)
     serve(settings)
 
 
@@ -51,14 +42,14 @@ def server(host: str | None, port: int | None, database: str | None, config_file
 @click.option("-i", "--input", "inputs", multiple=True, metavar="KEY=VALUE | JSON",
               help="An input, or all of them as a JSON object. Repeatable.")  # fmt: skip
 @click.option("-q", "--quiet", "is_quiet", is_flag=True, help="Show the output only.")
-@_database_option
-@_config_option
+@database_option
+@config_option
 def run(
     file: IO[str],
     workflow: str | None,
     inputs: tuple[str, ...],
     is_quiet: bool,
-    database: str | None,
+    database_url: str | None,
     config_file: Path | None,
 ) -> None:
     """Run a workflow of FILE at once and print its output as JSON.
@@ -67,8 +58,8 @@ def run(
     file has only one. If FILE is a workbook, it is one of its workflows. Exits with 0 if the execution ends
     in SUCCESS, else with 1.
     """
-    settings = _load({("database", "url"): database}, config_file)
-    _configure_log(settings)
+    settings = load_settings({("database", "url"): database_url}, config_file)
+    configure_log(settings)
     name = "standard input" if file.name == "<stdin>" else file.name
     sys.exit(run_file(settings, file.read(), name, workflow, read_input(inputs), is_quiet))
 
@@ -107,7 +98,7 @@ def show_schema(kind: Kind) -> None:
 
 @click.command("config")
 @click.option("-f", "--format", "form", type=click.Choice(["text", "json"]), default="text")
-@_config_option
+@config_option
 def show_config(form: str, config_file: Path | None) -> None:
     """Show the settings in force and where each of them comes from."""
     loaded = config.load(file=config_file)
@@ -131,22 +122,6 @@ COMMANDS = {
     "validate": validate,
     "schema": show_schema,
     "config": show_config,
+    "database": database,
     "simulate": simulate_command,
 }
-
-
-def _load(flags: dict[tuple[str, str], Any], file: Path | None) -> Settings:
-    return config.load(flags, file=file).settings
-
-
-def _configure_log(settings: Settings) -> None:
-    import logging
-
-    level = settings.log.level.upper()
-    if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-        raise config.ConfigError(
-            f"Wrong value for log.level: {settings.log.level!r}", "debug, info, warning, error"
-        )
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for name in ("maestrale.notifications", "maestrale.transitions"):  # who asks for them wants to see them
-        logging.getLogger(name).setLevel(logging.INFO)

@@ -277,3 +277,8 @@ def _fit(widths: Sequence[int], total: int, narrowest: int) -> list[int]:
         rest -= share
     fitted[wide[-1]] = max(narrowest, rest)
     return fitted
+
+
+def size_text(size: int) -> str:
+    """A number of bytes, for people."""
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.0f} kB"

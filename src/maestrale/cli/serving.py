@@ -12,6 +12,7 @@ import sys
 import click
 
 from maestrale import __version__
+from maestrale.cli.output import size_text
 from maestrale.config import Settings
 from maestrale.model.errors import MaestraleError
 from maestrale.wiring import Service
@@ -98,11 +99,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def size_text(size: int) -> str:
-    """A number of bytes, for people."""
-    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.0f} kB"
 
 
 def say(text: str) -> None:

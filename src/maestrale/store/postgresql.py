@@ -39,20 +39,16 @@ _UNFIT_CLASSES: Final = ("22", "54")
 """Values that do not fit: a NUL in a text, a number out of range, a key that is too long for an index."""
 
 _HINTS: Final = (
-    ("password", "give user and password: postgresql://USER:PASSWORD@HOST/DATABASE"),
-    ("pg_hba.conf", "the server's pg_hba.conf must let this user in from this machine"),
-    ("role", "the user must exist: CREATE ROLE name LOGIN PASSWORD '...'"),
-    (
-        "database",
-        "the database must exist: CREATE DATABASE name OWNER user ENCODING 'UTF8' TEMPLATE template0",
-    ),
-    (
-        "read-only",
-        "this server is a standby: name the primary, or several hosts, of which the primary is taken",
-    ),
-    ("too many", "raise max_connections of the server, or let fewer programs connect"),
+    ("too many connections", "raise max_connections of the server, or let fewer programs connect"),
+    ("too many clients", "raise max_connections of the server, or let fewer programs connect"),
     ("connection slots", "raise max_connections of the server, or let fewer programs connect"),
+    ("read-only", "this server is a standby: name the primary"),
+    ("pg_hba.conf", "the server's pg_hba.conf must let this user in from this machine"),
+    ("password", "give user and password: postgresql://USER:PASSWORD@HOST/DATABASE"),
+    ("database", "the database must exist: CREATE DATABASE name OWNER user ENCODING 'UTF8'"),
+    ("role", "the user must exist: CREATE ROLE name LOGIN PASSWORD '...'"),
 )
+"""What the server says, and what to do about it; the first that fits counts."""
 
 
 class Postgresql:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Connection, event, select
+from sqlalchemy import Connection, event, inspect, select
 
 from maestrale.model.timeouts import Timeouts
 from maestrale.store.database import Database, dialect_of
@@ -34,27 +36,17 @@ def open_alone(url: str, timeouts: Timeouts) -> tuple[Database, SoleRight]:
     Raises `DatabaseInUse` where another one does, and other `DatabaseError` where it cannot be opened.
     """
     file = dialect_of(url).file
-    if file is None:
+    with contextlib.ExitStack() as opened:
+        lock = None if file is None else DatabaseLock(file)
+        if lock is not None:
+            lock.acquire()
+            opened.callback(lock.release)
         database = Database(url, timeouts=timeouts)
-        try:
-            prepare(database)
-            return database, SessionLock(database)
-        except BaseException:
-            database.close()
-            raise
-    lock = DatabaseLock(file)
-    lock.acquire()
-    try:
-        database = Database(url)
-        try:
-            prepare(database)
-        except BaseException:
-            database.close()
-            raise
-    except BaseException:
-        lock.release()
-        raise
-    return database, lock
+        opened.callback(database.close)
+        right = lock or SessionLock(database)
+        prepare(database)
+        opened.pop_all()
+    return database, right
 
 
 class SessionLock:
@@ -94,6 +86,10 @@ def _take_again(connection: Any, _record: Any) -> None:
 def _find_holder(connection: Connection) -> Holder:
     """The process that registered last."""
     table = processes.c
+    if not inspect(connection).has_table(processes.name):
+        return Holder()
     query = select(table.pid, table.address, table.host).order_by(table.started_at.desc()).limit(1)
     found = connection.execute(query).first()
-    return Holder() if found is None else Holder(*found)
+    if found is None:
+        return Holder()
+    return Holder(found.pid, found.address, None if found.host == socket.gethostname() else found.host)
