@@ -101,7 +101,7 @@ class ExecutionRoutes:
             workflow=text_of(content, "workflow_id") or text_of(content, "workflow_name") or None,
             namespace=text_of(content, "workflow_namespace"),
             input=object_of(content, "input"),
-            params=object_of(content, "params"),
+            params=_start_params(content),
             description=text_of(content, "description"),
             id=text_of(content, "id") or None,
             source_id=text_of(content, "source_execution_id") or None,
@@ -324,6 +324,13 @@ def _task(row: Row, fields: tuple[str, ...] | None = None) -> Row:
     if shown.get("published_global") in (None, "{}") and (fields is None or "published_global" not in fields):
         shown.pop("published_global", None)
     return shown
+
+
+def _start_params(content: dict[str, Json]) -> dict[str, Json]:
+    """How to start a workflow: kept as given, but what is no boolean must not pass for one."""
+    params = object_of(content, "params")
+    flag_of(params, "evaluate_env")
+    return params
 
 
 def _environment(content: dict[str, Json]) -> Json:
