@@ -91,6 +91,22 @@ def test_bad_request(
     assert answer.headers["Server-Error-Message"]
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v2/workflows", {"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"}),
+        ("/v2/tasks/x", {"GET", "HEAD", "OPTIONS", "PUT"}),
+        ("/v2/tasks/x/restart", {"OPTIONS", "POST"}),
+    ],
+)
+def test_allowed_methods_are_all_named(api: Api, path: str, allowed: set[str]) -> None:
+    for method, status in (("PATCH", 405), ("OPTIONS", 200)):
+        answer = api(method, path)
+        assert answer.status_code == status
+        assert set(answer.headers["Allow"].split(", ")) == allowed
+    assert (api("HEAD", path).status_code == 405) is ("HEAD" not in allowed)
+
+
 def test_a_stored_text_with_warnings_says_so(api: Api) -> None:
     text = "version: '2.0'\nquoted:\n  tasks: {t: {action: 'std.echo output=\"x\u201d'}}\n"
     answer = api("POST", "/v2/workflows", content=text.encode())
