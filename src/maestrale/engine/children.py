@@ -16,6 +16,7 @@ from maestrale.engine.execution import Child, Known, Outcome, TaskExecution
 from maestrale.engine.limits import check_size
 from maestrale.engine.lookups import Lookups
 from maestrale.engine.needs import FindWorkflow, FoundWorkflow
+from maestrale.engine.notifications import action_changed
 from maestrale.expressions.surroundings import Scope
 from maestrale.model import states
 from maestrale.model.actions import ActionFacts, invalid_input, result_of_error
@@ -99,6 +100,7 @@ def _start_action(
     if outcome is None:
         _set_repeatable(decision, task, child)
         decision.draft.add_child(child)
+        action_changed(decision, task, child, None)
         if not (facts.waits_outside and facts.pure is not None):
             decision.draft.effects.append(RunAction(child.id))
         return False
@@ -110,6 +112,7 @@ def _start_action(
     child.accepted = True
     child.updated_at = decision.now
     decision.draft.new_children[child.id] = child
+    action_changed(decision, task, child, None)
     _note(decision, task, child.item_index, outcome)
     if refusal is not None:
         raise refusal
@@ -226,11 +229,12 @@ def _note(decision: Decision, task: TaskExecution, index: int | None, outcome: O
 def child_ended(decision: Decision, task: TaskExecution, child: Child, state: str, result: Json) -> None:
     """Take note of an open child's end. The caller then asks `completion_after`."""
     if not child.is_workflow:
-        child = decision.draft.edit_child(child)
+        child, before = decision.draft.edit_child(child), child.state
         child.state = state
         child.output = result
         child.accepted = True
         child.updated_at = decision.now
+        action_changed(decision, task, child, before)
     else:
         decision.draft.known[child.id] = Known(state, result, accepted=True)
     decision.draft.close_child(child)
@@ -261,9 +265,10 @@ def cancel_children(decision: Decision, task: TaskExecution, info: str) -> None:
         if child.is_workflow:
             decision.draft.effects.append(Tell(child.id, StopRequested("CANCELLED", info)))
             continue
-        edited = decision.draft.edit_child(child)
+        edited, before = decision.draft.edit_child(child), child.state
         edited.state = states.CANCELLED
         edited.state_info = info
         edited.updated_at = decision.now
+        action_changed(decision, task, edited, before)
         decision.draft.effects.append(CancelAction(child.id))
         decision.draft.close_child(child)
