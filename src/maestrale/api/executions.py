@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from maestrale.api.answers import json_answer, nothing
+from maestrale.api.answers import CREATED, json_answer, nothing
 from maestrale.api.authentication import caller_of
 from maestrale.api.bodies import (
     check_query,
@@ -31,7 +31,6 @@ from maestrale.services.action_executions import NewActionExecution
 from maestrale.services.executions import ExecutionChange, NewExecution
 from maestrale.services.tasks import TaskChange
 
-CREATED = 201
 TREE = frozenset({"errors_only", "max_depth"})
 LISTS = ("all_projects", "nulls", "include_output")
 EXECUTION_ATTRIBUTES = frozenset({"source_execution_id", "published_global"})
