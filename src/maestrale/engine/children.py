@@ -18,6 +18,7 @@ from maestrale.engine.lookups import Lookups
 from maestrale.engine.needs import FindWorkflow, FoundWorkflow
 from maestrale.engine.notifications import action_changed
 from maestrale.expressions.surroundings import Scope
+from maestrale.lang.inputs import missing_names
 from maestrale.model import states
 from maestrale.model.actions import ActionFacts, invalid_input, result_of_error
 from maestrale.model.errors import MaestraleError
@@ -168,7 +169,7 @@ def _start_sub_workflow(
         raise TaskFailure(f"Failed to find workflow [name={name}, namespace={workflow.namespace}]")
     found = msgspec.convert(answer, FoundWorkflow)
     declared = {parameter.name: parameter for parameter in found.input}
-    missing = [p.name for p in found.input if p.required and p.name not in given]
+    missing = missing_names(found.input, given)
     if missing:
         raise TaskFailure(invalid_input(found.name, found.class_name, missing, []).message)
     handed_on = {key: value for key, value in given.items() if key in declared}
