@@ -18,7 +18,7 @@ from typing import Any
 from maestrale.store.database import Database
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("maestrale", "SQLAlchemy", "starlette", "uvicorn", "uvloop", "httptools", "yaql", "Jinja2")
+PACKAGES = ("maestrale", "SQLAlchemy", "starlette", "uvicorn", "httptools", "yaql", "Jinja2")
 SYNCHRONOUS = {0: "OFF", 1: "NORMAL", 2: "FULL", 3: "EXTRA"}
 
 Result = dict[str, Any]

@@ -121,8 +121,8 @@ class NotifierSettings(msgspec.Struct, frozen=True):
 
 
 class LogSettings(msgspec.Struct, frozen=True):
-    """`level`: debug, info, warning or error. `transitions`: a line for each change of state of a workflow
-    or a task, whatever the level."""
+    """`level`: debug, info, warning or error. `transitions`: a line for each change of state of a workflow,
+    a task or an action in it, whatever the level."""
 
     level: str = "warning"
     transitions: bool = False

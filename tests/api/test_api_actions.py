@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from api_service import Api, assert_fault, serving
 
 from maestrale.model.errors import Forbidden, NotFound
 from maestrale.services.access import Caller
+from maestrale.services.drafts import Read, read_actions
 
 ON_POSTGRESQL = 8
 
@@ -152,6 +154,21 @@ def test_built_in_actions_stay_as_they_are(api: Api) -> None:
     assert_fault(api("PUT", "/v2/actions", content=text), 400, "system action: std.echo")
     assert_fault(api("PUT", "/v2/actions/std.echo", content=text), 400, "system action: std.echo")
     assert_fault(api("DELETE", "/v2/actions/std.echo"), 400, "system action: std.echo")
+
+
+def test_a_refused_text_has_been_read_once_and_beside_the_event_loop(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_in = []
+
+    def read(text: str) -> Read:
+        read_in.append(threading.current_thread())
+        return read_actions(text)
+
+    monkeypatch.setattr("maestrale.services.actions.read_actions", read)
+    assert_fault(api("PUT", "/v2/actions", content=text_of("std.echo", "std.noop")), 400, "system action")
+    assert len(read_in) == 1
+    assert threading.current_thread() not in read_in
 
 
 def test_a_built_in_action_can_be_replaced_for_the_project(api: Api) -> None:

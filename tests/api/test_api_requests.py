@@ -62,6 +62,17 @@ def _defined(api: Api) -> None:
         ("GET", "/v2/action_executions/none", {}, 404, "ActionExecution not found [id=none]"),
         ("POST", "/v2/action_executions", {"json": {"name": "std.ehco"}}, 400, "did you mean 'std.echo'?"),
         ("POST", "/v2/action_executions", {"json": {"name": "std.echo"}}, 400, "missing=['output']"),
+        ("PUT", "/v2/tasks/none", {"json": {"state": "RUNNING", "reset": "yes"}}, 400,
+         "reset must be true or false, not text"),
+        ("PUT", "/v2/tasks/none", {"json": {"state": "RUNNING", "reset": None}}, 400,
+         "reset must be true or false, not null"),
+        ("POST", "/v2/action_executions", {"json": {"name": "std.noop", "params": {"save_result": 1}}}, 400,
+         "save_result must be true or false, not a number"),
+        ("POST", "/v2/action_executions", {"json": {"name": "std.noop", "params": '{"run_sync": "false"}'}},
+         400, "run_sync must be true or false, not text"),
+        ("POST", "/v2/executions", {"json": {"workflow_name": "asked", "params": {"evaluate_env": "no"}}},
+         400, "evaluate_env must be true or false, not text"),
+        ("DELETE", "/v2/executions/none?force=perhaps", {}, 400, "force: 'perhaps' is neither true nor"),
         ("POST", "/v2/cron_triggers", {"json": {}}, 404, "/v2/cron_triggers is not supported by"),
         ("GET", "/v2/workflows/x/members", {}, 404, "not supported by this version yet"),
         ("PUT", "/maintenance", {"json": {}}, 404, "/maintenance is not supported by this version yet"),
@@ -78,6 +89,22 @@ def test_bad_request(
     assert set(fault) == {"faultcode", "faultstring", "debuginfo"}
     assert words in fault["faultstring"]
     assert answer.headers["Server-Error-Message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v2/workflows", {"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"}),
+        ("/v2/tasks/x", {"GET", "HEAD", "OPTIONS", "PUT"}),
+        ("/v2/tasks/x/restart", {"OPTIONS", "POST"}),
+    ],
+)
+def test_allowed_methods_are_all_named(api: Api, path: str, allowed: set[str]) -> None:
+    for method, status in (("PATCH", 405), ("OPTIONS", 200)):
+        answer = api(method, path)
+        assert answer.status_code == status
+        assert set(answer.headers["Allow"].split(", ")) == allowed
+    assert (api("HEAD", path).status_code == 405) is ("HEAD" not in allowed)
 
 
 def test_a_stored_text_with_warnings_says_so(api: Api) -> None:

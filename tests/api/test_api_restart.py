@@ -128,8 +128,16 @@ def test_refusals(api: Api) -> None:
     assert_fault(api("POST", f"/v2/tasks/{NOBODY}/restart"), 404, "Task execution not found")
     assert_fault(api("POST", f"/v2/tasks/{task_id}/restart", json={"reset": True}), 400, "reset")
     assert_fault(api("POST", f"/v2/tasks/{task_id}/restart", json={"env": [1]}), 400, "environment")
-    assert_fault(api("POST", f"/v2/tasks/{task_id}/restart", json={"dry_run": "perhaps"}), 400, "dry_run")
     api.put(f"/v2/executions/{execution['id']}", state="CANCELLED")
     restart(api, task_id)
     api.task(execution["id"], "wait", "RUNNING")
     api.put(f"/v2/executions/{execution['id']}", state="CANCELLED")
+
+
+@pytest.mark.parametrize("given", [None, "yes", 1])
+def test_a_restart_is_not_begun_by_a_wrong_dry_run(api: Api, given: Any) -> None:
+    execution = api.run("sums", input={"n": 1})
+    task_id = api.tasks(execution["id"])["two"]["id"]
+    refused = api("POST", f"/v2/tasks/{task_id}/restart", json={"dry_run": given})
+    assert_fault(refused, 400, "dry_run must be true or false, not")
+    assert api.get(f"/v2/executions/{execution['id']}")["state"] == "SUCCESS"

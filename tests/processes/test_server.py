@@ -104,10 +104,13 @@ def test_changes_of_state_are_logged_if_asked_for(tmp_path: Path) -> None:
     assert lines == [
         "workflow w: RUNNING",
         "task a of workflow w: IDLE -> RUNNING",
+        "action std.noop of task a of workflow w: SUCCESS",
         "task a of workflow w: RUNNING -> SUCCESS",
         "task b of workflow w: IDLE -> RUNNING",
+        "action std.fail of task b of workflow w: ERROR",
         "task b of workflow w: RUNNING -> ERROR: out of cheese",
         "task b of workflow w: ERROR -> RUNNING",
+        "action std.fail of task b of workflow w: ERROR",
         "task b of workflow w: RUNNING -> ERROR: out of cheese",
         "workflow w: RUNNING -> ERROR: Failure caused by error in tasks: b",
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -13,7 +13,9 @@ from starlette.responses import Response
 
 from maestrale.model.errors import MaestraleError
 
-HEADER_LENGTH = 2000
+CREATED: Final = 201
+
+HEADER_LENGTH: Final = 2000
 
 
 def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

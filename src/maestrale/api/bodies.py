@@ -131,11 +131,11 @@ def text_of(content: dict[str, Json], name: str) -> str | None:
 
 
 def flag_of(content: dict[str, Json], name: str) -> bool | None:
-    """An attribute that holds a boolean; None where it is missing or null."""
-    value = content.get(name)
-    if isinstance(value, str):
-        return truth(name, value)
-    if value is not None and not isinstance(value, bool):
+    """An attribute that holds a boolean; None where it is missing. Neither words nor null stand for one."""
+    if name not in content:
+        return None
+    value = content[name]
+    if not isinstance(value, bool):
         raise BadRequest(f"Attribute {name} must be true or false, not {_kind(value)}")
     return value
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from maestrale.api.answers import json_answer, nothing
+from maestrale.api.answers import CREATED, json_answer, nothing
 from maestrale.api.authentication import caller_of
 from maestrale.api.bodies import check_query, object_of, read_attributes, text_of
 from maestrale.api.listing import page_answer, read_fields, read_listing
@@ -21,7 +21,6 @@ from maestrale.model.values import Json
 from maestrale.services import Services
 from maestrale.services.environments import EnvironmentChange
 
-CREATED: Final = 201
 ATTRIBUTES: Final = ("name", "description", "variables", "scope")
 
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from maestrale.api.answers import json_answer, nothing
+from maestrale.api.answers import CREATED, json_answer, nothing
 from maestrale.api.authentication import caller_of
 from maestrale.api.bodies import (
     check_query,
@@ -31,7 +31,6 @@ from maestrale.services.action_executions import NewActionExecution
 from maestrale.services.executions import ExecutionChange, NewExecution
 from maestrale.services.tasks import TaskChange
 
-CREATED = 201
 TREE = frozenset({"errors_only", "max_depth"})
 LISTS = ("all_projects", "nulls", "include_output")
 EXECUTION_ATTRIBUTES = frozenset({"source_execution_id", "published_global"})
@@ -101,7 +100,7 @@ class ExecutionRoutes:
             workflow=text_of(content, "workflow_id") or text_of(content, "workflow_name") or None,
             namespace=text_of(content, "workflow_namespace"),
             input=object_of(content, "input"),
-            params=object_of(content, "params"),
+            params=_start_params(content),
             description=text_of(content, "description"),
             id=text_of(content, "id") or None,
             source_id=text_of(content, "source_execution_id") or None,
@@ -324,6 +323,13 @@ def _task(row: Row, fields: tuple[str, ...] | None = None) -> Row:
     if shown.get("published_global") in (None, "{}") and (fields is None or "published_global" not in fields):
         shown.pop("published_global", None)
     return shown
+
+
+def _start_params(content: dict[str, Json]) -> dict[str, Json]:
+    """How to start a workflow: kept as given, but what is no boolean must not pass for one."""
+    params = object_of(content, "params")
+    flag_of(params, "evaluate_env")
+    return params
 
 
 def _environment(content: dict[str, Json]) -> Json:

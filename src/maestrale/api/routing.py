@@ -16,17 +16,19 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def route(path: str, **methods: Endpoint) -> Route:
     """A route whose keyword arguments name the methods, e.g. `GET=self.page`.
 
-    OPTIONS is answered everywhere; other methods are refused with 405 and the right Allow header.
+    HEAD is answered where GET is, OPTIONS everywhere; other methods are refused with 405. Both name the
+    allowed ones in the header Allow.
     """
+    allowed = {*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}
 
     async def dispatch(request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
         endpoint = methods.get(method)
         if endpoint is None:
-            return Response(headers={"Allow": ", ".join(sorted({*methods, "OPTIONS"}))})
+            return Response(headers={"Allow": ", ".join(sorted(allowed))})
         return await endpoint(request)
 
-    return Route(path, dispatch, methods=[*methods, "OPTIONS"])
+    return Route(path, dispatch, methods=allowed)
 
 
 async def missing_id(_request: Request) -> Response:

@@ -13,7 +13,6 @@ from maestrale.model.listing import Row
 from maestrale.services.definitions import Verdict
 
 _QUERY: Final = frozenset({"namespace", "scope", "skip_validation"})
-CREATED: Final = 201
 CHARSET: Final = {"Content-Type": "application/json;charset=utf-8"}
 
 

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from maestrale.api.answers import json_answer, nothing
+from maestrale.api.answers import CREATED, json_answer, nothing
 from maestrale.api.authentication import caller_of
 from maestrale.api.bodies import check_query, read_text
 from maestrale.api.listing import page_answer, read_fields, read_listing
@@ -14,7 +14,6 @@ from maestrale.api.resources import presented, presented_all, without_nulls
 from maestrale.api.routing import missing_id, route
 from maestrale.api.settings import ApiSettings
 from maestrale.api.uploads import (
-    CREATED,
     namespace_of,
     read_upload,
     stored_answer,

@@ -7,28 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from maestrale.cli.commands import (
-    Column,
-    DeleteRow,
-    ListRow,
-    Section,
-    ShowRow,
-    TableRow,
-    TextRow,
-    ValidateRow,
-    or_none,
-)
-from maestrale.cli.commands_arguments import (
-    IDENTIFIER,
-    IDENTIFIERS,
-    NAME_OR_ID,
-    NAMES_OR_IDS,
-    NAMESPACE,
-    PUBLIC,
-    UPDATE_BY_ID,
-    definition,
-    json_or_file,
-)
+from maestrale.cli.commands import Column, DeleteRow, ListRow, Section, ShowRow, TextRow, or_none
+from maestrale.cli.commands_arguments import IDENTIFIER, IDENTIFIERS, NAMESPACE, json_or_file
+from maestrale.cli.commands_definitions import Helps, definition_rows
 from maestrale.cli.output import folded, json_text
 from maestrale.cli.resources import NOT_GIVEN
 
@@ -123,58 +104,18 @@ ACTIONS: Final = Section(
             columns=ACTION_COLUMNS,
             call=_list,
         ),
-        ShowRow(
-            name="action-get",
-            words="action definition show",
-            help="Show an action.",
-            arguments=(NAME_OR_ID, NAMESPACE),
-            columns=ACTION_COLUMNS,
-            call=lambda client, identifier, namespace: client.actions.get(identifier, namespace),
-        ),
-        TextRow(
-            name="action-get-definition",
-            words="action definition definition show",
-            help="Print the text of an ad-hoc action.",
-            arguments=(NAME_OR_ID, NAMESPACE),
-            call=lambda client, identifier, namespace: (
-                client.actions.get(identifier, namespace).get("definition") or "\n"
+        *definition_rows(
+            "action",
+            "action definition",
+            ACTION_COLUMNS,
+            Helps(
+                get="Show an action.",
+                get_definition="Print the text of an ad-hoc action.",
+                create="Upload new ad-hoc actions, all those in a file.",
+                update="Replace ad-hoc actions by those in a file.",
+                delete="Delete ad-hoc actions.",
+                validate="Check the text of ad-hoc actions without storing it.",
             ),
-        ),
-        TableRow(
-            name="action-create",
-            words="action definition create",
-            help="Upload new ad-hoc actions, all those in a file.",
-            arguments=(definition("action"), NAMESPACE, PUBLIC),
-            columns=ACTION_COLUMNS,
-            call=lambda client, definition, namespace, public: client.actions.create(
-                definition, namespace, public
-            ),
-            hints={409: "To replace what is stored: mistral action-update {definition.path}"},
-        ),
-        TableRow(
-            name="action-update",
-            words="action definition update",
-            help="Replace ad-hoc actions by those in a file.",
-            arguments=(definition("action"), UPDATE_BY_ID, NAMESPACE, PUBLIC),
-            columns=ACTION_COLUMNS,
-            call=lambda client, definition, identifier, namespace, public: client.actions.update(
-                definition, namespace, public, identifier
-            ),
-            hints={404: "To upload it as a new one: mistral action-create {definition.path}"},
-        ),
-        DeleteRow(
-            name="action-delete",
-            words="action definition delete",
-            help="Delete ad-hoc actions.",
-            arguments=(NAMES_OR_IDS, NAMESPACE),
-            kind="action",
-            call=lambda client, identifier, namespace: client.actions.delete(identifier, namespace),
-        ),
-        ValidateRow(
-            name="action-validate",
-            help="Check the text of ad-hoc actions without storing it.",
-            arguments=(definition("action"),),
-            call=lambda client, definition: client.actions.validate(definition),
         ),
     ),
 )

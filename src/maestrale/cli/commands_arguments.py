@@ -108,7 +108,7 @@ def definition(kind: str) -> click.Argument:
 
 IDENTIFIER: Final = click.Argument(("identifier",), metavar="ID")
 IDENTIFIERS: Final = click.Argument(("identifiers",), nargs=-1, required=True, metavar="ID...")
-NAME: Final = click.Argument(("name",), metavar="NAME")
+NAME: Final = click.Argument(("identifier",), metavar="NAME")
 NAMES: Final = click.Argument(("identifiers",), nargs=-1, required=True, metavar="NAME...")
 NAME_OR_ID: Final = click.Argument(("identifier",), metavar="NAME_OR_ID")
 NAMES_OR_IDS: Final = click.Argument(("identifiers",), nargs=-1, required=True, metavar="NAME_OR_ID...")

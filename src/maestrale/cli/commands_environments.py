@@ -67,7 +67,7 @@ SECTION: Final = Section(
                 ),
             ),
             columns=COLUMNS,
-            call=lambda client, name, export: client.environments.get(name),  # noqa: ARG005
+            call=lambda client, identifier, export: client.environments.get(identifier),  # noqa: ARG005
         ),
         ShowRow(
             name="environment-create",

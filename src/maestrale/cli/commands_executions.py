@@ -78,6 +78,22 @@ def _create(
     )
 
 
+def _update(client: Client, identifier: str, state: str | None, env: Any, description: str) -> Resource:
+    """The execution as it is then; to resume what has ended is not refused, but changes nothing."""
+    execution = client.executions.update(identifier, state or "", description, env)
+    found = execution.get("state")
+    if state == "RUNNING" and found in ("ERROR", "CANCELLED"):
+        again = "mistral task-restart TASK_ID"
+        if found == "ERROR":
+            again = f"mistral task-rerun TASK_ID for a failed task, or {again} for any"
+        click.echo(
+            f"Note: the execution is in {found}: only a paused one can be resumed. One that has ended runs "
+            f"again from a task: {again}. The ids are in: mistral task-list {identifier}",
+            err=True,
+        )
+    return execution
+
+
 SECTION: Final = Section(
     "Workflow executions",
     (
@@ -178,9 +194,7 @@ SECTION: Final = Section(
                 click.Option(("-d", "--description"), default="", help="A text to recognise it by."),
             ),
             columns=COLUMNS,
-            call=lambda client, identifier, state, env, description: client.executions.update(
-                identifier, state, description, env
-            ),
+            call=_update,
         ),
         DeleteRow(
             name="execution-delete",

@@ -4,24 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from maestrale.cli.commands import (
-    Column,
-    DeleteRow,
-    ListRow,
-    Section,
-    ShowRow,
-    TableRow,
-    TextRow,
-    ValidateRow,
-)
-from maestrale.cli.commands_arguments import (
-    NAME_OR_ID,
-    NAMES_OR_IDS,
-    NAMESPACE,
-    PUBLIC,
-    UPDATE_BY_ID,
-    definition,
-)
+from maestrale.cli.commands import Column, ListRow, Section
+from maestrale.cli.commands_definitions import Helps, definition_rows
 from maestrale.cli.output import folded
 
 COLUMNS: Final = (
@@ -46,59 +30,18 @@ SECTION: Final = Section(
             columns=COLUMNS,
             call=lambda client, listing: client.workflows.list(**listing),
         ),
-        ShowRow(
-            name="workflow-get",
-            words="workflow show",
-            help="Show a workflow.",
-            arguments=(NAME_OR_ID, NAMESPACE),
-            columns=COLUMNS,
-            call=lambda client, identifier, namespace: client.workflows.get(identifier, namespace),
-        ),
-        TextRow(
-            name="workflow-get-definition",
-            words="workflow definition show",
-            help="Print the text of a workflow.",
-            arguments=(NAME_OR_ID, NAMESPACE),
-            call=lambda client, identifier, namespace: (
-                client.workflows.get(identifier, namespace).get("definition") or "\n"
+        *definition_rows(
+            "workflow",
+            "workflow",
+            COLUMNS,
+            Helps(
+                get="Show a workflow.",
+                get_definition="Print the text of a workflow.",
+                create="Upload new workflows, all those in a file.",
+                update="Replace workflows by those in a file.",
+                delete="Delete workflows.",
+                validate="Check the text of workflows without storing it.",
             ),
-        ),
-        TableRow(
-            name="workflow-create",
-            words="workflow create",
-            help="Upload new workflows, all those in a file.",
-            arguments=(definition("workflow"), NAMESPACE, PUBLIC),
-            columns=COLUMNS,
-            call=lambda client, definition, namespace, public: client.workflows.create(
-                definition, namespace, public
-            ),
-            hints={409: "To replace what is stored: mistral workflow-update {definition.path}"},
-        ),
-        TableRow(
-            name="workflow-update",
-            words="workflow update",
-            help="Replace workflows by those in a file.",
-            arguments=(definition("workflow"), UPDATE_BY_ID, NAMESPACE, PUBLIC),
-            columns=COLUMNS,
-            call=lambda client, definition, identifier, namespace, public: client.workflows.update(
-                definition, namespace, public, identifier
-            ),
-            hints={404: "To upload it as a new one: mistral workflow-create {definition.path}"},
-        ),
-        DeleteRow(
-            name="workflow-delete",
-            words="workflow delete",
-            help="Delete workflows.",
-            arguments=(NAMES_OR_IDS, NAMESPACE),
-            kind="workflow",
-            call=lambda client, identifier, namespace: client.workflows.delete(identifier, namespace),
-        ),
-        ValidateRow(
-            name="workflow-validate",
-            words="workflow validate",
-            help="Check the text of workflows without storing it.",
-            arguments=(definition("workflow"),),
-            call=lambda client, definition: client.workflows.validate(definition),
         ),
     ),
 )

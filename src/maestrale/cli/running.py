@@ -12,10 +12,12 @@ from typing import Any, NamedTuple, Protocol
 import click
 
 from maestrale.config import Settings
+from maestrale.lang.inputs import missing_names, unknown_names
 from maestrale.lang.problems import describe, raise_for
 from maestrale.lang.spec import Position, Problem, WorkflowSpec
 from maestrale.model import states
-from maestrale.model.errors import BadRequest
+from maestrale.model.actions import invalid_input
+from maestrale.model.errors import BadRequest, InvalidInput
 from maestrale.model.values import Json
 from maestrale.services.parsing import kind_of, parse_supported, parse_supported_workbook
 from maestrale.store.lock import DatabaseInUse
@@ -83,6 +85,7 @@ def run_file(
     source = _read(text, file)
     specs = {spec.name: spec for spec in source.workflows}
     name = _chosen(list(specs), workflow, file, source.workbook)
+    _refuse_missing_input(specs[name], given)
     backend = _backend(settings)
     grace = None
     try:
@@ -146,6 +149,14 @@ def _chosen(names: list[str], workflow: str | None, file: str, workbook: str | N
         if name in names:
             return name
     raise BadRequest(f"{file} has no workflow '{workflow}'", shown)
+
+
+def _refuse_missing_input(spec: WorkflowSpec, given: dict[str, Json]) -> None:
+    """InvalidInput with the options that give what is missing; the engine's own refusal knows of none."""
+    missing = missing_names(spec.input, given)
+    if missing:
+        error = invalid_input(spec.name, spec.class_name, missing, unknown_names(spec.input, given))
+        raise InvalidInput(error.message, f"add {' '.join(f'-i {name}=VALUE' for name in missing)}")
 
 
 def _backend(settings: Settings) -> Backend:

@@ -16,6 +16,7 @@ from maestrale.engine.lookups import Lookups
 from maestrale.engine.needs import AdHocLayer, FindAction, FoundAction
 from maestrale.expressions.surroundings import Scope, Surroundings
 from maestrale.expressions.template import compile_value
+from maestrale.lang.inputs import missing_names, unknown_names
 from maestrale.model import states
 from maestrale.model.actions import ActionFacts, invalid_input
 from maestrale.model.errors import EvaluationError, InvalidAction, InvalidInput
@@ -71,9 +72,7 @@ def base_not_found(name: str, namespace: str) -> str:
 
 def complete_input(layer: AdHocLayer, given: dict[str, Json]) -> dict[str, Json]:
     """The input of an ad-hoc action with its defaults filled in. Raises `InvalidInput` for wrong names."""
-    known = {parameter.name for parameter in layer.input}
-    missing = [p.name for p in layer.input if p.required and p.name not in given]
-    unexpected = [name for name in given if name not in known]
+    missing, unexpected = missing_names(layer.input, given), unknown_names(layer.input, given)
     if missing or unexpected:
         raise invalid_input(layer.name, CLASS_NAME, missing, unexpected)
     return _with_defaults(layer, given)

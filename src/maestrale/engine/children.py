@@ -16,7 +16,9 @@ from maestrale.engine.execution import Child, Known, Outcome, TaskExecution
 from maestrale.engine.limits import check_size
 from maestrale.engine.lookups import Lookups
 from maestrale.engine.needs import FindWorkflow, FoundWorkflow
+from maestrale.engine.notifications import action_changed
 from maestrale.expressions.surroundings import Scope
+from maestrale.lang.inputs import missing_names
 from maestrale.model import states
 from maestrale.model.actions import ActionFacts, invalid_input, result_of_error
 from maestrale.model.errors import MaestraleError
@@ -99,6 +101,7 @@ def _start_action(
     if outcome is None:
         _set_repeatable(decision, task, child)
         decision.draft.add_child(child)
+        action_changed(decision, task, child, None)
         if not (facts.waits_outside and facts.pure is not None):
             decision.draft.effects.append(RunAction(child.id))
         return False
@@ -110,6 +113,7 @@ def _start_action(
     child.accepted = True
     child.updated_at = decision.now
     decision.draft.new_children[child.id] = child
+    action_changed(decision, task, child, None)
     _note(decision, task, child.item_index, outcome)
     if refusal is not None:
         raise refusal
@@ -165,7 +169,7 @@ def _start_sub_workflow(
         raise TaskFailure(f"Failed to find workflow [name={name}, namespace={workflow.namespace}]")
     found = msgspec.convert(answer, FoundWorkflow)
     declared = {parameter.name: parameter for parameter in found.input}
-    missing = [p.name for p in found.input if p.required and p.name not in given]
+    missing = missing_names(found.input, given)
     if missing:
         raise TaskFailure(invalid_input(found.name, found.class_name, missing, []).message)
     handed_on = {key: value for key, value in given.items() if key in declared}
@@ -226,11 +230,12 @@ def _note(decision: Decision, task: TaskExecution, index: int | None, outcome: O
 def child_ended(decision: Decision, task: TaskExecution, child: Child, state: str, result: Json) -> None:
     """Take note of an open child's end. The caller then asks `completion_after`."""
     if not child.is_workflow:
-        child = decision.draft.edit_child(child)
+        child, before = decision.draft.edit_child(child), child.state
         child.state = state
         child.output = result
         child.accepted = True
         child.updated_at = decision.now
+        action_changed(decision, task, child, before)
     else:
         decision.draft.known[child.id] = Known(state, result, accepted=True)
     decision.draft.close_child(child)
@@ -261,9 +266,10 @@ def cancel_children(decision: Decision, task: TaskExecution, info: str) -> None:
         if child.is_workflow:
             decision.draft.effects.append(Tell(child.id, StopRequested("CANCELLED", info)))
             continue
-        edited = decision.draft.edit_child(child)
+        edited, before = decision.draft.edit_child(child), child.state
         edited.state = states.CANCELLED
         edited.state_info = info
         edited.updated_at = decision.now
+        action_changed(decision, task, edited, before)
         decision.draft.effects.append(CancelAction(child.id))
         decision.draft.close_child(child)

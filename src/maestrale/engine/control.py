@@ -21,7 +21,7 @@ from maestrale.engine.events import (
 from maestrale.engine.execution import Cause, Child, Known, TaskExecution
 from maestrale.engine.items import has_items_left, items_to_repeat
 from maestrale.engine.joins import forget, inherit_anew
-from maestrale.engine.notifications import workflow_changed
+from maestrale.engine.notifications import action_changed, workflow_changed
 from maestrale.engine.outputs import end_workflow, success_output
 from maestrale.engine.pausing import pause_workflow, paused_child, tell_children, tell_parent
 from maestrale.engine.tasks import (
@@ -206,9 +206,10 @@ def child_updated(
     decision: Decision, task: TaskExecution, child: Child, state: str, *, cascaded: bool = False
 ) -> None:
     """A child was paused or went on, and so does its task and, if need be, the workflow."""
-    child = decision.draft.edit_child(child)
+    child, before = decision.draft.edit_child(child), child.state
     child.state = state
     child.updated_at = decision.now
+    action_changed(decision, task, child, before)
     if child.is_workflow:
         decision.draft.known[child.id] = Known(state)
     if state == states.PAUSED:

@@ -48,9 +48,10 @@ class Notify(Effect, frozen=True):
 
 
 class Trace(Effect, frozen=True):
-    """Write to the log that a workflow or a task has gone from one state to another.
+    """Write to the log that a workflow, a task or an action has gone from one state to another.
 
-    `before`: None for a workflow that begins. `task`: name and id, or None if it is the workflow itself.
+    `before`: None for a workflow or an action that begins. `task`, `action`: name and id, or None if it is
+    the workflow itself, or the task itself.
     """
 
     workflow: str
@@ -59,6 +60,7 @@ class Trace(Effect, frozen=True):
     before: str | None
     state: str
     info: str | None
+    action: tuple[str, str] | None = None
 
 
 AnyEffect = RunAction | CancelAction | StartSubWorkflow | Tell | Notify | Trace

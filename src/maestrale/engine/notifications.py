@@ -1,4 +1,4 @@
-"""Telling whoever asked (`params.notify`, the log) that a workflow or a task is in another state."""
+"""Telling whoever asked (`params.notify`, the log) that something is in another state."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from maestrale.engine.decision import Decision
 from maestrale.engine.effects import Notify, Trace
-from maestrale.engine.execution import Cause, TaskExecution
+from maestrale.engine.execution import Cause, Child, TaskExecution
 from maestrale.model import notifications as names
 from maestrale.model import states
 from maestrale.model.notifications import Publisher
@@ -92,6 +92,15 @@ def task_changed(decision: Decision, task: TaskExecution, before: str, why: Caus
     _notify(decision, event, data)
 
 
+def action_changed(decision: Decision, task: TaskExecution, child: Child, before: str | None) -> None:
+    """Note for the log that a child of a task has gone from the state `before` (None: it is new) to another.
+
+    Nobody else can ask for it, and a sub-workflow tells of itself.
+    """
+    if decision.limits.traces and not child.is_workflow and child.state != before:
+        _trace(decision, task, before, child.state, child.state_info, child)
+
+
 def _launched(task: TaskExecution, before: str, why: Cause | None) -> str | None:
     """What it means that a task is RUNNING now."""
     if before == states.IDLE:
@@ -110,11 +119,17 @@ def _launched(task: TaskExecution, before: str, why: Cause | None) -> str | None
 
 
 def _trace(
-    decision: Decision, task: TaskExecution | None, before: str | None, state: str, info: str | None
+    decision: Decision,
+    task: TaskExecution | None,
+    before: str | None,
+    state: str,
+    info: str | None,
+    child: Child | None = None,
 ) -> None:
     workflow = decision.draft.workflow
     which = None if task is None else (task.name, task.id)
-    decision.draft.effects.append(Trace(workflow.name, workflow.id, which, before, state, info))
+    action = None if child is None else (child.name, child.id)
+    decision.draft.effects.append(Trace(workflow.name, workflow.id, which, before, state, info, action))
 
 
 def _notify(decision: Decision, event: str, data: dict[str, Json]) -> None:

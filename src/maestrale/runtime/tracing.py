@@ -18,6 +18,8 @@ def write_trace(trace: Trace) -> None:
     what = f"workflow {trace.workflow} ({trace.execution_id})"
     if trace.task is not None:
         what = f"task {trace.task[0]} ({trace.task[1]}) of {what}"
+    if trace.action is not None:
+        what = f"action {trace.action[0]} ({trace.action[1]}) of {what}"
     states = trace.state if trace.before is None else f"{trace.before} -> {trace.state}"
     reason = (trace.info or "").strip().partition("\n")[0]
     _log.info("%s: %s%s", what, states, f": {reason}" if reason else "")

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from maestrale.actions.registry import Registry
 from maestrale.lang.parse import parse_actions
 from maestrale.lang.spec import Problem
-from maestrale.model.errors import BadRequest, NotFound
+from maestrale.model.errors import BadRequest, MaestraleError, NotFound
 from maestrale.model.listing import Listing, Row
 from maestrale.runtime.requests import WorkflowEngine
 from maestrale.services.access import Caller, authorise
@@ -69,35 +69,26 @@ class Actions(Uploads):
         identifier: str | None = None,
     ) -> Stored:
         """Replace every ad-hoc action of a text, all or none, or the one with `identifier`."""
-        try:
-            stored = await super().update(
-                caller, text, namespace=namespace, scope=scope, identifier=identifier
-            )
-        except NotFound:
-            names = [draft.name for draft in self._read(text).drafts] if identifier is None else [identifier]
-            await self._refuse_built_in(caller, names, namespace)
-            raise
+        stored = await super().update(caller, text, namespace=namespace, scope=scope, identifier=identifier)
         await outcome(self._engine.definitions_changed())
         return stored
 
     async def delete(self, caller: Caller, identifier: str, namespace: str) -> None:
         """Remove an ad-hoc action."""
-        try:
-            await super().delete(caller, identifier, namespace)
-        except NotFound:
-            await self._refuse_built_in(caller, [identifier], namespace)
-            raise
+        await super().delete(caller, identifier, namespace)
         await outcome(self._engine.definitions_changed())
 
-    async def _refuse_built_in(self, caller: Caller, names: Iterable[str], namespace: str) -> None:
-        """BadRequest if one of these names means a built-in action."""
-        for name in names:
+    async def _missing(
+        self, error: NotFound, caller: Caller, identifiers: list[str], namespace: str
+    ) -> MaestraleError:
+        for name in identifiers:
             if self._registry.find(name) is not None:
                 row = await self.get(caller, name, namespace)
                 if row["is_system"]:
-                    raise BadRequest(
+                    return BadRequest(
                         f"Attempt to modify a system action: {name}", "built-in actions stay as they are"
                     )
+        return error
 
     def _read(self, text: str) -> Read:
         return read_actions(text)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from maestrale.lang.problems import describe, describe_all
 from maestrale.lang.spec import Problem
-from maestrale.model.errors import BadRequest
+from maestrale.model.errors import BadRequest, MaestraleError, NotFound
 from maestrale.model.listing import Listing, Row
 from maestrale.services.access import Caller, authorise
 from maestrale.services.drafts import Read, check_namespace, read_workflows
@@ -129,14 +129,20 @@ class Uploads(ABC):
         except IntegrityError:  # a new name that somebody else took just now
             names = ", ".join(draft.name for draft in read.drafts)
             raise duplicate(self.kind, names, namespace, caller.project_id) from None
+        except NotFound as error:
+            wanted = [draft.name for draft in read.drafts] if identifier is None else [identifier]
+            raise await self._missing(error, caller, wanted, namespace) from None
         return Stored(rows, warnings)
 
     async def delete(self, caller: Caller, identifier: str, namespace: str) -> None:
         """Remove a definition. Executions that run on it go on."""
         authorise(caller, f"{self.collection}:delete")
-        await outcome(
-            self._database.write(delete_definition, caller.viewer, self.kind, identifier, namespace)
-        )
+        try:
+            await outcome(
+                self._database.write(delete_definition, caller.viewer, self.kind, identifier, namespace)
+            )
+        except NotFound as error:
+            raise await self._missing(error, caller, [identifier], namespace) from None
 
     async def validate(self, text: str) -> Verdict:
         """Say what is wrong with a text; nothing is stored."""
@@ -153,6 +159,16 @@ class Uploads(ABC):
     @abstractmethod
     async def _check(self, caller: Caller, namespace: str, read: Read) -> list[str]:
         """Compare a text with what is stored already; all warnings about it. BadRequest if they clash."""
+
+    async def _missing(
+        self,
+        error: NotFound,
+        caller: Caller,  # noqa: ARG002
+        identifiers: list[str],  # noqa: ARG002
+        namespace: str,  # noqa: ARG002
+    ) -> MaestraleError:
+        """The error to raise where one of these cannot be changed, because it is not among what is stored."""
+        return error
 
 
 class Definitions(Uploads):

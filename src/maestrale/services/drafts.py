@@ -16,7 +16,7 @@ from maestrale.services.parsing import parse_supported, parse_supported_actions,
 from maestrale.store.catalogue import Draft
 from maestrale.store.workbooks import BookDraft
 
-NAME_LENGTH: Final = 255
+NAMESPACE_LENGTH: Final = 255
 
 
 class Base(NamedTuple):
@@ -46,8 +46,6 @@ def read_workflows(text: str) -> Read:
     """The workflows of a text. Raises `InvalidDefinition`."""
     parsed = parse_supported(text)
     raise_for(parsed.problems)
-    for spec in parsed.specs:
-        _check_name(spec.name)
     drafts = [_workflow(spec, parsed.texts[spec.name]) for spec in parsed.specs]
     return Read(drafts, _warnings(parsed.problems))
 
@@ -56,8 +54,6 @@ def read_actions(text: str) -> Read:
     """The ad-hoc actions of a text. Raises `InvalidDefinition`."""
     parsed = parse_supported_actions(text)
     raise_for(parsed.problems)
-    for spec in parsed.specs:
-        _check_name(spec.name)
     drafts = [_action(spec, parsed.texts[spec.name]) for spec in parsed.specs]
     bases = {spec.name: Base(spec.base) for spec in parsed.specs}
     return Read(drafts, _warnings(parsed.problems), bases)
@@ -80,15 +76,8 @@ def read_workbook(text: str) -> ReadBook:
 
 def check_namespace(namespace: str) -> None:
     """BadRequest for a namespace that cannot be stored."""
-    if len(namespace) > NAME_LENGTH:
-        raise BadRequest(f"Namespace '{namespace[:40]}...' is longer than {NAME_LENGTH} characters")
-
-
-def _check_name(name: str) -> None:
-    if " " in name:
-        raise BadRequest(f"Name '{name}' must not contain spaces", "use '_' or '-'")
-    if len(name) > NAME_LENGTH:
-        raise BadRequest(f"Name '{name[:40]}...' is longer than {NAME_LENGTH} characters")
+    if len(namespace) > NAMESPACE_LENGTH:
+        raise BadRequest(f"Namespace '{namespace[:40]}...' is longer than {NAMESPACE_LENGTH} characters")
 
 
 def _warnings(problems: list[Problem]) -> list[str]:

@@ -203,6 +203,34 @@ def test_updating_an_execution(api: ApiServer, words: list[str], body: dict[str,
     assert api.last.body == body
 
 
+@pytest.mark.parametrize(
+    ("words", "state", "parts"),
+    [
+        (
+            ["-s", "RUNNING"],
+            "ERROR",
+            ["is in ERROR", "paused", "task-rerun", "task-restart", f"task-list {ID}"],
+        ),
+        (["-s", "RUNNING"], "CANCELLED", ["is in CANCELLED", "task-restart"]),
+        (["-s", "RUNNING"], "RUNNING", []),
+        (["-s", "RUNNING"], "SUCCESS", []),
+        (["-s", "ERROR"], "ERROR", []),
+        (["-d", "text"], "ERROR", []),
+    ],
+)
+def test_resuming_what_has_ended_says_what_helps(
+    api: ApiServer, words: list[str], state: str, parts: list[str]
+) -> None:
+    api.answer(f"PUT /executions/{ID}", EXECUTION | {"state": state})
+    outcome = ask(api, "execution-update", ID, *words, "-f", "json")
+    assert outcome.code == 0
+    assert json.loads(outcome.out)["State"] == state
+    assert bool(outcome.err) is bool(parts)
+    for part in parts:
+        assert part in outcome.err
+    assert ("task-rerun" in outcome.err) is ("task-rerun" in parts)
+
+
 def test_bad_yaml_of_an_environment_is_an_error(api: ApiServer) -> None:
     outcome = ask(api, "execution-update", ID, "-e", "{a: [")
     assert outcome.code == 1

@@ -248,15 +248,53 @@ def test_every_change_of_state_is_traced_for_the_log_if_wanted() -> None:
     world.advance(1)
     found.finish("a")
     task = ("a", found.task("a").id)
+    action = ("remote", found.actions("a")[0].id)
     delayed = "Delayed by 'wait-before' policy [delay=1]"
     assert [effect for _, effect in world.effects if isinstance(effect, Trace)] == [
         Trace("w", found.id, None, None, "RUNNING", None),
         Trace("w", found.id, task, "IDLE", "RUNNING", None),
         Trace("w", found.id, task, "RUNNING", "DELAYED", delayed),
         Trace("w", found.id, task, "DELAYED", "RUNNING", None),
+        Trace("w", found.id, task, None, "RUNNING", None, action),
+        Trace("w", found.id, task, "RUNNING", "SUCCESS", None, action),
         Trace("w", found.id, task, "RUNNING", "SUCCESS", None),
         Trace("w", found.id, None, "RUNNING", "SUCCESS", None),
     ]
+
+
+def action_traces(world: World) -> list[tuple[str, str | None, str, str | None]]:
+    """Name, states and reason of what was traced of actions, in order."""
+    traces = [effect for _, effect in world.effects if isinstance(effect, Trace)]
+    return [(t.action[0], t.before, t.state, t.info) for t in traces if t.action is not None]
+
+
+def test_actions_are_traced_through_all_their_states() -> None:
+    text = "w: {tasks: {a: {action: remote.outside, timeout: 5}, b: {action: std.fail}, c: {action: remote}}}"
+    world = World(text, traces=True)
+    found = world.start()
+    found.update("a", "PAUSED")
+    found.update("a", "PAUSED")
+    found.update("a", "RUNNING")
+    world.advance(5)
+    found.fail("c")
+    assert action_traces(world) == [
+        ("remote.outside", None, "RUNNING", None),
+        ("std.fail", None, "ERROR", None),
+        ("remote", None, "RUNNING", None),
+        ("remote.outside", "RUNNING", "PAUSED", None),
+        ("remote.outside", "PAUSED", "RUNNING", None),
+        ("remote.outside", "RUNNING", "CANCELLED", found.actions("a")[0].state_info),
+        ("remote", "RUNNING", "ERROR", None),
+    ]
+
+
+def test_sub_workflows_are_no_actions_and_nothing_is_traced_unasked() -> None:
+    text = "w: {tasks: {s: {workflow: sub}}}\nsub: {tasks: {t: {action: remote}}}"
+    for traces in (True, False):
+        world = World(text, traces=traces)
+        world.start().child("s").finish("t")
+        expected = [("remote", None, "RUNNING", None), ("remote", "RUNNING", "SUCCESS", None)]
+        assert action_traces(world) == (expected if traces else [])
 
 
 # -- to whom, and what
