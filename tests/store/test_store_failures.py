@@ -51,15 +51,24 @@ def database(postgresql: PostgresqlServer, name: str) -> Iterator[Database]:
 class Adding:
     """A unit that adds a row, and may do something else before; counts its runs."""
 
-    def __init__(self, key: str = "a", before: Callable[[Connection, int], object] | None = None) -> None:
+    def __init__(
+        self,
+        key: str = "a",
+        before: Callable[[Connection, int], object] | None = None,
+        is_pipelined: bool = False,
+    ) -> None:
         self.key, self.runs = key, 0
         self._before = before
+        self._is_pipelined = is_pipelined
 
     def __call__(self, connection: Connection) -> str:
         self.runs += 1
         if self._before is not None:
             self._before(connection, self.runs)
-        connection.execute(insert(definition_texts).values(hash=self.key, text="t"))
+        if self._is_pipelined:
+            _pipelined(connection, self.key)
+        else:
+            connection.execute(insert(definition_texts).values(hash=self.key, text="t"))
         return self.key
 
 
@@ -96,15 +105,16 @@ def test_idle_connections_that_were_cut_are_replaced(
     assert database.read(keys).result(PATIENCE) == ["a"]
 
 
+@pytest.mark.parametrize("is_pipelined", [False, True])
 def test_a_unit_that_was_cut_before_its_commit_runs_again(
-    postgresql: PostgresqlServer, name: str, database: Database
+    postgresql: PostgresqlServer, name: str, database: Database, is_pipelined: bool
 ) -> None:
     def cut(connection: Connection, run: int) -> None:
         if run == 1:
             connection.execute(insert(definition_texts).values(hash="of the first run", text="t"))
             postgresql.execute(name, "SELECT pg_terminate_backend(%s)", backend(connection))
 
-    adding = Adding(before=cut)
+    adding = Adding(before=cut, is_pipelined=is_pipelined)
     assert database.write(adding).result(PATIENCE) == "a"
     assert adding.runs == 2
     assert database.read(keys).result(PATIENCE) == ["a"]
@@ -359,19 +369,23 @@ def test_a_question_that_does_not_fit_is_a_bad_request(database: Database) -> No
 # -- opening
 
 
-def test_a_read_only_server_is_refused(postgresql: PostgresqlServer, name: str, database: Database) -> None:
-    """As a standby is; and whoever was connected when it became one looks for another."""
+def test_a_read_only_server_is_refused(postgresql: PostgresqlServer, name: str) -> None:
+    """As a standby is."""
     setting = f"ALTER DATABASE {name} SET default_transaction_read_only = "
     postgresql.execute("postgres", setting + "on")
-    try:
-        with pytest.raises(DatabaseError, match=r"read-only.*name the primary"):
-            Database(postgresql.url(name))
-        read_only = run_sql("SET TRANSACTION READ ONLY")
-        adding = Adding(before=read_only)
-        assert is_unusable(failure(database.write(adding)))
-    finally:
-        postgresql.execute("postgres", setting + "off")
-    assert database.write(Adding("b")).result(PATIENCE) == "b"
+    with pytest.raises(DatabaseError, match=r"read-only.*name the primary"):
+        Database(postgresql.url(name))
+    postgresql.execute("postgres", setting + "off")
+
+
+@pytest.mark.parametrize("is_pipelined", [False, True])
+def test_whoever_finds_a_server_read_only_looks_for_another(database: Database, is_pipelined: bool) -> None:
+    """A connection that was open when its server became a standby is of no use any more."""
+    before = database.write(backend).result(PATIENCE)
+    adding = Adding(before=run_sql("SET TRANSACTION READ ONLY"), is_pipelined=is_pipelined)
+    assert is_unusable(failure(database.write(adding)))
+    assert adding.runs == TRIES
+    assert database.write(backend).result(PATIENCE) != before
 
 
 def test_too_many_connections(postgresql: PostgresqlServer, name: str) -> None:
