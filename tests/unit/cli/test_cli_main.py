@@ -188,6 +188,7 @@ def test_an_interrupt_leaves_no_traceback() -> None:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/v2"
         process = start("workflow-list", OS_MISTRAL_URL=address)
         connection, _ = silent.accept()
+        connection.recv(1)  # it has asked, and waits for the answer
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
         connection.close()
