@@ -15,6 +15,7 @@ from maestrale.engine.branches import keep_contexts_of_followers, meet
 from maestrale.engine.context import EMPTY, Context
 from maestrale.engine.decision import Completion, Decision
 from maestrale.engine.execution import TaskExecution
+from maestrale.engine.program import fired, round_of
 from maestrale.engine.tasks import create_waiting_join, make_ready, mark_processed, set_state
 from maestrale.model import states
 from maestrale.model.values import Json
@@ -32,13 +33,13 @@ def trigger_join(decision: Decision, name: str, source: TaskExecution, event: st
         draft.join(name).add(source, event)
         _examine_others(decision, task)
     elif task.state == states.WAITING:
-        if not _is_of_round(decision, task, source):
+        if not decision.program.is_of_round(task, source):
             return
         draft.join(name).add(source, event)
     elif (
         task.state == states.SUCCESS
-        and _is_below(decision, source, name)
-        and _fired(source, name) == _round(task) + 1
+        and decision.program.is_on_cycle(name, source.name)
+        and fired(source, name) == round_of(task) + 1
     ):
         _reopen(decision, task, source, event)
     elif task.state == states.ERROR and failed_by_branches(task):
@@ -49,7 +50,7 @@ def trigger_join(decision: Decision, name: str, source: TaskExecution, event: st
             return
         _reopen(decision, task, source, event)
     else:
-        if task.state != states.SUCCESS and _is_of_round(decision, task, source):
+        if task.state != states.SUCCESS and decision.program.is_of_round(task, source):
             draft.join(name).add(source, event)
         return
     judge(decision, draft.task(task.id) or task)
@@ -74,20 +75,15 @@ def judge(decision: Decision, task: TaskExecution) -> None:
     """Start a WAITING join that has enough triggers; fail one that can get them no more."""
     if task.state != states.WAITING:
         return
-    if len(decision.draft.join(task.name).come) >= _needed(decision, task.name):
+    if len(decision.draft.join(task.name).come) >= decision.program.needed(task.name):
         start_join(decision, task)
     elif _is_hopeless(decision, task.name):
         _fail(decision, task)
 
 
-def _needed(decision: Decision, name: str) -> int:
-    wanted = decision.program.spec.tasks[name].join
-    return len(decision.program.graph.inbound[name]) if wanted == "all" else int(wanted or 0)
-
-
 def _is_hopeless(decision: Decision, name: str) -> bool:
     total = len(decision.program.graph.inbound[name])
-    return len(decision.draft.join(name).missing) > total - _needed(decision, name)
+    return len(decision.draft.join(name).missing) > total - decision.program.needed(name)
 
 
 def fail_blocked(decision: Decision) -> bool:
@@ -141,7 +137,7 @@ def examine(decision: Decision, joins: list[TaskExecution], tasks: list[TaskExec
                 if (
                     join is not None
                     and (task.id, target) not in held_back
-                    and _is_of_round(decision, join, task)
+                    and decision.program.is_of_round(join, task)
                 ):
                     draft.join(target).add(task, event)
     for join in joins:
@@ -217,7 +213,7 @@ def _reopen(decision: Decision, task: TaskExecution, source: TaskExecution, even
     """A failed join gets another chance; a join on a cycle begins its next round."""
     if task.state == states.SUCCESS:
         task = decision.draft.edit_task(task)
-        task.runtime = {**task.runtime, "round": _round(task) + 1}
+        task.runtime = {**task.runtime, "round": round_of(task) + 1}
         decision.draft.join(task.name).clear()
     elif task.next_tasks:
         keep_contexts_of_followers(decision, task)
@@ -290,12 +286,7 @@ def _may_come(decision: Decision, name: str, join: TaskExecution) -> bool:
         unprocessed |= program.routes.bits.get(entry["target"], 0)
 
     def is_over(other: str) -> bool:
-        """A join that is on no cycle runs once."""
-        return (
-            bool(program.spec.tasks[other].join)
-            and other not in program.cyclic
-            and draft.latest_task(other) is not None
-        )
+        return program.runs_once(other) and draft.latest_task(other) is not None
 
     return any(True for _ in program.routes.open_sources(name, join.name, unprocessed, is_over))
 
@@ -303,29 +294,7 @@ def _may_come(decision: Decision, name: str, join: TaskExecution) -> bool:
 def _current(decision: Decision, name: str, join: TaskExecution) -> TaskExecution | None:
     """The latest execution of an upstream task that counts for the current round of `join`."""
     task = decision.draft.latest_task(name)
-    if task is None or not _is_below(decision, task, join.name) or _fired(task, join.name) == _round(join):
-        return task
-    return None
-
-
-def _is_of_round(decision: Decision, join: TaskExecution, source: TaskExecution) -> bool:
-    return not _is_below(decision, source, join.name) or _fired(source, join.name) == _round(join)
-
-
-def _is_below(decision: Decision, task: TaskExecution, join_name: str) -> bool:
-    """Whether a task lies on a cycle through the join."""
-    return decision.program.is_on_cycle(join_name, task.name)
-
-
-def _round(join: TaskExecution) -> int:
-    number: int = join.runtime.get("round", 0)
-    return number
-
-
-def _fired(task: TaskExecution, join_name: str) -> int:
-    """How often the join has fired upstream of this task execution."""
-    firings: dict[str, int] = task.runtime.get("firings", {})
-    return firings.get(join_name, 0)
+    return task if task is not None and decision.program.is_of_round(join, task) else None
 
 
 def firings_after(decision: Decision, sources: list[TaskExecution]) -> dict[str, int]:
@@ -336,5 +305,5 @@ def firings_after(decision: Decision, sources: list[TaskExecution]) -> dict[str,
         for name, count in inherited.items():
             merged[name] = max(count, merged.get(name, 0))
         if source.is_join and decision.program.is_on_cycle(source.name, source.name):
-            merged[source.name] = _round(source) + 1
+            merged[source.name] = round_of(source) + 1
     return merged

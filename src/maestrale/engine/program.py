@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from maestrale.engine.routes import Routes
 from maestrale.expressions.template import Template, compile_value
@@ -113,6 +113,28 @@ class TaskProgram:
         return sources
 
 
+class Ran(Protocol):
+    """An execution of a task, as it is in memory or as its row says."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def runtime(self) -> dict[str, Any]: ...
+
+
+def round_of(join: Ran) -> int:
+    """Which round a join is in; the first one is 0."""
+    number: int = join.runtime.get("round", 0)
+    return number
+
+
+def fired(task: Ran, join_name: str) -> int:
+    """How often the join has fired upstream of this task execution."""
+    firings: dict[str, int] = task.runtime.get("firings", {})
+    return firings.get(join_name, 0)
+
+
 class Program:
     """One workflow definition, ready to run; immutable and shared by all its executions."""
 
@@ -165,6 +187,23 @@ class Program:
             above = _closure(join_name, self.graph.inbound)
             members = self._cycles[join_name] = below & above
         return name in members
+
+    def needed(self, join_name: str) -> int:
+        """How many inbound tasks must choose a join."""
+        wanted = self.spec.tasks[join_name].join
+        return len(self.graph.inbound[join_name]) if wanted == "all" else int(wanted or 0)
+
+    def runs_once(self, name: str) -> bool:
+        """Whether a task has one execution that runs once: a join that is on no cycle."""
+        return bool(self.spec.tasks[name].join) and name not in self.cyclic
+
+    def is_of_round(self, join: Ran, source: Ran) -> bool:
+        """Whether an execution of an inbound task counts for the present round of a join.
+
+        Unless it lies on a cycle through the join it always does; then the join must have fired as often
+        before it as in all.
+        """
+        return not self.is_on_cycle(join.name, source.name) or fired(source, join.name) == round_of(join)
 
     def position(self, path: Path) -> Position | None:
         """Where a value stands in the file: the value itself or the nearest thing around it."""

@@ -39,13 +39,12 @@ class JoinView:
 
     def needed(self, name: str) -> int:
         """How many branches a join needs."""
-        wanted = self._program.spec.tasks[name].join
-        return len(self._program.graph.inbound[name]) if wanted == "all" else int(wanted or 0)
+        return self._program.needed(name)
 
     def branches(self, join: TaskFacts) -> Branches:
         """What each inbound task has done for the present turn of a join."""
         found = Branches(tuple(self._program.graph.inbound[join.name]), [], [], [], [])
-        come = {task.name for task in self._chose.get(join.name, ()) if self._is_of_turn(task, join)}
+        come = {task.name for task in self._chose.get(join.name, ()) if self._program.is_of_round(join, task)}
         for name in found.all:
             if name in come:
                 found.come.append(name)
@@ -63,14 +62,4 @@ class JoinView:
         return [task for source in sources for task in self._open[source]]
 
     def _is_over(self, name: str) -> bool:
-        """A join that is on no cycle runs once."""
-        program = self._program
-        return bool(program.spec.tasks[name].join) and name not in program.cyclic and name in self._known
-
-    def _is_of_turn(self, task: TaskFacts, join: TaskFacts) -> bool:
-        """Whether a task does not belong to an earlier turn of a join on a cycle."""
-        if not self._program.is_on_cycle(join.name, task.name):
-            return True
-        turns: dict[str, int] = task.runtime.get("firings", {})
-        turn: int = join.runtime.get("round", 0)
-        return turns.get(join.name, 0) == turn
+        return self._program.runs_once(name) and name in self._known
