@@ -30,7 +30,7 @@ pytestmark = pytest.mark.postgresql
 PATIENCE = 20.0
 LONG = "".join(random.Random(1).choices("abcdefghijklmnop", k=10_000))
 """More than an index of PostgreSQL takes, and it cannot be pressed together much."""
-BLOCK = Timeouts(lock=0.2, statement=5.0, idle_in_transaction=0.2)
+BLOCK = Timeouts(lock=0.2, statement=5.0)
 
 
 @pytest.fixture
@@ -258,8 +258,9 @@ def test_a_statement_that_takes_too_long(postgresql: PostgresqlServer, name: str
     database.close()
 
 
-def test_a_transaction_that_does_nothing_for_too_long(database: Database) -> None:
+def test_a_transaction_that_does_nothing_for_too_long(postgresql: PostgresqlServer, name: str) -> None:
     """The server ends it: a process that is stopped in the middle of a transaction blocks nobody."""
+    database = Database(postgresql.url(name), timeouts=Timeouts(idle_in_transaction=0.2))
 
     def sleep(connection: Connection, run: int) -> None:
         keys(connection)
@@ -269,6 +270,7 @@ def test_a_transaction_that_does_nothing_for_too_long(database: Database) -> Non
     adding = Adding(before=sleep)
     assert database.write(adding).result(PATIENCE) == "a"
     assert adding.runs == 2
+    database.close()
 
 
 # -- whose fault an error is
