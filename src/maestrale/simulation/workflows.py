@@ -68,6 +68,8 @@ class _Maker:
             body["output"] = {f"o{n}": f"<% $.get(v_t{n}) %>" for n in range(count)}
         if self._maybe(0.3):
             body["output-on-error"] = {"late": "<% $.get(v_t0) %>"}
+            for task in tasks.values():  # a clause that answers no error must not count as an answer
+                task.setdefault("on-error", [{"noop": "<% false %>"}])
         if self._maybe(0.15):
             body["task-defaults"] = {"retry": {"count": 1, "delay": 1}}
         return body
