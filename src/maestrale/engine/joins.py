@@ -117,6 +117,8 @@ def forget(decision: Decision, source: TaskExecution) -> None:
         if join.state == states.SUCCESS or join.id == source.id:
             continue
         progress = decision.draft.join(join.name)
+        if source.id in progress.arrivals and join.state != states.WAITING and not join.is_completed:
+            _void_trigger(decision, join, source)
         progress.remove(source)
         if join.state == states.WAITING:
             progress.missing.clear()
@@ -186,12 +188,24 @@ def _inherit(
 
 
 def add_late_branches(decision: Decision, task: TaskExecution) -> None:
-    """A partial join hands on what late branches brought while it ran."""
-    known = {trigger["task_id"] for trigger in task.triggered_by}
-    late = [arrival for arrival in _triggers(decision, task.name) if arrival["task_id"] not in known]
+    """Hand on also what came since the branches of an editable join met: partial joins have late branches,
+    and any branch may be skipped or run again while the join is held back or runs."""
+    arrivals = _triggers(decision, task.name)
+    known = {trigger["task_id"] for trigger in task.triggered_by if not trigger.get("void")}
+    late = {arrival["task_id"]: arrival for arrival in arrivals if arrival["task_id"] not in known}
     if late:
-        task.triggered_by = [*task.triggered_by, *late]
-        _inherit(decision, task, task.triggered_by, also=decision.draft.context_of(task))
+        kept = [trigger for trigger in task.triggered_by if trigger["task_id"] not in late]
+        task.triggered_by = [*kept, *late.values()]
+        _inherit(decision, task, arrivals, also=decision.draft.context_of(task))
+
+
+def _void_trigger(decision: Decision, join: TaskExecution, source: TaskExecution) -> None:
+    """Note at a join that has its branches already that one of them is under way again."""
+    join = decision.draft.edit_task(join)
+    join.triggered_by = [
+        {**trigger, "void": True} if trigger["task_id"] == source.id else trigger
+        for trigger in join.triggered_by
+    ]
 
 
 def inherit_anew(decision: Decision, task: TaskExecution) -> None:

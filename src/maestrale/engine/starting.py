@@ -8,6 +8,7 @@ from maestrale.engine.decision import Completion, Decision, ResultRefused, TaskF
 from maestrale.engine.execution import Cause, TaskExecution
 from maestrale.engine.failures import force_failure
 from maestrale.engine.items import evaluate_items, start_items
+from maestrale.engine.joins import add_late_branches
 from maestrale.engine.pausing import pause_workflow
 from maestrale.engine.policies import before_start, timed_out
 from maestrale.engine.tasks import set_state
@@ -23,6 +24,8 @@ def start_task(decision: Decision, task: TaskExecution) -> None:
             task = set_state(decision, task, states.RUNNING, None, {"kind": "continue"})
             task.started_at = decision.now
             task.finished_at = None
+            if task.is_join:
+                add_late_branches(decision, task)  # a pause may have held it back
             if not before_start(decision, task):
                 if decision.draft.tasks.get(task.id) is task and task.state == states.IDLE:
                     by: Cause = {"by": "pause-before", "task": task.name}

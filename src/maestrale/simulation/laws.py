@@ -198,16 +198,17 @@ def _join_has_its_triggers(
 def _join_inherits_what_was_published(rows: Rows, task: Row, where: str) -> None:
     """What any of the branches has published is there, that of skipped tasks too.
 
-    To be asked of a join that has just started: a task may be skipped in the same instant, but later.
+    To be asked of a join that has just started: a task may be skipped in the same instant, but later. What
+    chose the join and was then skipped or run again before the join started has to choose it once more.
     """
     if task["started_at"] is None or task["checkpoint"] is None:
         return
-    if document(task["runtime"]).get("paused_before"):
-        return  # its branches met before the pause, and it starts after it
     known: dict[str, Any] = document(task["checkpoint"])["values"]
     for trigger in document(task["triggered_by"]):
         source = rows.tasks.get(trigger["task_id"])
-        if source is None or (source["finished_at"] or task["started_at"] + 1) > task["started_at"]:
+        if source is None or trigger.get("void"):
+            continue
+        if (source["finished_at"] or task["started_at"] + 1) > task["started_at"]:
             continue
         published: dict[str, Json] = document(source["published"]) or {}
         lost = [name for name in published if name not in known]

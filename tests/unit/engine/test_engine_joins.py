@@ -202,6 +202,78 @@ def test_a_partial_join_hands_on_what_late_branches_brought_while_it_ran() -> No
     assert found.output == {"seen": 2}
 
 
+COMES_AGAIN = """
+    w:
+      output: {x: <% $.x %>, s: <% $.get(s) %>, seen: <% $.seen %>}
+      tasks:
+        a:
+          action: remote
+          publish: {x: done}
+          publish-on-error: {x: failed}
+          publish-on-skip: {x: skipped, s: 1}
+          on-error: j
+          on-success: j
+        j: {join: all, action: remote, publish: {seen: <% $.x %>}}
+"""
+
+
+def test_a_join_hands_on_what_a_branch_published_that_was_skipped_while_the_join_ran() -> None:
+    found = run(COMES_AGAIN)
+    found.fail("a")
+    found.skip("a")
+    assert found.inbound("j") == {"x": "failed"}
+    found.finish("j")
+    assert events(found, "j") == [("a", "on-success")]
+    assert found.output == {"x": "skipped", "s": 1, "seen": "skipped"}
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_join_hands_on_what_a_branch_published_that_ran_again_while_the_join_ran(restarted: bool) -> None:
+    found = run(COMES_AGAIN)
+    found.fail("a")
+    found.rerun("a")
+    if restarted:
+        found.world.restart()
+    found.finish("a")
+    found.finish("j")
+    assert found.output == {"x": "done", "s": None, "seen": "done"}
+
+
+@pytest.mark.parametrize("held", ["itself", "by another task"])
+def test_a_join_that_a_pause_holds_back_sees_what_its_branches_published_meanwhile(held: str) -> None:
+    if held == "itself":
+        text = COMES_AGAIN.replace("join: all", "join: all, pause-before: true")
+    else:
+        text = COMES_AGAIN.replace("on-error: j", "on-error: [p, j]")
+        text = text.replace("        a:", "        p: {pause-before: true}\n        a:")
+    found = run(text)
+    found.fail("a")
+    assert (found.state, found.task("j").state) == ("PAUSED", "IDLE")
+    found.skip("a")
+    found.resume()
+    assert found.inbound("j") == {"x": "skipped", "s": 1}
+    found.finish("j")
+    assert found.output == {"x": "skipped", "s": 1, "seen": "skipped"}
+
+
+def test_a_branch_that_was_skipped_and_leads_elsewhere_takes_nothing_from_a_join_that_runs() -> None:
+    found = run("""
+        w:
+          output: {b: <% $.get(b) %>}
+          tasks:
+            a: {publish: {a: 1}, on-success: j}
+            b: {action: remote, publish-on-error: {b: failed}, publish-on-skip: {b: skipped}, on-error: j}
+            j: {join: all, action: remote, on-success: k}
+            k: {action: remote}
+    """)
+    found.fail("b")
+    found.skip("b")
+    found.finish("j")
+    assert found.inbound("k") == {"a": 1, "b": "failed"}
+    found.finish("k")
+    assert found.state == "SUCCESS"
+
+
 def test_a_task_counts_once_though_it_names_the_join_in_two_clauses() -> None:
     found = run("""
         w:
