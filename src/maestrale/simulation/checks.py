@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Mapping
 from typing import Any, Final, Protocol
 
 import msgspec
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, select, true
 
 from maestrale.actions.base import ActionContext
 from maestrale.model import states
@@ -280,10 +280,11 @@ class Checks:
             alarm = rows.head["alarm_at"]
             if alarm is not None:
                 require(self._clock() - alarm < SWEPT, f"{where} slept through its alarm")
-            for letter in rows.letters:
-                require(self._clock() - letter["created_at"] < SWEPT, f"{where} has unread mail")
             for row in rows.actions:
                 self._running_action(row, rows, active)
+        for letter in self._disk.read(_all, mail, true()):
+            unread = f"{letter['execution_id']} at rest has unread mail"  # also if it has ended
+            require(self._clock() - letter["created_at"] < SWEPT, unread)
 
     @staticmethod
     def _running_action(row: Row, rows: Rows, active: Mapping[str, set[str]]) -> None:

@@ -53,7 +53,7 @@ class Laws:
                 _is_not_forgiven(rows, spec, task, where)
             if task_spec.join is not None:
                 _join_has_its_triggers(rows, spec, task, task_spec, where, calm)
-                if rows.is_one_decision and self._starts.get(task["id"]) != task["started_at"]:
+                if self._starts.get(task["id"]) != task["started_at"]:
                     _join_inherits_what_was_published(rows, task, where)
                 self._starts[task["id"]] = task["started_at"]
 
@@ -198,17 +198,17 @@ def _join_has_its_triggers(
 def _join_inherits_what_was_published(rows: Rows, task: Row, where: str) -> None:
     """What any of the branches has published is there, that of skipped tasks too.
 
-    To be asked of a join that has just started: a task may be skipped in the same instant, but later. What
-    chose the join and was then skipped or run again before the join started has to choose it once more.
+    To be asked of a join that has just started: a task may be skipped in the same instant, but later, and in
+    the same commit if that holds several decisions. What chose the join and was then skipped or run again
+    before the join started has to choose it once more.
     """
     if task["started_at"] is None or task["checkpoint"] is None:
         return
+    latest = task["started_at"] - (not rows.is_one_decision)
     known: dict[str, Any] = document(task["checkpoint"])["values"]
     for trigger in document(task["triggered_by"]):
         source = rows.tasks.get(trigger["task_id"])
-        if source is None or trigger.get("void"):
-            continue
-        if (source["finished_at"] or task["started_at"] + 1) > task["started_at"]:
+        if source is None or trigger.get("void") or (source["finished_at"] or latest + 1) > latest:
             continue
         published: dict[str, Json] = document(source["published"]) or {}
         lost = [name for name in published if name not in known]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, exists, select
 
 from maestrale.engine.events import (
     ActionFinished,
@@ -32,7 +32,7 @@ from maestrale.simulation.laws import Laws
 from maestrale.simulation.process import SimulatedProcess
 from maestrale.simulation.script import OUTSIDE, Script
 from maestrale.simulation.workflows import Definition, random_definition
-from maestrale.store import mail
+from maestrale.store import mail, tables
 from maestrale.store.catalogue import Draft, create_definitions, text_hash
 from maestrale.store.rows import mail_row
 from maestrale.store.tables import action_executions, command_replies, task_executions, workflow_executions
@@ -75,6 +75,8 @@ class People:
         self.acknowledged: set[str] = set()
         self._unanswered: dict[str, str] = {}
         """Starts that nobody has answered yet: id -> process that was asked."""
+        self._left_alone: set[str] = set()
+        """Executions that are asked for nothing more before they have read a letter."""
         self._asks = True
         self._letters = 0
 
@@ -111,7 +113,10 @@ class People:
         return self._town.disk.read(_open)
 
     def help_to_end(self) -> bool:
-        """Repeat unanswered starts, resume what is paused, do outside work; False if all has ended."""
+        """Repeat unanswered starts, resume what is paused, do outside work.
+
+        False if all has ended and every letter was read.
+        """
         chance = self._town.chance
         if chance.random() < 0.2:
             for execution_id, asked in list(self._unanswered.items()):
@@ -121,7 +126,9 @@ class People:
             if paused:
                 self._tell(chance.choice(paused), ResumeRequested())
             self._report()
-        return bool(self._unanswered) or bool(self.open_executions())
+        return (
+            bool(self._unanswered) or bool(self.open_executions()) or self._town.disk.read(_has_letters, None)
+        )
 
     def ask_for(self, execution_id: str, name: str) -> None:
         """Start this workflow under this id."""
@@ -207,21 +214,35 @@ class People:
         self._tell_one(states.PAUSED, EnvironmentUpdated({"late": 1}))
 
     def _stop(self) -> None:
+        """End an execution; a cancelled one mostly has sub-workflows that must end, too."""
         chance = self._town.chance
         state = chance.choice([states.SUCCESS, states.ERROR, states.CANCELLED, states.CANCELLED])
         if chance.random() < 0.4:
-            self._tell_one(states.RUNNING, StopRequested(state, ENOUGH), disturbs=True)  # type: ignore[arg-type]
+            event = StopRequested(state, ENOUGH)  # type: ignore[arg-type]
+            parents = self._town.disk.read(_open_parents)
+            if parents and state == states.CANCELLED and chance.random() < 0.8:
+                parent_id = chance.choice(parents)
+                self._disturb(parent_id)
+                self._tell(parent_id, event)
+            else:
+                self._tell_one(states.RUNNING, event, disturbs=True)
 
     def _rerun(self) -> None:
-        found = self._town.disk.read(_failed_tasks)
+        """Run a failed task again, or (mostly, where some have succeeded) only its failed items."""
+        reset = self._town.chance.random() < 0.4
+        found = [] if reset else self._town.disk.read(_partly_failed_tasks)
+        if not found:
+            found, reset = self._town.disk.read(_failed_tasks), self._town.chance.random() < 0.8
         if found:
             execution_id, task_id = self._town.chance.choice(found)
-            reset = self._town.chance.random() < 0.6
             self._disturb(execution_id)
             self._tell(execution_id, RerunRequested(task_id, reset))
 
     def _skip(self) -> None:
+        """Take a failed task as done with, often one that a join misses."""
         found = self._town.disk.read(_failed_tasks)
+        if self._town.chance.random() < 0.6:
+            found = self._town.disk.read(_missed_tasks) or found
         if found:
             execution_id, task_id = self._town.chance.choice(found)
             self._disturb(execution_id)
@@ -266,13 +287,22 @@ class People:
         self.disturbed.add(self._town.disk.read(_root_of, execution_id))
 
     def _tell(self, execution_id: str, event: AnyEvent) -> None:
-        """Send a command through a process, or leave a letter that nobody is told of."""
+        """Send a command through a process, or leave a letter that nobody is told of.
+
+        Often nobody asks anything more until such a letter is read, for that would be a hint, too.
+        """
         town = self._town
+        if execution_id in self._left_alone:
+            if town.disk.read(_has_letters, execution_id):
+                return
+            self._left_alone.remove(execution_id)
         self._town.note("asked", f"{type(event).__name__} {execution_id}")
         if town.chance.random() < town.hint_lost:
             self._letters += 1
             row = mail_row(execution_id, event, town.now, f"letter-{self._letters}")
             town.disk.write(mail.post_command, row)
+            if town.chance.random() < 0.7:
+                self._left_alone.add(execution_id)
             return
         process = town.chance.choice(town.processes)
         process.engine.send(execution_id, event).add_done_callback(self._answered)
@@ -291,6 +321,13 @@ def _open(connection: Connection) -> list[tuple[str, str]]:
     return [(row.id, row.state) for row in connection.execute(query)]
 
 
+def _open_parents(connection: Connection) -> list[str]:
+    """Executions that wait for sub-workflows."""
+    table = workflow_executions.c
+    query = select(table.parent_id).where(table.parent_id.is_not(None), table.state.not_in(states.COMPLETED))
+    return list(connection.execute(query.distinct().order_by(table.parent_id)).scalars())
+
+
 def _exists(connection: Connection, execution_id: str) -> bool:
     table = workflow_executions.c
     return connection.execute(select(table.id).where(table.id == execution_id)).first() is not None
@@ -301,16 +338,30 @@ def _root_of(connection: Connection, execution_id: str) -> str:
     return str(connection.execute(select(table.root_id).where(table.id == execution_id)).scalar_one())
 
 
-def _failed_tasks(connection: Connection) -> list[tuple[str, str]]:
+def _failed_tasks(connection: Connection, *conditions: ColumnElement[bool]) -> list[tuple[str, str]]:
     task, workflow = task_executions.c, workflow_executions.c
     query = (
         select(task.execution_id, task.id)
         .join(workflow_executions, workflow.id == task.execution_id)
-        .where(task.state == states.ERROR, workflow.state != states.SUCCESS)
+        .where(task.state == states.ERROR, workflow.state != states.SUCCESS, *conditions)
         .order_by(task.id.desc())
         .limit(20)
     )
     return [(row.execution_id, row.id) for row in connection.execute(query)]
+
+
+def _missed_tasks(connection: Connection) -> list[tuple[str, str]]:
+    """Failed tasks, no joins themselves, of executions in which a join waits or has failed."""
+    task, join = task_executions.c, task_executions.alias("joins").c
+    unmet = join.state.in_([states.WAITING, states.ERROR])
+    is_missed = exists().where(join.execution_id == task.execution_id, join.is_join, join.live, unmet)
+    return _failed_tasks(connection, task.live, ~task.is_join, is_missed)
+
+
+def _partly_failed_tasks(connection: Connection) -> list[tuple[str, str]]:
+    """Failed tasks of which some items have succeeded."""
+    task = task_executions.c
+    return _failed_tasks(connection, task.items_failed.between(1, task.items_count - 1))
 
 
 def _ended_tasks(connection: Connection) -> list[tuple[str, str]]:
@@ -338,6 +389,14 @@ def _outside_work(connection: Connection) -> list[dict[str, Any]]:
         .order_by(action.id)
     )  # fmt: skip
     return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _has_letters(connection: Connection, execution_id: str | None) -> bool:
+    """Whether an execution (None: any) has unread mail."""
+    query = select(tables.mail.c.sequence).limit(1)
+    if execution_id is not None:
+        query = query.where(tables.mail.c.execution_id == execution_id)
+    return connection.execute(query).first() is not None
 
 
 def _has_replies(connection: Connection) -> bool:

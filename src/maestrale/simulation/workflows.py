@@ -97,7 +97,7 @@ class _Maker:
         elif task.get("action") != "std.noop":
             task["input"] = {"n": value}
         if items:
-            task["with-items"] = f"item in <% range({chance.randint(0, 5)}) %>"
+            task["with-items"] = f"item in <% range({chance.choice([0, 1, 3, 4, 5])}) %>"
             if self._maybe(0.5):
                 task["concurrency"] = chance.randint(1, 3)
         task["publish"] = {f"v_{name}": "<% task().result %>"}
@@ -151,6 +151,16 @@ class _Maker:
                 tasks[name]["join"] = chance.choice(["one", *range(1, len(sources) + 1)])
         elif len(sources) == 1 and self._maybe(0.1):
             tasks[name]["join"] = "all"
+        if "join" in tasks[name]:
+            for source in sources:
+                self._bring_what_is_skipped(tasks[f"t{source}"], f"t{source}", name)
+
+    def _bring_what_is_skipped(self, task: Body, source: str, join: str) -> None:
+        """Let a task lead to a join, with something of its own, also when it is skipped."""
+        if self._maybe(0.7):
+            task["publish-on-skip"] = {f"v_{source}": "skipped"}
+        if self._maybe(0.3):
+            self._add_transition(task, "on-skip", join)
 
     def _add_transition(self, task: Body, clause: str, target: Any) -> None:
         known = task.get(clause, [])
