@@ -113,6 +113,13 @@ class PostgresqlServer:
             self._process.kill()
             self._process.wait()
 
+    def process_ids(self) -> list[int]:
+        """The numbers of all of its processes."""
+        assert self._process is not None
+        mother = self._process.pid
+        children = Path(f"/proc/{mother}/task/{mother}/children").read_text().split()
+        return [mother, *map(int, children)]
+
     def url(self, name: str) -> str:
         """How to reach a database."""
         return f"postgresql://{ADMINISTRATOR}:secret@127.0.0.1:{self.port}/{name}"

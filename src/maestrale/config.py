@@ -31,11 +31,16 @@ class ConfigError(MaestraleError):
     """A setting that is unknown or has a wrong value; the message says where it stands."""
 
 
-class ServerSettings(msgspec.Struct, frozen=True):
-    """`grace`: seconds that running actions get when the service stops. `allowed_hosts`: names under which
-    the server may be called besides loopback ("*": any). `allowed_origins`: web origins whose pages may
-    use the API."""
+Role = Literal["api", "engine"]
+ROLES: Final[tuple[Role, ...]] = ("api", "engine")
 
+
+class ServerSettings(msgspec.Struct, frozen=True):
+    """`roles`: what this process does, both or (where several share a PostgreSQL) one of them. `grace`:
+    seconds that running actions get when the service stops. `allowed_hosts`: names under which the server
+    may be called besides loopback ("*": any). `allowed_origins`: web origins whose pages may use the API."""
+
+    roles: tuple[Role, ...] = ROLES
     host: str = "127.0.0.1"
     port: int = 8989
     grace: float = 10.0

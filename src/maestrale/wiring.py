@@ -5,23 +5,20 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import logging
-import os
-import socket
 import threading
-import time
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from sqlalchemy.exc import DBAPIError
 
 from maestrale.actions.base import ActionSettings
 from maestrale.actions.registry import Registry
-from maestrale.config import Settings, database_url, timeouts
+from maestrale.config import ROLES, ConfigError, Role, Settings, database_url, timeouts
 from maestrale.engine.decision import DataFlow, Limits
 from maestrale.expressions import template
-from maestrale.runtime.engine import Engine, system_clock
-from maestrale.runtime.recovery import recover
+from maestrale.runtime.engine import Engine
+from maestrale.runtime.hints import Hints
+from maestrale.runtime.lease import Lease
+from maestrale.runtime.machine import description
+from maestrale.runtime.presence import Alone, AmongOthers, Presence
 from maestrale.runtime.upkeep import Upkeep
 from maestrale.services import Services
 from maestrale.services.action_executions import ActionExecutions
@@ -33,9 +30,8 @@ from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
 from maestrale.services.why import Why
 from maestrale.services.workbooks import Workbooks
-from maestrale.store.database import is_unusable
-from maestrale.store.processes import register, unregister
-from maestrale.store.sole_engine import open_alone
+from maestrale.store.database import dialect_of
+from maestrale.store.opening import open_database
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -54,18 +50,31 @@ class Service:
     """Everything that one process needs to run workflows on one database."""
 
     def __init__(self, settings: Settings) -> None:
-        """Open the database, for this process alone. Raises `DatabaseError` where that cannot be done."""
+        """Open the database. Raises `DatabaseError` where that cannot be done."""
         self.settings = settings
-        self.process_id = str(uuid.uuid4())
+        roles = settings.server.roles
+        _check_roles(roles, database_url(settings))
         template.configure(settings.expressions)
         _register_functions()
-        self.database, self.right = open_alone(database_url(settings), timeouts(settings))
+        self.database, lock = open_database(database_url(settings), timeouts(settings))
+        self.lease = Lease(str(uuid.uuid4()))
+        hints: Hints | None = None
+        engines = None
+        self.presence: Presence
+        if lock is not None:
+            self.presence = Alone(self.database, lock, self.lease)
+        else:
+            self.presence = among = AmongOthers(self.database, self.lease)
+            hints = among.hints
+            engines = None if "engine" in roles else among.engines
         self.registry = Registry(allow=settings.actions.allow, deny=settings.actions.deny)
         self.registry.load_entry_points()
         self.engine = Engine(
             self.database,
             self.registry,
-            self.process_id,
+            self.lease,
+            hints=hints,
+            engines=engines,
             settings=ActionSettings(http=settings.std_http),
             limits=Limits(
                 steps=settings.engine.steps_per_decision,
@@ -79,28 +88,14 @@ class Service:
             asynchronous=settings.executor.asynchronous,
             threads=settings.executor.threads,
         )
-        self.upkeep = Upkeep(self.database, self.engine, system_clock)
+        self.upkeep = Upkeep(self.database, self.engine, self.lease.now)
 
     def start(self, address: str | None = None, *, takes_up: bool = True) -> None:
         """Begin to work, and go on with what earlier processes left if `takes_up`."""
-        self.right.announce(address)
-        now = time.time_ns() // 1000
-        self.database.write(
-            register,
-            {
-                "id": self.process_id,
-                "host": socket.gethostname(),
-                "boot": _boot_id(),
-                "pid": os.getpid(),
-                "roles": "api,engine,executor" if address else "engine,executor",
-                "address": address,
-                "started_at": now,
-                "lease_until": now,
-            },
-        ).result()
-        self.engine.start()
+        roles = [role for role in self.settings.server.roles if address or role != "api"]
+        row = {**description(), "roles": ",".join(roles), "address": address}
+        self.presence.begin(row, self.engine, takes_up=takes_up)
         if takes_up:
-            recover(self.database, self.engine)
             self.upkeep.start()
 
     def warm_up(self) -> None:
@@ -113,14 +108,7 @@ class Service:
         """Give running actions their grace (seconds, by default as set), commit, and close."""
         self.upkeep.stop()
         self.engine.stop(self.settings.server.grace if grace is None else grace)
-        try:
-            self.database.write(unregister, self.process_id).result()
-        except DBAPIError as error:
-            if not is_unusable(error):
-                raise
-            log.warning("The database does not hear that this process ends: %s", error.orig)
-        self.database.close()
-        self.right.release()
+        self.presence.end()
 
     def services(self) -> Services:
         """The use cases."""
@@ -156,6 +144,16 @@ class Service:
         return create_app(self.services(), settings, welcome)
 
 
+def _check_roles(roles: tuple[Role, ...], url: str) -> None:
+    if not roles:
+        raise ConfigError("server.roles names no role", f"it may name {' and '.join(ROLES)}")
+    if set(roles) != set(ROLES) and dialect_of(url).file is not None:
+        raise ConfigError(
+            f"A SQLite file belongs to one process, which cannot be '{','.join(roles)}' only",
+            "leave the role out, or share a PostgreSQL: --database postgresql://user:password@host/database",
+        )
+
+
 def _warm_up() -> None:
     template.warm_up()
     importlib.import_module("maestrale.actions.http_client")
@@ -170,11 +168,3 @@ def _register_functions() -> None:
             log.warning("The expression function '%s' cannot be loaded: %s", entry_point.name, error)
     if found:
         template.register_functions(found)
-
-
-def _boot_id() -> str:
-    """What tells this boot of the machine from earlier ones; empty where the system does not say."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return ""

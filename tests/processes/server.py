@@ -25,10 +25,17 @@ def free_port() -> int:
 
 
 class Server:
-    """`maestrale server`, on a database file of its own or on the database of a URL."""
+    """`maestrale server`, on a database file of its own or on the database of a URL.
 
-    def __init__(self, folder: Path, database_url: str | None = None, **settings: str) -> None:
+    `roles`: what it does, of several processes on one database; with all of them unless some are given.
+    """
+
+    def __init__(
+        self, folder: Path, database_url: str | None = None, roles: str = "", **settings: str
+    ) -> None:
+        folder.mkdir(exist_ok=True)
         self.folder = folder
+        self.roles = roles
         self.database = folder / "maestrale.db"
         self.database_url = database_url or f"sqlite:///{self.database}"
         self.port = free_port()
@@ -38,23 +45,36 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
-        """Start and wait until it answers."""
+        """Start and wait until it answers (or, without an API, says that it works)."""
+        self.launch()
+        end = time.monotonic() + START_SECONDS
+        while not self.is_ready():
+            assert self.process is not None
+            if self.process.poll() is not None:
+                raise AssertionError(f"the server ended:\n{self.log.read_text()}")
+            if time.monotonic() > end:
+                raise AssertionError(f"the server does not answer:\n{self.log.read_text()}")
+            time.sleep(0.02)
+        return self
+
+    def is_ready(self) -> bool:
+        """Whether it answers, or says that it works."""
+        if self.roles == "engine":
+            return b"runs workflows" in self.log.read_bytes()[self._known :]
+        try:
+            return httpx.get(f"{self.url}/v2/", trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def launch(self) -> None:
+        """Start without waiting."""
+        self._known = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "maestrale", "server", "--port", str(self.port),
-                 "--database", self.database_url],
+                 "--database", self.database_url, *(["--role", self.roles] if self.roles else [])],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment,
             )  # fmt: skip
-        end = time.monotonic() + START_SECONDS
-        while time.monotonic() < end:
-            if self.process.poll() is not None:
-                raise AssertionError(f"the server ended:\n{self.log.read_text()}")
-            try:
-                if httpx.get(f"{self.url}/v2/", trust_env=False).status_code == 200:
-                    return self
-            except httpx.TransportError:
-                time.sleep(0.02)
-        raise AssertionError(f"the server does not answer:\n{self.log.read_text()}")
 
     def kill(self) -> None:
         """The process vanishes without any chance to tidy up."""
@@ -67,6 +87,11 @@ class Server:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for the end of the process; its exit code."""
+        assert self.process is not None
         return self.process.wait(30)
 
     def __enter__(self) -> Self:

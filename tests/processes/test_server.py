@@ -63,7 +63,7 @@ def test_a_run_leaves_alone_what_is_not_its_own(tmp_path: Path) -> None:
     ran = subprocess.run(command, check=True, capture_output=True, text=True, env=clean_environment(tmp_path))
     assert "abandoned" not in ran.stderr
     assert time.monotonic() - began < 8
-    with Server(tmp_path) as server:
+    with Server(tmp_path, MAESTRALE_SERVER_GRACE="0") as server:
         rows = httpx.get(f"{server.url}/v2/executions", trust_env=False).json()["executions"]
         assert {row["workflow_name"]: row["state"] for row in rows} == {"slow": "RUNNING", "quick": "SUCCESS"}
         actions = f"{server.url}/v2/action_executions?name=std.sleep"

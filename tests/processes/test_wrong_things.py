@@ -224,6 +224,22 @@ def test_database_url(tmp_path: Path) -> None:
         assert "sqlite:///" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("roles", "code", "words"),
+    [
+        ("engine", 1, "A SQLite file belongs to one process"),
+        ("api", 1, "postgresql://"),
+        ("api,engnie", 2, "'engnie' is not one of 'api', 'engine'"),
+        ("", 2, "'' is not one of"),
+    ],
+)
+def test_roles(tmp_path: Path, roles: str, code: int, words: str) -> None:
+    """A part of the service needs others, and so a database that can be shared."""
+    ran = maestrale(tmp_path, "server", "--port", "0", "--role", roles)
+    assert ran.code == code
+    assert words in ran.err
+
+
 def test_unknown_setting(tmp_path: Path) -> None:
     """Unknown settings are errors with a hint, in the environment and in the file."""
     ran = maestrale(tmp_path, "config", settings={"MAESTRALE_SERVER_PROT": "1"})

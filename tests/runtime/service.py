@@ -13,7 +13,15 @@ import msgspec
 from sqlalchemy import Connection, Table, select
 
 from maestrale.actions.base import Action
-from maestrale.config import DatabaseSettings, EngineSettings, ExecutorSettings, ServerSettings, Settings
+from maestrale.config import (
+    ROLES,
+    DatabaseSettings,
+    EngineSettings,
+    ExecutorSettings,
+    Role,
+    ServerSettings,
+    Settings,
+)
 from maestrale.engine.decision import Limits
 from maestrale.engine.events import AnyEvent, Started
 from maestrale.lang.parse import parse_workflows
@@ -82,6 +90,7 @@ class World:
         steps: int = 200,
         clock: Clock | None = None,
         start: bool = True,
+        roles: tuple[Role, ...] = ROLES,
     ) -> None:
         self.steps = steps
         self.folds = True
@@ -90,7 +99,7 @@ class World:
         self._changes = 0
         self.service = Service(
             Settings(
-                server=ServerSettings(grace=0),
+                server=ServerSettings(grace=0, roles=roles),
                 database=DatabaseSettings(url=database_url),
                 engine=EngineSettings(steps_per_decision=steps),
                 executor=ExecutorSettings(asynchronous=asynchronous, threads=threads),
@@ -100,7 +109,7 @@ class World:
         self.clock = clock
         if clock is not None:
             self.service.engine = Engine(
-                self.database, self.service.registry, self.service.process_id,
+                self.database, self.service.registry, self.service.lease,
                 limits=Limits(steps=steps), clock=clock, asynchronous=asynchronous, threads=threads,
             )  # fmt: skip
         self.engine = self.service.engine

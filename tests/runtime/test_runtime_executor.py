@@ -15,7 +15,7 @@ from gates import PATIENCE, BlockingGate, Gate
 from maestrale.actions.base import Action, ActionContext, action
 from maestrale.model.actions import ActionFailure, ActionResult
 from maestrale.model.values import Json, Secret
-from maestrale.runtime.executor import ActionRun, Executor
+from maestrale.runtime.executor import ASK_AGAIN_AFTER, ActionRun, Executor
 
 
 @action("test.fail")
@@ -60,10 +60,23 @@ class Bench:
         self._actions = {found.name: found for found in actions}
         self._results: dict[str, Future[ActionResult]] = {}
         self.marks: list[list[str]] = []
+        self.may_start = True
+        self.is_replaced = False
         self.mark: Callable[[list[str]], Future[set[str]]] = self._mark_all
         self.executor = Executor(
-            self, self._finished, self._marked, asynchronous=asynchronous, threads=threads
-        )  # fmt: skip
+            self,
+            self._finished,
+            self._marked,
+            self,
+            asynchronous=asynchronous,
+            threads=threads,
+        )
+
+    def allows(self, _: str | None) -> bool:
+        return self.may_start
+
+    def is_gone(self, _: str | None) -> bool:
+        return self.is_replaced
 
     def find(self, name: str) -> Action[..., object] | None:
         return self._actions.get(name)
@@ -393,3 +406,28 @@ def test_places_that_free_together_are_filled_by_one_write() -> None:
     finally:
         bench.executor.stop(0)
     assert bench.marks == [ids[start : start + 4] for start in range(0, 40, 4)]
+
+
+def test_nothing_starts_while_the_lease_is_uncertain(bench: Bench) -> None:
+    """What may not start now starts later: nobody else runs it as long as this process is not gone."""
+    bench.may_start = False
+    bench.enqueue("a")
+    time.sleep(2.5 * ASK_AGAIN_AFTER)
+    assert bench.gate.labels == []
+    bench.may_start = True
+    bench.gate.wait()
+    bench.gate.open([1])
+    assert bench.result("a").state == "SUCCESS"
+
+
+def test_nothing_starts_in_the_name_of_a_process_that_is_gone(bench: Bench) -> None:
+    """Others see to it; its place is free again."""
+    bench.may_start, bench.is_replaced = False, True
+    bench.enqueue("a")
+    bench.enqueue("b")
+    while bench.executor.active:
+        time.sleep(0.01)
+    bench.may_start, bench.is_replaced = True, False
+    bench.enqueue("c")
+    bench.gate.wait()
+    assert bench.gate.labels == ["c"]

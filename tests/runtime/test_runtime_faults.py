@@ -18,7 +18,7 @@ from maestrale.actions.base import action
 from maestrale.engine.events import PauseRequested, ResumeRequested, StopRequested
 from maestrale.model.errors import BadRequest, MaestraleError
 from maestrale.model.values import Json, Secret
-from maestrale.runtime import commits, loading, loop
+from maestrale.runtime import commits, loading, reading
 from maestrale.runtime.requests import StartWorkflow
 from maestrale.runtime.slots import Pending
 from maestrale.store import mail
@@ -428,7 +428,7 @@ def test_a_read_that_the_database_refuses_is_repeated(
     identifier = gated.start("wf")
     gate.wait()
     errors: list[Exception] = [refusal()]
-    monkeypatch.setattr(loop, "READ_AGAIN_AFTER", 0.05)
+    monkeypatch.setattr(reading, "READ_AGAIN_AFTER", 0.05)
     monkeypatch.setattr(loading, "load_execution", _failing(load_execution, errors))
     gated.engine.loop.post(gated.engine.loop._slots[identifier].forget)
 
@@ -445,7 +445,7 @@ def test_mail_that_the_database_refuses_to_read_is_read_again(
     identifier = gated.start("wf")
     gate.wait()
     errors: list[Exception] = [refusal()]
-    monkeypatch.setattr(loop, "READ_AGAIN_AFTER", 0.05)
+    monkeypatch.setattr(reading, "READ_AGAIN_AFTER", 0.05)
     monkeypatch.setattr(mail, "read_letters", _failing(mail.read_letters, errors))
 
     gated.send(identifier, StopRequested("ERROR", "enough"))

@@ -79,7 +79,11 @@ def test_a_saved_action_is_scheduled_and_ends_later(gated: World, gate: Gate) ->
     assert ran.action_id is not None
     gate.wait()
     row = gated.action(ran.action_id)
-    assert (row["state"], row["queued"], row["executor"]) == ("RUNNING", False, gated.service.process_id)
+    assert (row["state"], row["queued"], row["executor"]) == (
+        "RUNNING",
+        False,
+        gated.service.lease.process_id,
+    )
     assert (row["project_id"], row["description"], row["input"]) == (PROJECT, "why", {"label": "x"})
     assert (row["execution_id"], row["task_id"]) == (None, None)
     gate.open("done")

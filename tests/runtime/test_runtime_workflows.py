@@ -348,7 +348,7 @@ def test_an_alarm_outlives_a_clock_that_steps_back(database_url: str) -> None:
         world.database.write(lambda _: hold.wait(PATIENCE))
         described: Future[None] = Future()
         world.engine.loop.deliver(identifier, Pending(Described("held back"), described))
-        world.until(lambda: not world.engine.loop._committer.is_idle)
+        world.until(lambda: world.engine.loop._slots[identifier].busy)
 
         world.pass_time(61)
         world.until(lambda: not world.engine.loop._alarms, "the alarm to ring while the execution is busy")

@@ -182,12 +182,12 @@ def what_was_to_start_dies_with_the_process(patch: pytest.MonkeyPatch) -> None:
 
 def redelivery_runs_an_action_twice(patch: pytest.MonkeyPatch) -> None:
     """What a dead executor may have run is run again without leave."""
-    original = processes.left_actions
+    original = processes.take_left_actions
 
     def left(*given: Any) -> list[Any]:
         return [msgspec.structs.replace(action, repeatable=True) for action in original(*given)]
 
-    patch.setattr(recovery, "left_actions", left)
+    patch.setattr(recovery, "take_left_actions", left)
 
 
 def a_lost_answer_counts_as_a_failed_commit(patch: pytest.MonkeyPatch) -> None:
@@ -243,7 +243,8 @@ def the_parent_is_not_told(patch: pytest.MonkeyPatch) -> None:
 
 def hints_are_all_there_is(patch: pytest.MonkeyPatch) -> None:
     """Without the slow sweep, a letter that nobody was told of is never read."""
-    patch.setattr(Loop, "look_for_replies", lambda *_: Future())
+    patch.setattr("maestrale.runtime.engine.look_for_replies", lambda *_: Future())
+    patch.setattr("maestrale.runtime.reading.look_for_replies", lambda *_: Future())
     patch.setattr("maestrale.runtime.upkeep.Upkeep._found", lambda *_: None)
 
 

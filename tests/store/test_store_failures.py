@@ -18,8 +18,7 @@ from maestrale.model.timeouts import Timeouts
 from maestrale.store import postgresql as dialect
 from maestrale.store.database import TRIES, Database, is_duplicate, is_unusable
 from maestrale.store.dialect import DatabaseError, UnfitValue
-from maestrale.store.lock import DatabaseInUse
-from maestrale.store.sole_engine import open_alone
+from maestrale.store.opening import open_database
 from maestrale.store.tables import definition_texts, processes
 from maestrale.store.writes import writing
 from postgresql import PostgresqlServer
@@ -416,7 +415,7 @@ def test_who_may_not_make_tables_is_told_so(postgresql: PostgresqlServer) -> Non
     postgresql.execute(name, "CREATE ROLE visitor LOGIN PASSWORD 'secret'")
     try:
         with pytest.raises(DatabaseError, match="allowed to create tables"):
-            open_alone(postgresql.url(name).replace("//maestrale:", "//visitor:"), Timeouts())
+            open_database(postgresql.url(name).replace("//maestrale:", "//visitor:"), Timeouts())
     finally:
         postgresql.drop(name)
         postgresql.execute("postgres", "DROP ROLE visitor")
@@ -435,36 +434,3 @@ def test_old_servers_are_refused(
     monkeypatch.setattr(dialect, "OLDEST", 99)
     with pytest.raises(DatabaseError, match="PostgreSQL 99 or newer"):
         Database(postgresql.url(name))
-
-
-# -- one engine
-
-
-def test_a_second_engine_is_refused_while_the_first_lives(postgresql: PostgresqlServer, name: str) -> None:
-    url = postgresql.url(name)
-    first, right = open_alone(url, Timeouts())
-    with pytest.raises(DatabaseInUse, match="is in use by process"):
-        open_alone(url, Timeouts())
-    right.release()
-    first.close()
-    second, right = open_alone(url, Timeouts())
-    right.release()
-    second.close()
-
-
-def test_nothing_is_written_without_the_right(postgresql: PostgresqlServer, name: str) -> None:
-    """With the connection the right is lost; who gets the one gets the other, or nothing."""
-    url = postgresql.url(name)
-    first, _ = open_alone(url, Timeouts())
-    postgresql.cut(name)
-    assert first.write(Adding("a")).result(PATIENCE) == "a"
-    with pytest.raises(DatabaseInUse):
-        open_alone(url, Timeouts())
-    postgresql.cut(name)
-    second, _ = open_alone(url, Timeouts())
-    assert is_unusable(failure(first.write(Adding("b"))))
-    assert second.write(Adding("c")).result(PATIENCE) == "c"
-    second.close()
-    assert first.write(Adding("d")).result(PATIENCE) == "d"
-    assert first.read(keys).result(PATIENCE) == ["a", "c", "d"]
-    first.close()

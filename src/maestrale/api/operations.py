@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from maestrale.api.answers import fault, json_answer
+from maestrale.api.authentication import caller_of
 from maestrale.api.listing import base_url
 from maestrale.api.routing import Endpoint, route
 from maestrale.services import Services
@@ -18,7 +19,6 @@ NOT_YET = (
     "/v2/event_triggers",
     "/v2/code_sources",
     "/v2/dynamic_actions",
-    "/v2/services",
     "/v2/workflows/{id}/members",
     "/maintenance",
 )
@@ -39,6 +39,7 @@ class OperationRoutes:
             route("/v2", GET=self.to_v2),
             route("/v2/", GET=self.v2),
             route("/health", GET=self.health),
+            route("/v2/services", GET=self.services),
         ]
         for part in NOT_YET:
             answer = _not_yet(part)
@@ -65,6 +66,10 @@ class OperationRoutes:
         """Whether the service can work."""
         await self._operations.check()
         return json_answer({"status": "UP"})
+
+    async def services(self, request: Request) -> Response:
+        """The processes that share the work."""
+        return json_answer({"services": await self._operations.services(caller_of(request))})
 
 
 def _not_yet(part: str) -> Endpoint:

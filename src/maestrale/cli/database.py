@@ -17,8 +17,8 @@ from maestrale.config import database_url as url_of
 from maestrale.config import timeouts
 from maestrale.store.database import Database, dialect_of
 from maestrale.store.dialect import DatabaseError
+from maestrale.store.opening import open_database
 from maestrale.store.schema import HEAD, check_revision, find_revision
-from maestrale.store.sole_engine import open_alone
 from maestrale.store.sqlite import Sqlite
 
 
@@ -65,9 +65,10 @@ def upgrade(database_url: str | None, config_file: Path | None) -> None:
     A server does the same when it starts. Take a backup first: there is no way back.
     """
     settings = load_settings({("database", "url"): database_url}, config_file)
-    opened, right = open_alone(url_of(settings), timeouts(settings))
+    opened, lock = open_database(url_of(settings), timeouts(settings))
     opened.close()
-    right.release()
+    if lock is not None:
+        lock.release()
     click.echo(f"The database {opened.dialect.name} has the schema {HEAD}, the newest.")
 
 

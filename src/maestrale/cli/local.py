@@ -23,14 +23,40 @@ from maestrale.services.parsing import check_text
 VALID = {"workflow": "valid", "action": "valid ad-hoc actions", "workbook": "valid workbook"}
 
 
+def _roles(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """The roles that are named one by one, or with commas."""
+    found = [role.strip() for text in given for role in text.split(",")]
+    choice = click.Choice(config.ROLES)
+    return tuple(choice.convert(role, parameter, context) for role in dict.fromkeys(found))
+
+
 @click.command("server")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    metavar="api,engine",
+    callback=_roles,
+    help="What this process does; repeatable [default: both]. On PostgreSQL several can share the work.",
+)
 @click.option("--host", help="Address to listen on [default: 127.0.0.1, this machine only].")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on [default: 8989].")
 @database_option
 @config_option
-def server(host: str | None, port: int | None, database_url: str | None, config_file: Path | None) -> None:
-    """Run the service on this machine: API, engine and executor in one process."""
-    flags = {("server", "host"): host, ("server", "port"): port, ("database", "url"): database_url}
+def server(
+    roles: tuple[str, ...],
+    host: str | None,
+    port: int | None,
+    database_url: str | None,
+    config_file: Path | None,
+) -> None:
+    """Run the service on this machine: API, engine and executor in one process, or one of several."""
+    flags = {
+        ("server", "roles"): roles or None,
+        ("server", "host"): host,
+        ("server", "port"): port,
+        ("database", "url"): database_url,
+    }
     settings = load_settings(flags, config_file)
     configure_log(settings)
     serve(settings)

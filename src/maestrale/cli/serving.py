@@ -8,6 +8,7 @@ import ipaddress
 import signal
 import socket
 import sys
+import threading
 
 import click
 
@@ -24,6 +25,9 @@ class CannotListen(MaestraleError):
 
 def serve(settings: Settings) -> None:
     """Listen, work, and stop on SIGTERM or Ctrl-C after running actions had their grace."""
+    if "api" not in settings.server.roles:
+        _work(settings)
+        return
     listener = open_socket(settings.server.host, settings.server.port)
     with contextlib.closing(listener):
         service = Service(settings)
@@ -42,6 +46,23 @@ def serve(settings: Settings) -> None:
             asyncio.run(_run(app, listener))
         finally:
             service.stop()
+    say("Stopped.")
+
+
+def _work(settings: Settings) -> None:
+    """An engine without an API: it works until it is told to stop."""
+    stop = threading.Event()
+    service = Service(settings)
+    try:
+        service.start()
+        say(f"Maestrale {__version__} runs workflows of {service.database.dialect.name}")
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        service.warm_up()
+        stop.wait()
+        say("Stopping: running actions may end first.")
+    finally:
+        service.stop()
     say("Stopped.")
 
 

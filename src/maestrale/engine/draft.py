@@ -103,6 +103,7 @@ class Draft:
         self.waiting_joins = base.waiting_joins
         self.control_epoch = base.control_epoch
         self.local_actions = base.local_actions
+        self.sub_workflows = base.sub_workflows
         self.last_time = base.last_time
         self.tasks: Overlay[str, TaskExecution] = Overlay(base.tasks)
         self.latest: Overlay[str, str] = Overlay(base.latest)
@@ -214,6 +215,7 @@ class Draft:
         runs.local += child.needs_executor
         self.children[child.id] = child.task_id
         self.local_actions += child.needs_executor
+        self.sub_workflows += child.is_workflow
         if not child.is_workflow:
             self.new_children[child.id] = child
 
@@ -236,6 +238,7 @@ class Draft:
         runs.local -= child.needs_executor
         self.children.remove(child.id)
         self.local_actions -= child.needs_executor
+        self.sub_workflows -= child.is_workflow
 
     def join(self, name: str) -> JoinDraft:
         """The progress of a join, for reading and writing."""
@@ -264,6 +267,7 @@ class Draft:
         base.waiting_joins = self.waiting_joins
         base.control_epoch = self.control_epoch
         base.local_actions = self.local_actions
+        base.sub_workflows = self.sub_workflows
         base.last_time = self.last_time
         base.ready = self.ready
         base.unprocessed_bits = self.unprocessed_bits

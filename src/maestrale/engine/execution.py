@@ -218,6 +218,7 @@ class Execution:
         "ready",
         "runs",
         "seed",
+        "sub_workflows",
         "tasks",
         "timers",
         "unprocessed",
@@ -236,6 +237,8 @@ class Execution:
         self.control_epoch = 0
         self.local_actions = 0
         """Open action executions that an executor has to run."""
+        self.sub_workflows = 0
+        """Open sub-workflow executions."""
         self.last_time: Microseconds = 0
         self.workflow: WorkflowExecution | None = None
         self.tasks: dict[str, TaskExecution] = {}
@@ -258,3 +261,4 @@ class Execution:
         runs.local += child.needs_executor
         self.children[child.id] = child.task_id
         self.local_actions += child.needs_executor
+        self.sub_workflows += child.is_workflow

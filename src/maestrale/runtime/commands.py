@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from concurrent.futures import Future
-from typing import Final
+from typing import Any, Final
 
 from maestrale.model.errors import (
     BadRequest,
@@ -14,9 +14,14 @@ from maestrale.model.errors import (
     NotFound,
     Unavailable,
 )
+from maestrale.store import mail
+from maestrale.store.database import Database
 from maestrale.store.rows import Reply
 
 OK: Final = 200
+EXISTS: Final = "exists"
+"""The reply to a start under an id that is taken: what exists is what was asked for."""
+
 _ERRORS: Final[dict[int, type[MaestraleError]]] = {
     kind.status: kind for kind in (BadRequest, Forbidden, NotFound, Conflict, Unavailable)
 }
@@ -26,13 +31,13 @@ class Commands:
     """Futures by command id. Each is answered once: by whoever takes it. Safe from any thread."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, tuple[str, Future[None]]] = {}
+        self._waiting: dict[str, tuple[str, Future[Any]]] = {}
 
-    def expect(self, command_id: str, execution_id: str, future: Future[None]) -> None:
+    def expect(self, command_id: str, execution_id: str, future: Future[Any]) -> None:
         """Somebody waits from now on."""
         self._waiting[command_id] = (execution_id, future)
 
-    def take(self, command_id: str | None) -> Future[None] | None:
+    def take(self, command_id: str | None) -> Future[Any] | None:
         """Whom to answer; None if nobody of this process waits (any more)."""
         found = None if command_id is None else self._waiting.pop(command_id, None)
         return None if found is None else found[1]
@@ -49,7 +54,7 @@ class Commands:
             if future is None:
                 continue
             if reply.status == OK:
-                future.set_result(None)
+                future.set_result(reply.message)
             else:
                 future.set_exception(_refusal(reply))
 
@@ -64,6 +69,28 @@ class Commands:
         for command_id in list(self._waiting):
             if (future := self.take(command_id)) is not None:
                 future.set_exception(shutting_down())
+
+
+def look_for_replies(database: Database, commands: Commands, command_ids: list[str]) -> Future[None]:
+    """Commands whose letter is gone were answered by another process, or before an answer was lost.
+
+    Done when the replies that were found have been handed on.
+    """
+    looked: Future[None] = Future()
+
+    def hand_on(found: Future[list[Reply]]) -> None:
+        error = found.exception()
+        if error is not None:
+            looked.set_exception(error)
+            return
+        commands.answer(found.result())
+        looked.set_result(None)
+
+    if command_ids:
+        database.read(mail.find_replies, command_ids).add_done_callback(hand_on)
+    else:
+        looked.set_result(None)
+    return looked
 
 
 def _refusal(reply: Reply) -> MaestraleError:

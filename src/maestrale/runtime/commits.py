@@ -9,7 +9,7 @@ from typing import Final
 
 from maestrale.runtime.slots import Group
 from maestrale.runtime.timers import Later
-from maestrale.store.database import Database, is_unusable
+from maestrale.store.database import Database, is_unusable, reason
 from maestrale.store.executions import find_committed, write_executions
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,10 @@ class Committer:
             group.attempts += 1
         pause = min(_FIRST_PAUSE * 2**attempts, _LONGEST_PAUSE)
         log.error(
-            "The database refuses to store %d decisions, next try in %g s: %s", len(batch), pause, error
+            "The database refuses to store %d decisions, next try in %g s: %s",
+            len(batch),
+            pause,
+            reason(error),
         )
         self._in_flight += 1
 

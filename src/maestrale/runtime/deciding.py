@@ -21,10 +21,12 @@ from maestrale.model import states
 from maestrale.model.errors import MaestraleError
 from maestrale.model.values import Microseconds
 from maestrale.runtime.executor import ActionRun, Executor
+from maestrale.runtime.lease import Lease
 from maestrale.runtime.programs import Programs
 from maestrale.runtime.slots import Group, Member, Pending, Slot
-from maestrale.store.database import is_duplicate
+from maestrale.store.database import is_duplicate, reason
 from maestrale.store.executions import MailChanged, Overtaken
+from maestrale.store.leases import LeaseLost
 from maestrale.store.rows import Reply, render
 
 log = logging.getLogger(__name__)
@@ -46,7 +48,7 @@ class Decider:
         programs: Programs,
         actions: ActionCatalogue,
         executor: Executor,
-        process_id: str,
+        lease: Lease,
         clock: Callable[[], Microseconds],
         entropy: Callable[[], int],
         settings: ActionSettings,
@@ -55,7 +57,7 @@ class Decider:
         self._programs = programs
         self._actions = actions
         self._executor = executor
-        self._process_id = process_id
+        self._lease = lease
         self._clock = clock
         self._entropy = entropy
         self._settings = settings
@@ -66,8 +68,10 @@ class Decider:
         """The empty state of an execution that begins: its seed and first version are random."""
         return Execution(f"{self._entropy():016x}", self._entropy() >> 16)
 
-    def decide(self, slot: Slot) -> Group | None:
-        """Decide the oldest pending events of a slot. Raises `Need`; None if every event was refused.
+    def decide(self, slot: Slot) -> Group | list[Pending]:
+        """Decide the oldest pending events of a slot. Raises `Need`.
+
+        Returns what to commit, or, if every event was refused, the events.
 
         A refused event stays refused and leaves no trace; an event that trips over a fault of ours ends the
         execution visibly instead of hanging it.
@@ -128,19 +132,19 @@ class Decider:
 
         After a few tries the execution ends with the reason.
         """
-        if isinstance(error, Overtaken | MailChanged) or (
+        if isinstance(error, Overtaken | MailChanged | LeaseLost) or (
             isinstance(error, Exception) and is_duplicate(error)
         ):
             return
-        log.error("The decisions for %s cannot be stored: %s", slot.id, error)
+        log.error("The decisions for %s cannot be stored: %s", slot.id, reason(error))
         slot.failures += 1
         if slot.failures < TRIES_PER_COMMIT:
             return
         for pending in again:
             self.defuse(pending, error)
         if not again:
-            reason = f"The consequences of a message cannot be stored: {error}"
-            slot.pending.appendleft(Pending(DecisionFailed(reason)))
+            text = f"The consequences of a message cannot be stored: {error}"
+            slot.pending.appendleft(Pending(DecisionFailed(text)))
 
     def _decide(
         self,
@@ -162,13 +166,13 @@ class Decider:
             limits=limits,
         )
 
-    def _group(self, slot: Slot, draft: Draft, taken: list[Pending]) -> Group | None:
+    def _group(self, slot: Slot, draft: Draft, taken: list[Pending]) -> Group | list[Pending]:
         if not draft.records and (draft.base.workflow is None or not any(p.letter for p in taken)):
             for pending in taken:
                 if pending.future is not None and pending.refusal is not None:
                     pending.future.set_exception(pending.refusal)
             slot.answers = {}
-            return None
+            return taken
         members = [self._member(slot, draft, taken)]
         members += [
             self._child(effect, slot.answers)
@@ -193,7 +197,8 @@ class Decider:
     def _member(self, slot: Slot, draft: Draft, taken: list[Pending]) -> Member:
         is_new = draft.is_new
         old_version = None if is_new else draft.base.version
-        new_owner = self._process_id if draft.ready or draft.local_actions else None
+        process_id = self._lease.process_id
+        new_owner = process_id if self.goes_on(draft) else None
         rows = render(
             draft,
             execution_id=slot.id,
@@ -203,12 +208,22 @@ class Decider:
             new_owner=new_owner,
             now=self._clock(),
         )
+        rows.process_id = process_id
         for pending in taken:
             if pending.letter is not None:
                 rows.consumed.append(pending.letter.sequence)
                 if pending.letter.command_id is not None:
                     rows.replies.append(_reply(pending, self._clock()))
         return Member(slot, draft, taken, rows, new_owner)
+
+    def goes_on(self, draft: Draft) -> bool:
+        """Whether this process keeps an execution that it has decided on.
+
+        Among others it keeps parents too, whose children tell it of their ends.
+        """
+        if draft.ready or draft.local_actions:
+            return True
+        return self._lease.is_shared and draft.sub_workflows > 0
 
     def _add_runs(self, member: Member) -> None:
         draft, rows = member.draft, member.rows
@@ -220,11 +235,11 @@ class Decider:
             if child is None or child.id not in wanted or child.state != states.RUNNING:
                 continue
             reserved = self._executor.reserve(child.real_name)
-            row["executor"] = self._process_id
+            row["executor"] = rows.process_id
             row["queued"] = not reserved
-            member.runs.append((self._action_run(draft, child), reserved))
+            member.runs.append((self._action_run(draft, child, rows.process_id), reserved))
 
-    def _action_run(self, draft: Draft, child: Child) -> ActionRun:
+    def _action_run(self, draft: Draft, child: Child, process_id: str | None) -> ActionRun:
         workflow = draft.workflow
         task = draft.task(child.task_id)
         context = action_context(
@@ -245,6 +260,7 @@ class Decider:
             None,
             workflow.id,
             child.waits_outside,
+            process_id=process_id,
         )
 
 

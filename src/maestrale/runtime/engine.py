@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
+
+from sqlalchemy import Connection
 
 from maestrale.actions.base import ActionSettings
 from maestrale.actions.registry import Registry
@@ -20,9 +21,11 @@ from maestrale.model.actions import ActionResult
 from maestrale.model.errors import InvalidState, MaestraleError
 from maestrale.model.values import Json, Microseconds
 from maestrale.runtime.actions import KnownActions
-from maestrale.runtime.commands import Commands, no_execution, shutting_down
+from maestrale.runtime.commands import EXISTS, Commands, look_for_replies, no_execution, shutting_down
 from maestrale.runtime.deciding import Decider
 from maestrale.runtime.executor import ASYNCHRONOUS, THREADS, ActionRun, Executor
+from maestrale.runtime.hints import Hints, NobodyElse
+from maestrale.runtime.lease import Lease
 from maestrale.runtime.loop import Loop
 from maestrale.runtime.notifier import Notifier
 from maestrale.runtime.plans import plan_restart
@@ -34,14 +37,10 @@ from maestrale.runtime.timers import Later, in_a_thread
 from maestrale.store import mail
 from maestrale.store.database import Database
 from maestrale.store.deletion import delete_tree
-from maestrale.store.rows import mail_row
+from maestrale.store.processes import find_owner
+from maestrale.store.rows import Row, mail_row
 
 log = logging.getLogger(__name__)
-
-
-def system_clock() -> Microseconds:
-    """The time of this machine."""
-    return time.time_ns() // 1000
 
 
 def system_entropy() -> int:
@@ -52,18 +51,22 @@ def system_entropy() -> int:
 class Engine:
     """One engine with its executor. Implements `WorkflowEngine`; methods may be called from any thread.
 
-    `later` and `event_loop` stand in for threads where time is not that of this machine.
+    `engines`: the ids of the engines to which this process leaves all workflows, so that it runs nothing
+    itself but actions outside of them. `later` and `event_loop` stand in for threads where time is not that
+    of this machine.
     """
 
     def __init__(
         self,
         database: Database,
         registry: Registry,
-        process_id: str,
+        lease: Lease,
         *,
+        hints: Hints | None = None,
+        engines: Callable[[], list[str]] | None = None,
         settings: ActionSettings | None = None,
         limits: Limits | None = None,
-        clock: Callable[[], Microseconds] = system_clock,
+        clock: Callable[[], Microseconds] | None = None,
         entropy: Callable[[], int] = system_entropy,
         asynchronous: int = ASYNCHRONOUS,
         threads: int = THREADS,
@@ -71,8 +74,11 @@ class Engine:
         event_loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         settings = settings or ActionSettings()
+        clock = clock or lease.now
         self.actions = actions = KnownActions(registry)
-        self.process_id = process_id
+        self.lease = lease
+        self._hints = hints = hints or NobodyElse()
+        self._engines = engines
         self.settings = settings
         self.programs = Programs(database)
         self._limits = limits = limits or Limits()
@@ -81,18 +87,19 @@ class Engine:
         self._entropy = entropy
         self._commands = Commands()
         self._accepting = True
-        self.standalone = Standalone(database, actions, process_id, settings, clock, entropy, later)
+        self.standalone = Standalone(database, actions, lease, settings, clock, entropy, later)
         self.executor = Executor(
             registry,
             self._action_done,
             self.standalone.mark_started,
+            lease,
             asynchronous=asynchronous,
             threads=threads,
             loop=event_loop,
         )
         self.standalone.executor = self.executor
-        decider = Decider(self.programs, actions, self.executor, process_id, clock, entropy, settings, limits)
         self.notifier = Notifier(settings.http)
+        decider = Decider(self.programs, actions, self.executor, lease, clock, entropy, settings, limits)
         self.loop = Loop(
             database,
             self.programs,
@@ -101,9 +108,16 @@ class Engine:
             decider,
             clock,
             self._commands,
+            lease,
+            hints,
             self.notifier.publish,
             later,
         )
+
+    @property
+    def decides(self) -> bool:
+        """Whether workflows are decided here."""
+        return self._engines is None
 
     def start(self) -> None:
         """Begin to work."""
@@ -127,9 +141,23 @@ class Engine:
     def start_workflow(self, request: StartWorkflow) -> Future[StartedExecution]:
         """Create an execution and take its first decision; an id that exists is answered, not started."""
         future: Future[StartedExecution] = self._future()
-        if not future.done():
-            execution_id = request.execution_id or self._new_id()
+        if future.done():
+            return future
+        execution_id = request.execution_id or self._new_id()
+        if self._engines is None:
             self.loop.start(execution_id, request.started, future, is_fresh=request.execution_id is None)
+            return future
+        replied: Future[Any] = Future()
+
+        def started(done: Future[Any]) -> None:
+            error = done.exception()
+            if error is None:
+                future.set_result(StartedExecution(execution_id, created=done.result() != EXISTS))
+            else:
+                future.set_exception(error)
+
+        replied.add_done_callback(started)
+        self._post(mail.post_start, execution_id, request.started, replied)
         return future
 
     def send(self, execution_id: str, event: AnyEvent) -> Future[None]:
@@ -137,23 +165,67 @@ class Engine:
         future: Future[None] = self._future()
         if future.done():
             return future
+        self._post(mail.post_command, execution_id, event, future)
+        return future
+
+    def _post(
+        self,
+        post: Callable[[Connection, Row], bool],
+        execution_id: str,
+        event: AnyEvent,
+        future: Future[Any],
+    ) -> None:
+        """Send a letter whose reply `future` gets; `post` says whether there is such an execution."""
         command_id = self._new_id()
         try:
-            row = mail_row(execution_id, event, self._clock(), command_id)
+            row = mail_row(execution_id, event, self._clock(), command_id, self.lease.process_id)
         except MaestraleError as error:
             future.set_exception(error)
-            return future
+            return
         self._commands.expect(command_id, execution_id, future)
 
         def posted(done: Future[bool]) -> None:
             error = done.exception()
             if error is None and done.result():
-                self.loop.has_mail(execution_id)
+                self._tell_of_mail(execution_id)
             elif self._commands.take(command_id) is not None:
                 future.set_exception(error or no_execution(execution_id))
 
-        self._database.write(mail.post_command, row).add_done_callback(posted)
-        return future
+        self._database.write(post, row).add_done_callback(posted)
+
+    def _tell_of_mail(self, execution_id: str) -> None:
+        """Let the owner of an execution know, or else any engine."""
+        if self._engines is None:
+            self.loop.has_mail(execution_id)
+            return
+
+        def found(done: Future[str | None]) -> None:
+            owner = None if done.exception() is not None else done.result()
+            engines = [] if self._engines is None else self._engines()
+            if owner is None and engines:
+                owner = engines[self._entropy() % len(engines)]
+            if owner is not None:
+                self._hints.tell(owner, "mail", execution_id)
+
+        self._database.read(find_owner, execution_id).add_done_callback(found)
+
+    def received(self, kind: str, names: list[str]) -> None:
+        """Another process has told this one that there is something to do."""
+        if kind == "mail" and self._engines is None:
+            for execution_id in names:
+                self.loop.has_mail(execution_id)
+        elif kind == "reply":
+            look_for_replies(self._database, self._commands, names)
+        elif kind == "definitions":
+            self._database.read(self.actions.refresh)
+        elif kind == "sweep":
+            self.wait_for_replies()
+
+    def reborn(self) -> None:
+        """This process was taken for dead: nothing that it ran counts any more, and it begins anew."""
+        self.executor.abandon(keep=self.standalone.is_unstored)
+        self.standalone.refuse_stored()
+        self.wait_for_replies()
 
     def plan_restart(self, execution_id: str, task_id: str) -> Future[list[PlannedTask]]:
         """What a restart from a task would make run again, by committed data."""
@@ -215,12 +287,13 @@ class Engine:
         return future
 
     def definitions_changed(self) -> Future[None]:
-        """Take note of ad-hoc actions that were stored, renamed or deleted."""
+        """Take note of ad-hoc actions that were stored, renamed or deleted, here and elsewhere."""
+        self._hints.tell_all("definitions")
         return self._database.read(self.actions.refresh)
 
     def wait_for_replies(self) -> Future[None]:
         """Look in the database for replies to commands that others may have decided, and hand them on."""
-        return self.loop.look_for_replies(self._commands.waiting_for())
+        return look_for_replies(self._database, self._commands, self._commands.waiting_for())
 
     def lost(self, execution_id: str, event: ActionFinished) -> None:
         """At start: an action of an earlier process counts as failed."""

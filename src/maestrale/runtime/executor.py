@@ -28,6 +28,7 @@ from maestrale.actions.base import (
 from maestrale.engine.execution import AdHocRun
 from maestrale.model.actions import ActionResult
 from maestrale.model.values import Json, reveal
+from maestrale.store.database import reason
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,9 @@ ASYNCHRONOUS: Final = 256
 THREADS: Final = 16
 """Blocking actions that run at the same time."""
 
+ASK_AGAIN_AFTER: Final = 0.1
+"""Seconds until an action may begin, perhaps, that could not while the lease was uncertain."""
+
 LAST_WORDS: Final = 1.0
 """Seconds for what has to be done in any case when the executor stops."""
 
@@ -45,7 +49,7 @@ class ActionRun(msgspec.Struct, frozen=True):
     """One action execution to be run. `timeout` in seconds.
 
     `name` and `input` are what is really run; `adhoc`, for an ad-hoc action outside of workflows, says how
-    its result is transformed.
+    its result is transformed. `process_id`: in whose name it is run; None if nobody else can know of it.
     """
 
     action_id: str
@@ -56,12 +60,21 @@ class ActionRun(msgspec.Struct, frozen=True):
     execution_id: str | None = None
     waits_outside: bool = False
     adhoc: AdHocRun | None = None
+    process_id: str | None = None
 
 
 class ActionLookup(Protocol):
     """Finds actions by name."""
 
     def find(self, name: str) -> Action[Any, Any] | None: ...
+
+
+class StartRight(Protocol):
+    """Says whether an action may begin in the name of a process: now, later, or (it `is_gone`) never."""
+
+    def allows(self, process_id: str | None) -> bool: ...
+
+    def is_gone(self, process_id: str | None) -> bool: ...
 
 
 class _Lane:
@@ -78,6 +91,8 @@ class Executor:
     """One executor. `finished` is called on its event loop with every result; it must not block.
 
     `mark_started` makes the start of queued actions durable and gives back the ids that may still start.
+    `lease` is asked before each start: in the name of a process that others may take for dead, nothing
+    begins.
     Without a `loop` it has one of its own, in a thread; a given one is driven by whoever gave it.
     """
 
@@ -86,6 +101,7 @@ class Executor:
         actions: ActionLookup,
         finished: Callable[[ActionRun, ActionResult], None],
         mark_started: Callable[[list[str]], Future[set[str]]],
+        lease: StartRight,
         *,
         asynchronous: int = ASYNCHRONOUS,
         threads: int = THREADS,
@@ -94,6 +110,7 @@ class Executor:
         self._actions = actions
         self._finished = finished
         self._mark_started = mark_started
+        self._lease = lease
         self._lock = threading.Lock()
         self._lanes = {True: _Lane(asynchronous), False: _Lane(threads)}
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="action")
@@ -140,6 +157,12 @@ class Executor:
     def cancel(self, action_id: str) -> None:
         """Stop an action if it still runs or waits; its result is not reported."""
         self._post(self._cancel, action_id)
+
+    def abandon(self, keep: Callable[[str], bool]) -> None:
+        """Stop what runs and forget what waits, but for actions to `keep`; others see to it."""
+        for action_id in self.active:
+            if not keep(action_id):
+                self.cancel(action_id)
 
     @property
     def active(self) -> set[str]:
@@ -233,7 +256,7 @@ class Executor:
         self._marking.difference_update(run.action_id for run in runs)
         self._changed.set()
         if error is not None:
-            log.warning("The start of %d actions could not be stored: %s", len(runs), error)
+            log.warning("The start of %d actions could not be stored: %s", len(runs), reason(error))
             with self._lock:
                 for run in reversed(runs):
                     lane = self._lanes[self._is_async(run.name)]
@@ -250,6 +273,10 @@ class Executor:
                 self._ended(run)
 
     async def _execute(self, run: ActionRun) -> None:
+        while not self._lease.allows(run.process_id):
+            if self._lease.is_gone(run.process_id):
+                return  # others see to it
+            await asyncio.sleep(ASK_AGAIN_AFTER)
         result = await self._result(run)
         if not (run.waits_outside and result.state == "SUCCESS"):
             self._finished(run, result)

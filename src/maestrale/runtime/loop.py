@@ -14,43 +14,40 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future
-from typing import Final, TypeVar
+from typing import Final
 
 from maestrale.engine.decision import ActionCatalogue, Need
 from maestrale.engine.draft import Draft
 from maestrale.engine.effects import CancelAction, Notify, Tell, Trace
 from maestrale.engine.events import AlarmDue, Continue, Started
-from maestrale.engine.needs import AnyQuestion
 from maestrale.model import states
-from maestrale.model.values import Json, Microseconds
-from maestrale.runtime.answers import answer
-from maestrale.runtime.commands import Commands, no_execution, shutting_down
+from maestrale.model.values import Microseconds
+from maestrale.runtime.commands import Commands, shutting_down
 from maestrale.runtime.commits import Committer
 from maestrale.runtime.deciding import Decider
 from maestrale.runtime.executor import Executor
-from maestrale.runtime.loading import LoadedExecution, load
+from maestrale.runtime.hints import Hints
+from maestrale.runtime.lease import Lease
 from maestrale.runtime.programs import Programs
+from maestrale.runtime.reading import Reader
 from maestrale.runtime.requests import StartedExecution
 from maestrale.runtime.slots import Group, Member, Pending, Slot
 from maestrale.runtime.timers import Later, in_a_thread
 from maestrale.runtime.tracing import write_trace
-from maestrale.store import mail
-from maestrale.store.database import Database, is_unusable
-from maestrale.store.mail import Letter
-from maestrale.store.rows import Reply
+from maestrale.store.database import Database
+from maestrale.store.leases import LeaseLost
 
 log = logging.getLogger(__name__)
 
 SLOTS_IN_MEMORY: Final = 2000
 """Executions without work that stay loaded."""
 
-READ_AGAIN_AFTER: Final = 1.0
-"""Seconds until a read is tried again that the database refused."""
+WITHOUT_LEASE: Final = 0.2
+"""Seconds until a decision is tried again that this process had no lease for."""
 
 _SECOND: Final = 1_000_000
 
 Job = Callable[[], None]
-T = TypeVar("T")
 
 
 class Loop:
@@ -65,15 +62,14 @@ class Loop:
         decider: Decider,
         clock: Callable[[], Microseconds],
         commands: Commands,
+        lease: Lease,
+        hints: Hints,
         notify: Callable[[Notify], None],
         later: Later = in_a_thread,
     ) -> None:
         self._notify = notify
         self._commands = commands
         self._wait = later
-        self._database = database
-        self._programs = programs
-        self._actions = actions
         self._executor = executor
         self._decider = decider
         self._clock = clock
@@ -82,6 +78,10 @@ class Loop:
         self._runnable: deque[Slot] = deque()
         self._alarms: list[tuple[Microseconds, str]] = []
         self._committer = Committer(database, self.post, self._committed, self._failed, later)
+        self._reader = Reader(
+            database, programs, actions, decider, commands, lease, hints, clock,
+            self.post, later, self._go_on, self._drop,
+        )  # fmt: skip
         self._stopping = False
         self._settling: list[threading.Event] = []
         self.listeners: list[Callable[[list[str]], None]] = []
@@ -145,27 +145,6 @@ class Loop:
                 self._add(slot, Pending(Continue()))
 
         self.post(take_up)
-
-    def look_for_replies(self, command_ids: list[str]) -> Future[None]:
-        """Commands whose letter is gone were answered by another process, or before an answer was lost.
-
-        Done when the replies that were found have been handed on.
-        """
-        looked: Future[None] = Future()
-
-        def hand_on(found: Future[list[Reply]]) -> None:
-            error = found.exception()
-            if error is not None:
-                looked.set_exception(error)
-                return
-            self._commands.answer(found.result())
-            looked.set_result(None)
-
-        if command_ids:
-            self._database.read(mail.find_replies, command_ids).add_done_callback(hand_on)
-        else:
-            looked.set_result(None)
-        return looked
 
     def forget(self, execution_ids: Collection[str]) -> None:
         """These executions were deleted."""
@@ -289,43 +268,39 @@ class Loop:
     # -- one turn of one execution
 
     def _turn(self, slot: Slot) -> None:
-        if slot.execution is None:
-            self._load(slot)
-        elif slot.program is None:
-            self._load_program(slot)
-        elif slot.has_mail and not any(p.letter for p in slot.pending):
-            self._read_mail(slot)
-        else:
+        if self._reader.prepare(slot):
             self._decide(slot)
 
     def _decide(self, slot: Slot) -> None:
-        self._answer_known_ids(slot)
+        if slot.execution is not None and slot.execution.workflow is not None:
+            self._reader.answer_known_id(slot)
         self._drop_stale_alarms(slot)
         if not slot.pending:
-            self._rest(slot)
+            self._go_on(slot)
             return
         try:
-            group = self._decider.decide(slot)
+            decided = self._decider.decide(slot)
         except Need as need:
-            self._ask(slot, need.question)
+            self._reader.ask(slot, need.question)
             return
-        if group is None:
-            self._make_runnable(slot)
-            self._rest(slot)
+        if isinstance(decided, list):
+            for pending in decided:
+                if pending.letter is not None and pending.refusal is not None:
+                    self._reader.settle(pending.letter, pending.refusal.status, str(pending.refusal))
+            self._go_on(slot)
             return
-        for member in group.members:
+        for member in decided.members:
             member.slot.busy = True
             self._slots[member.slot.id] = member.slot
-        self._committer.add(group)
+        self._committer.add(decided)
 
-    def _answer_known_ids(self, slot: Slot) -> None:
-        """A start under an id that exists is answered with what exists."""
-        if slot.execution is None or slot.execution.workflow is None:
-            return
-        for pending in [p for p in slot.pending if isinstance(p.event, Started)]:
-            slot.pending.remove(pending)
-            if pending.future is not None:
-                pending.future.set_result(StartedExecution(slot.id, created=False))
+    def _go_on(self, slot: Slot) -> None:
+        if not self._reader.release(slot):
+            self._make_runnable(slot)
+            self._rest(slot)
+
+    def _drop(self, slot: Slot) -> None:
+        self._slots.pop(slot.id, None)
 
     def _drop_stale_alarms(self, slot: Slot) -> None:
         execution = slot.execution
@@ -347,119 +322,6 @@ class Loop:
         workflow = slot.execution.workflow if slot.execution is not None else None
         if workflow is None or workflow.state in states.COMPLETED or len(self._slots) > SLOTS_IN_MEMORY:
             self._slots.pop(slot.id, None)
-
-    # -- reading: in reader threads, coming back as jobs
-
-    def _load(self, slot: Slot) -> None:
-        self._then(
-            slot,
-            lambda: self._database.read(load, self._programs, self._actions, self._decider.limits, slot.id),
-            lambda found: self._loaded(slot, found),
-            lambda error: self._fail_waiting(slot, error),
-        )
-
-    def _loaded(self, slot: Slot, found: LoadedExecution | None) -> None:
-        if found is not None:
-            slot.execution, slot.owner, slot.program = found
-        elif slot.pending and isinstance(slot.pending[0].event, Started):
-            slot.execution = self._decider.new_execution()
-        else:
-            self._nobody_there(slot)
-
-    def _nobody_there(self, slot: Slot) -> None:
-        self._fail_waiting(slot, no_execution(slot.id))
-        self._commands.refuse_for([slot.id])
-        if slot.has_mail:
-            self._database.write(mail.discard, slot.id)
-            slot.has_mail = False
-        self._slots.pop(slot.id, None)
-
-    def _load_program(self, slot: Slot) -> None:
-        started = next((p.event for p in slot.pending if isinstance(p.event, Started)), None)
-        if started is None:
-            self._nobody_there(slot)
-            return
-        slot.program = self._programs.cached(started.definition_hash, started.workflow_name)
-        if slot.program is not None:
-            self._decide(slot)
-            return
-        key = started.definition_hash, started.workflow_name
-        self._then(
-            slot,
-            lambda: self._database.read(self._programs.load, *key),
-            lambda program: slot.use(program),
-            lambda error: self._fail_waiting(slot, error),
-        )
-
-    def _read_mail(self, slot: Slot) -> None:
-        slot.has_mail = False
-        self._then(
-            slot,
-            lambda: self._database.read(mail.read_letters, [slot.id]),
-            lambda found: self._got_mail(slot, found[slot.id]),
-            lambda _: self._commands.refuse_for([slot.id]),
-        )
-
-    def _got_mail(self, slot: Slot, letters: list[Letter]) -> None:
-        slot.has_mail = slot.has_mail or len(letters) == mail.LETTERS_PER_READ
-        for letter in letters:
-            slot.pending.append(Pending(letter.event, self._commands.take(letter.command_id), letter))
-        self.look_for_replies(self._commands.waiting_for(slot.id))
-
-    def _ask(self, slot: Slot, question: AnyQuestion) -> None:
-        def got(found: Json) -> None:
-            slot.answers[question] = found
-
-        self._then(
-            slot,
-            lambda: self._database.read(answer, self._programs, self._actions, question),
-            got,
-            lambda error: self._decider.defuse(slot.pending[0], error),
-        )
-
-    def _then(
-        self,
-        slot: Slot,
-        read: Callable[[], Future[T]],
-        use: Callable[[T], None],
-        give_up: Callable[[BaseException], None],
-    ) -> None:
-        """Read for a slot, use what was found and let the slot go on.
-
-        While the database itself refuses, the read is tried again; `give_up` gets any other error.
-        """
-
-        def came_back(finished: Future[T]) -> None:
-            error = finished.exception()
-            if isinstance(error, Exception) and is_unusable(error):
-                log.error("The database refuses to read for %s: %s", slot.id, error)
-                self._later(READ_AGAIN_AFTER, lambda: self._then(slot, read, use, give_up))
-                return
-            slot.busy = False
-            if error is None:
-                use(finished.result())
-            else:
-                log.error("Reading for %s failed: %s", slot.id, error, exc_info=error)
-                give_up(error)
-            if slot.is_gone:
-                slot.is_gone = False
-                slot.forget()
-            self._make_runnable(slot)
-            self._rest(slot)
-
-        slot.busy = True
-        read().add_done_callback(lambda finished: self.post(lambda: came_back(finished)))
-
-    def _later(self, seconds: float, job: Job) -> None:
-        self._wait(seconds, lambda: self.post(job))
-
-    def _fail_waiting(self, slot: Slot, error: BaseException) -> None:
-        """What was to be decided for an execution that cannot be read fails with it."""
-        for pending in slot.pending:
-            if pending.future is not None:
-                pending.future.set_exception(error)
-        slot.pending.clear()
-        slot.forget()
 
     # -- after a commit
 
@@ -504,6 +366,8 @@ class Loop:
                 write_trace(effect)
         for pending in member.pending:
             _answer(slot, pending)
+            if pending.letter is not None and pending.future is None:
+                self._reader.tell_sender(pending.letter)
         if draft.has_work and not self._stopping:
             slot.pending.append(Pending(Continue()))
         self._make_runnable(slot)
@@ -530,7 +394,10 @@ class Loop:
                 self._commands.expect(pending.letter.command_id, slot.id, pending.future)
         slot.pending.extendleft(reversed(again))
         self._decider.note_commit_failure(slot, again, error)
-        self._make_runnable(slot)
+        if isinstance(error, LeaseLost):
+            self._wait(WITHOUT_LEASE, lambda: self.post(lambda: self._make_runnable(slot)))
+        else:
+            self._make_runnable(slot)
 
 
 def _answer(slot: Slot, pending: Pending) -> None:

@@ -11,15 +11,9 @@ from maestrale.model.actions import ActionResult
 from maestrale.runtime.deciding import action_context
 from maestrale.runtime.engine import Engine
 from maestrale.runtime.executor import ActionRun
+from maestrale.store import leases, mail
 from maestrale.store.database import Database
-from maestrale.store.processes import (
-    Left,
-    LeftAction,
-    alarms,
-    claim_executions,
-    left_actions,
-    take_over,
-)
+from maestrale.store.processes import Left, LeftAction, alarms, claim_left, orphans, take_left_actions
 
 log = logging.getLogger(__name__)
 
@@ -27,29 +21,43 @@ log = logging.getLogger(__name__)
 def recover(database: Database, engine: Engine, gone: Sequence[str] | None = None) -> None:
     """Go on with everything that the processes `gone` left (None: all but this one are gone).
 
-    Call once the engine has started, before requests are let in.
+    Several engines may do this for the same processes at the same time; each takes a part. Call once the
+    engine has started, before requests are let in.
     """
-    left = Left(engine.process_id, gone)
-    claimed = database.write(claim_executions, left).result()
-    engine.loop.wake(claimed, database.read(alarms).result())
-    while found := database.read(left_actions, left).result():
-        _take_up(database, engine, found)
+    left = Left(engine.lease.process_id, gone)
+    while claimed := database.write(claim_left, left).result():
+        engine.loop.wake(claimed, ())
+    while found := database.write(take_left_actions, left).result():
+        _take_up(engine, found, left.process_id)
+    look_around(database, engine)
+    for process_id in gone or ():
+        database.write(leases.bury, process_id).result()
 
 
-def _take_up(database: Database, engine: Engine, found: list[LeftAction]) -> None:
+def recover_orphans(database: Database, engine: Engine) -> None:
+    """Take up what belongs to processes of which nothing is known at all."""
+    lost = database.read(orphans).result()
+    if lost:
+        log.warning("Executions are owned by processes that are on no list: %s", ", ".join(lost))
+        recover(database, engine, lost)
+
+
+def look_around(database: Database, engine: Engine) -> None:
+    """Take up all mail, and know when which execution wants to be woken."""
+    engine.loop.wake(database.read(mail.addressees).result(), database.read(alarms).result())
+
+
+def _take_up(engine: Engine, found: list[LeftAction], process_id: str) -> None:
     """Queued and repeatable actions run; what may have had effects fails visibly, or waits for outside."""
     again = [action for action in found if action.queued or action.repeatable]
     rest = [action for action in found if not (action.queued or action.repeatable)]
-    database.write(take_over, [action.id for action in again], engine.process_id, queued=True).result()
     for action in again:
-        engine.executor.enqueue(_run(engine, action))
-    for action in rest:
-        if not action.waits_outside:
-            _fail(engine, action)
-    database.write(take_over, [action.id for action in rest], engine.process_id, queued=False).result()
-    if again or rest:
-        lost = sum(not action.waits_outside for action in rest)
-        log.info("Of an earlier process: %d actions are run, %d count as lost", len(again), lost)
+        engine.executor.enqueue(_run(engine, action, process_id))
+    lost = [action for action in rest if not action.waits_outside]
+    for action in lost:
+        _fail(engine, action)
+    if found:
+        log.info("Of an earlier process: %d actions are run, %d count as lost", len(again), len(lost))
 
 
 def _fail(engine: Engine, action: LeftAction) -> None:
@@ -64,7 +72,7 @@ def _fail(engine: Engine, action: LeftAction) -> None:
         engine.lost(action.execution_id, ActionFinished(action.id, "ERROR", text))
 
 
-def _run(engine: Engine, action: LeftAction) -> ActionRun:
+def _run(engine: Engine, action: LeftAction, process_id: str) -> ActionRun:
     context = action_context(
         action.id,
         engine.settings,
@@ -85,4 +93,5 @@ def _run(engine: Engine, action: LeftAction) -> ActionRun:
         action.execution_id,
         action.waits_outside,
         adhoc,
+        process_id,
     )

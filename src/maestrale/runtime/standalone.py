@@ -17,17 +17,19 @@ from maestrale.engine.lookups import Outside
 from maestrale.engine.needs import FindAction, FoundAction
 from maestrale.model import states
 from maestrale.model.actions import ActionFacts, ActionResult
-from maestrale.model.errors import BadRequest, InvalidAction, InvalidState, NotFound
+from maestrale.model.errors import BadRequest, InvalidAction, InvalidState, NotFound, Unavailable
 from maestrale.model.values import Json, Microseconds
 from maestrale.runtime.actions import KnownActions, resolve_action
 from maestrale.runtime.commands import shutting_down
 from maestrale.runtime.deciding import action_context
 from maestrale.runtime.executor import ActionRun, Executor
+from maestrale.runtime.lease import Lease
 from maestrale.runtime.requests import RanAction, RunAction
 from maestrale.runtime.timers import Later, in_a_thread
 from maestrale.store.database import Database, is_unusable
 from maestrale.store.documents import Unstorable, Values, encode
 from maestrale.store.executions import fetcher
+from maestrale.store.leases import require
 from maestrale.store.rows import Row, decode_adhoc, encode_adhoc
 from maestrale.store.statements import insert_new
 from maestrale.store.tables import action_executions, execution_values
@@ -53,7 +55,7 @@ class Standalone:
         self,
         database: Database,
         actions: KnownActions,
-        process_id: str,
+        lease: Lease,
         settings: ActionSettings,
         clock: Callable[[], Microseconds],
         entropy: Callable[[], int],
@@ -62,7 +64,7 @@ class Standalone:
         self._later = later
         self._database = database
         self._actions = actions
-        self._process_id = process_id
+        self._lease = lease
         self._settings = settings
         self._clock = clock
         self._entropy = entropy
@@ -129,6 +131,7 @@ class Standalone:
             adhoc = msgspec.structs.replace(adhoc, outputs=())
         now = self._clock()
         action_id = Identity(f"{self._entropy():016x}", 0, now).next_id()
+        unstored = not request.save and not facts.waits_outside
         run = ActionRun(
             action_id,
             facts.name,
@@ -138,8 +141,9 @@ class Standalone:
             None,
             facts.waits_outside,
             adhoc,
+            None if unstored else self._lease.process_id,
         )
-        if not request.save and not facts.waits_outside:
+        if unstored:
             self._waiting[action_id] = future
             self._unstored.add(action_id)
             self.executor.enqueue(run)
@@ -202,6 +206,16 @@ class Standalone:
             return refused
         return self._database.write(_complete, action_id, state, output, values, self._clock())
 
+    def is_unstored(self, action_id: str) -> bool:
+        """Whether an action has no row, so that nobody else can know of it."""
+        return action_id in self._unstored
+
+    def refuse_stored(self) -> None:
+        """What has a row is left to other processes: nobody learns from this one how it ends."""
+        for action_id in list(self._waiting):
+            if action_id not in self._unstored:
+                self._refuse(action_id, Unavailable("The process that ran the action was taken for dead"))
+
     def refuse_all(self) -> None:
         """The service stops: nobody learns from it how abandoned actions end."""
         self._refusing = True
@@ -225,7 +239,7 @@ class Standalone:
         unstored = {action_id for action_id in action_ids if action_id in self._unstored}
         stored = [action_id for action_id in action_ids if action_id not in unstored]
         if stored:
-            return self._database.write(_mark_started, stored, unstored, self._process_id)
+            return self._database.write(_mark_started, stored, unstored, self._lease.process_id)
         future: Future[set[str]] = Future()
         future.set_result(unstored)
         return future
@@ -264,7 +278,7 @@ class Standalone:
             "accepted": False,
             "queued": queued,
             "waits_outside": run.waits_outside,
-            "executor": self._process_id if queued else None,
+            "executor": run.process_id if queued else None,
             "timeout": request.timeout,
             "description": request.description,
             "tags": "[]",
@@ -273,6 +287,7 @@ class Standalone:
 
 
 def _store(connection: Connection, row: Row, values: Values) -> None:
+    require(connection, row["executor"])
     connection.execute(insert(action_executions).values(**row))
     _store_values(connection, row["id"], values)
 
@@ -304,6 +319,7 @@ def _complete(
 def _mark_started(
     connection: Connection, action_ids: list[str], allowed: set[str], process_id: str
 ) -> set[str]:
+    require(connection, process_id)
     table = action_executions.c
     mine = (table.id.in_(action_ids), table.state == states.RUNNING, table.executor == process_id)
     connection.execute(update(action_executions).where(*mine).values(queued=False))

@@ -8,12 +8,15 @@ from concurrent.futures import Future
 from typing import Any, Final
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from maestrale.model.values import Microseconds
 from maestrale.runtime.engine import Engine
+from maestrale.runtime.recovery import recover_orphans
 from maestrale.runtime.timers import Later, in_a_thread
 from maestrale.store import mail
-from maestrale.store.database import Database
+from maestrale.store.database import Database, reason
+from maestrale.store.leases import LeaseLost
 from maestrale.store.processes import alarms
 
 log = logging.getLogger(__name__)
@@ -56,7 +59,8 @@ class Upkeep:
     def sweep(self) -> None:
         """Take up old letters and overdue alarms, look for replies, drop old ones."""
         now = self._clock()
-        self._database.read(_forgotten, now - UNREAD).add_done_callback(self._found)
+        if self._engine.decides:
+            self._database.read(_forgotten, now - UNREAD).add_done_callback(self._found)
         has_old = self._database.read(mail.has_replies, now - REPLIES_KEPT)
         handed_on = self._engine.wait_for_replies()
 
@@ -71,7 +75,15 @@ class Upkeep:
     def _again(self) -> None:
         if not self._stopped:
             self.sweep()
+            if self._engine.decides and self._engine.lease.is_shared:
+                self._take_orphans()
             self._later(EVERY, self._again)
+
+    def _take_orphans(self) -> None:
+        try:
+            recover_orphans(self._database, self._engine)
+        except (DBAPIError, LeaseLost) as error:
+            log.warning("A sweep failed, the next one tries again: %s", reason(error))
 
     def _found(self, done: Future[tuple[list[str], list[tuple[Microseconds, str]]]]) -> None:
         if not _noted(done):
@@ -86,7 +98,7 @@ class Upkeep:
 def _noted(done: Future[Any]) -> bool:
     error = done.exception()
     if error is not None:
-        log.warning("A sweep failed, the next one tries again: %s", error)
+        log.warning("A sweep failed, the next one tries again: %s", reason(error))
     return error is None
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
-from maestrale.services.waiting import outcome
+from maestrale.model.listing import Row
+from maestrale.services.access import Caller, authorise
+from maestrale.services.waiting import now, outcome
 from maestrale.store.database import Database
+from maestrale.store.leases import neighbours
 from maestrale.store.tables import processes
 
 
@@ -18,6 +21,17 @@ class Operations:
     async def check(self) -> None:
         """Answer if the database can be read. Unavailable if it refuses."""
         await outcome(self._database.read(_probe))
+
+    async def services(self, caller: Caller) -> list[Row]:
+        """Every process that works on this database, once for each of its roles."""
+        authorise(caller, "services:list")
+        found = await outcome(self._database.read(neighbours, now()))
+        return [
+            {"id": one.id, "name": f"{one.host}:{one.pid}", "type": role, "address": one.address}
+            for one in found
+            for role in one.roles.split(",")
+            if not one.gone
+        ]
 
 
 def _probe(connection: Connection) -> None:

@@ -16,6 +16,7 @@ from maestrale.model.actions import ActionResult
 from maestrale.model.values import Microseconds
 from maestrale.runtime.engine import Engine
 from maestrale.runtime.executor import ActionRun
+from maestrale.runtime.lease import Lease
 from maestrale.runtime.upkeep import Upkeep
 from maestrale.simulation.database import Disk, SimulatedDatabase
 from maestrale.simulation.event_loop import VirtualLoop
@@ -73,7 +74,7 @@ class SimulatedProcess:
             self._deliver,
             self.database,
             registry,
-            process_id,
+            Lease(process_id),
             limits=Limits(steps=steps),
             clock=world.clock,
             entropy=world.entropy,

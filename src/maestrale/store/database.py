@@ -83,6 +83,9 @@ class Database:
         )
         self._writer.start()
         self._closed = False
+        self.guard: Callable[[Connection], None] | None = None
+        """Called first in every transaction that writes; what it raises undoes the transaction."""
+        self._aside: Connection | None = None
 
     def read(
         self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -107,10 +110,26 @@ class Database:
             self._inbox.put(item)
         return item.future
 
+    def aside(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `unit` at once, in this thread, on a connection of its own: not behind what the writer has to
+        do, and not guarded. For one thread at a time. Raises what the unit or the database raises."""
+        connection = self._aside
+        if connection is None or connection.closed:
+            connection = self._aside = self.writing.connect()
+        try:
+            with connection.begin():
+                return unit(connection, *args, **kwargs)
+        except DBAPIError:
+            self._aside = None
+            connection.close()
+            raise
+
     def close(self) -> None:
         """Commit what was handed in, then close every connection. Safe to call twice."""
         if self._closed:
             return
+        if self._aside is not None:
+            self._aside.close()
         self._closed = True
         self._inbox.put(None)
         self._writer.join()
@@ -143,7 +162,7 @@ class Database:
             while True:
                 units, open_ = self._drain()
                 if units:
-                    commit(connection, units)
+                    commit(connection, units, self.guard)
                 if not open_:
                     return
 
@@ -161,12 +180,14 @@ class Database:
         return units, False
 
 
-def commit(connection: Connection, units: list[Unit]) -> None:
+def commit(
+    connection: Connection, units: list[Unit], guard: Callable[[Connection], None] | None = None
+) -> None:
     """Commit all units together; on failure halve, so that only the guilty unit fails.
 
     Without a connection all fail at once: nothing is begun a second time that may have been committed.
     """
-    error = _failure(connection, units)
+    error = _failure(connection, units, guard)
     if error is None:
         for unit in units:
             unit.future.set_result(unit.result)
@@ -175,16 +196,20 @@ def commit(connection: Connection, units: list[Unit]) -> None:
             unit.future.set_exception(_told(error))
     else:
         middle = len(units) // 2
-        commit(connection, units[:middle])
-        commit(connection, units[middle:])
+        commit(connection, units[:middle], guard)
+        commit(connection, units[middle:], guard)
 
 
-def _failure(connection: Connection, units: list[Unit]) -> Exception | None:
+def _failure(
+    connection: Connection, units: list[Unit], guard: Callable[[Connection], None] | None
+) -> Exception | None:
     """Run the units in one transaction and commit it; what went wrong, if anything did."""
     for left in reversed(range(TRIES)):
         committing = False
         try:
             with connection.begin():
+                if guard is not None:
+                    guard(connection)
                 for unit in units:
                     unit.run(connection)
                 committing = True
@@ -210,6 +235,11 @@ def is_unusable(error: Exception) -> bool:
     if _is_postgresql(error):
         return postgresql.is_refusal(error)
     return isinstance(error, OperationalError)
+
+
+def reason(error: BaseException) -> str:
+    """What the database said, for logs: without the statement, and without the values in it."""
+    return str(getattr(error, "orig", None) or error)
 
 
 def _is_lost(error: Exception) -> bool:

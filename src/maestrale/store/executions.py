@@ -15,6 +15,7 @@ from maestrale.engine.rebuild import waited_for
 from maestrale.model import states
 from maestrale.model.values import Json
 from maestrale.store.documents import decode
+from maestrale.store.leases import require
 from maestrale.store.rows import ExecutionRows, Row, decode_adhoc, load_answers, load_event
 from maestrale.store.tables import (
     action_executions,
@@ -56,7 +57,10 @@ _FULL_COLUMNS = (
 
 
 def write_executions(connection: Connection, batch: list[ExecutionRows]) -> None:
-    """Write all rows of a batch. Raises `Overtaken` or `MailChanged` if memory was not the truth."""
+    """Write all rows of a batch. Raises `Overtaken` or `MailChanged` if memory was not the truth, `LeaseLost`
+    if they were decided before this process was taken for dead."""
+    for process_id in {rows.process_id for rows in batch}:
+        require(connection, process_id)
     old = [r.workflow for r in batch if r.workflow and not r.is_new]
     with writing(connection) as writes:
         _write_heads(writes, batch)

@@ -24,6 +24,8 @@ class Letter(msgspec.Struct, frozen=True):
     event: AnyEvent
     command_id: str | None
     attempts: int
+    reply_to: str | None = None
+    """The process in which somebody waits for the reply to the command."""
 
 
 def post(connection: Connection, rows: list[Row]) -> None:
@@ -42,6 +44,12 @@ def post_command(connection: Connection, row: Row) -> bool:
     return True
 
 
+def post_start(connection: Connection, row: Row) -> bool:
+    """Put the beginning of an execution into the box."""
+    post(connection, [row])
+    return True
+
+
 def read_letters(connection: Connection, execution_ids: Collection[str]) -> dict[str, list[Letter]]:
     """The oldest letters of some executions, in order. Call only when their ownership is certain."""
     found: dict[str, list[Letter]] = {execution_id: [] for execution_id in execution_ids}
@@ -55,9 +63,29 @@ def read_letters(connection: Connection, execution_ids: Collection[str]) -> dict
         for row in connection.execute(query).mappings():
             event = load_event(row["event"])
             letters.append(
-                Letter(row["sequence"], row["execution_id"], event, row["command_id"], row["attempts"])
+                Letter(
+                    row["sequence"],
+                    row["execution_id"],
+                    event,
+                    row["command_id"],
+                    row["attempts"],
+                    row["reply_to"],
+                )
             )
     return found
+
+
+def settle(connection: Connection, sequence: int, reply: Reply | None) -> None:
+    """Take a letter out that leads to no decision, and answer it. Nothing if it is gone already."""
+    if connection.execute(delete(mail).where(mail.c.sequence == sequence)).rowcount and reply is not None:
+        connection.execute(
+            insert(command_replies).values(
+                command_id=reply.command_id,
+                status=reply.status,
+                message=reply.message,
+                created_at=reply.created_at,
+            )
+        )
 
 
 def find_replies(connection: Connection, command_ids: Collection[str]) -> list[Reply]:
@@ -70,15 +98,12 @@ def find_replies(connection: Connection, command_ids: Collection[str]) -> list[R
     ]
 
 
-def addressees(connection: Connection, before: Microseconds) -> list[str]:
-    """The executions that have mail from before that time."""
-    query = select(mail.c.execution_id).where(mail.c.created_at < before).distinct()
+def addressees(connection: Connection, before: Microseconds | None = None) -> list[str]:
+    """The executions that have mail (from before that time)."""
+    query = select(mail.c.execution_id).distinct().order_by(mail.c.execution_id)
+    if before is not None:
+        query = query.where(mail.c.created_at < before)
     return list(connection.execute(query).scalars())
-
-
-def discard(connection: Connection, execution_id: str) -> None:
-    """Throw away the mail of an execution that is no more."""
-    connection.execute(delete(mail).where(mail.c.execution_id == execution_id))
 
 
 def has_replies(connection: Connection, before: Microseconds) -> bool:

@@ -6,24 +6,25 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, select, update
 
 from maestrale.engine.execution import AdHocRun
 from maestrale.model import states
 from maestrale.model.values import Json, Microseconds
 from maestrale.store.documents import decode
 from maestrale.store.executions import fetcher
-from maestrale.store.rows import Row, decode_adhoc
+from maestrale.store.leases import require
+from maestrale.store.rows import decode_adhoc
 from maestrale.store.tables import (
     action_executions,
     execution_heads,
-    mail,
     processes,
     task_executions,
     workflow_executions,
 )
 
 ACTIONS_PER_READ = 500
+CLAIMS_PER_WRITE = 500
 
 
 class Left(msgspec.Struct, frozen=True):
@@ -58,19 +59,12 @@ class LeftAction(msgspec.Struct, frozen=True):
     adhoc: AdHocRun | None = None
 
 
-def register(connection: Connection, row: Row) -> None:
-    """Add this process; on a database with one engine all others are gone."""
-    connection.execute(delete(processes))
-    connection.execute(insert(processes).values(**row))
+def take_left_actions(connection: Connection, left: Left) -> list[LeftAction]:
+    """Make unfinished actions ours whose processes are gone, oldest first, a bounded number at a time.
 
-
-def unregister(connection: Connection, process_id: str) -> None:
-    """Take this process off the list."""
-    connection.execute(delete(processes).where(processes.c.id == process_id))
-
-
-def left_actions(connection: Connection, left: Left) -> list[LeftAction]:
-    """Unfinished actions of processes that are gone, oldest first, a bounded number at a time."""
+    What never started, or may be repeated, is queued here. `queued` tells how it was found.
+    """
+    require(connection, left.process_id)
     table = action_executions.c
     query = (
         select(
@@ -84,8 +78,18 @@ def left_actions(connection: Connection, left: Left) -> list[LeftAction]:
         .where(table.state == states.RUNNING, left.by(table.executor))
         .order_by(table.created_at, table.id)
         .limit(ACTIONS_PER_READ)
+        .with_for_update(of=action_executions, skip_locked=True)
     )
-    return [_left(connection, row) for row in connection.execute(query).mappings()]
+    found = [_left(connection, row) for row in connection.execute(query).mappings().all()]
+    for again in (True, False):
+        ids = [action.id for action in found if (action.queued or action.repeatable) is again]
+        if ids:
+            connection.execute(
+                update(action_executions)
+                .where(table.id.in_(ids))
+                .values(executor=left.process_id, queued=again)
+            )
+    return found
 
 
 def _left(connection: Connection, row: Any) -> LeftAction:
@@ -98,27 +102,74 @@ def _left(connection: Connection, row: Any) -> LeftAction:
     )
 
 
-def take_over(connection: Connection, action_ids: list[str], process_id: str, *, queued: bool) -> None:
-    """Make left actions ours: to be run again, or (not queued) to be failed."""
-    connection.execute(
-        update(action_executions)
-        .where(action_executions.c.id.in_(action_ids))
-        .values(executor=process_id, queued=queued)
-    )
+def claim_left(connection: Connection, left: Left) -> list[str]:
+    """Make executions ours whose owners are gone, a bounded number at a time.
 
-
-def claim_executions(connection: Connection, left: Left) -> list[str]:
-    """Make executions ours whose owners are gone; those, and all that have mail.
-
-    The claim is durable before anything is decided: whoever dies with them now leaves them as its own.
+    The claim is durable before anything is decided: whoever dies with them now leaves them as its own. What
+    another process is just claiming is passed over.
     """
+    require(connection, left.process_id)
     table = execution_heads.c
-    owned = list(
-        connection.execute(select(table.id).where(left.by(table.owner)).order_by(table.id)).scalars()
-    )
-    connection.execute(update(execution_heads).where(left.by(table.owner)).values(owner=left.process_id))
-    addressed = connection.execute(select(mail.c.execution_id).distinct().order_by(mail.c.execution_id))
-    return list(dict.fromkeys([*owned, *addressed.scalars()]))
+    query = select(table.id).where(left.by(table.owner)).order_by(table.id).limit(CLAIMS_PER_WRITE)
+    found = list(connection.execute(query.with_for_update(skip_locked=True)).scalars())
+    _own(connection, found, left.process_id)
+    return found
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """What came of a claim: who owns the execution now, and its version. Both None: it does not exist.
+
+    An `owner` that is empty: another transaction had it, so that nothing can be said.
+    """
+
+    owner: str | None
+    version: int | None = None
+
+
+def claim(connection: Connection, execution_id: str, process_id: str) -> Claim:
+    """Own an execution that nobody owns."""
+    require(connection, process_id)
+    table = execution_heads.c
+    query = select(table.owner, table.version).where(table.id == execution_id)
+    found = connection.execute(query).first()
+    if found is None:
+        return Claim(None)
+    if found.owner is not None:
+        return Claim(found.owner, found.version)
+    found = connection.execute(query.where(table.owner.is_(None)).with_for_update(skip_locked=True)).first()
+    if found is None:
+        return Claim("")
+    _own(connection, [execution_id], process_id)
+    return Claim(process_id, found.version)
+
+
+def release(connection: Connection, execution_id: str, process_id: str, version: int) -> None:
+    """Own an execution no longer, unless it has changed."""
+    table = execution_heads.c
+    mine = (table.id == execution_id, table.owner == process_id, table.version == version)
+    connection.execute(update(execution_heads).where(*mine).values(owner=None))
+
+
+def find_owner(connection: Connection, execution_id: str) -> str | None:
+    """Who owns an execution."""
+    table = execution_heads.c
+    return connection.execute(select(table.owner).where(table.id == execution_id)).scalar()
+
+
+def _own(connection: Connection, execution_ids: list[str], process_id: str) -> None:
+    if execution_ids:
+        table = execution_heads.c
+        connection.execute(
+            update(execution_heads).where(table.id.in_(execution_ids)).values(owner=process_id)
+        )
+
+
+def orphans(connection: Connection) -> list[str]:
+    """Owners of executions that are on no list: nothing has told of their end."""
+    table = execution_heads.c
+    known = select(processes.c.id)
+    query = select(table.owner).where(table.owner.is_not(None), table.owner.not_in(known)).distinct()
+    return [owner for owner in connection.execute(query).scalars() if owner is not None]
 
 
 def alarms(connection: Connection, before: Microseconds | None = None) -> list[tuple[Microseconds, str]]:

@@ -67,6 +67,8 @@ class ExecutionRows(msgspec.Struct):
     mail: list[Row] = []
     consumed: list[int] = []
     replies: list[Reply] = []
+    process_id: str | None = None
+    """In whose name this is written, and whose the actions are that start with it."""
 
 
 class AnswerRecord(msgspec.Struct, frozen=True):
@@ -176,7 +178,13 @@ def render(
     return rows
 
 
-def mail_row(execution_id: str, event: AnyEvent, now: Microseconds, command_id: str | None = None) -> Row:
+def mail_row(
+    execution_id: str,
+    event: AnyEvent,
+    now: Microseconds,
+    command_id: str | None = None,
+    reply_to: str | None = None,
+) -> Row:
     """One letter to an execution."""
     return {
         "execution_id": execution_id,
@@ -185,6 +193,7 @@ def mail_row(execution_id: str, event: AnyEvent, now: Microseconds, command_id: 
         "event": dump(event),
         "attempts": 0,
         "created_at": now,
+        "reply_to": reply_to,
     }
 
 

@@ -26,6 +26,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -128,9 +129,12 @@ workflow_executions = Table(
     Index("ix_workflow_executions_name_created_at", "name", "created_at"),
     Index("ix_workflow_executions_state_created_at", "state", "created_at"),
     Index("ix_workflow_executions_root_id", "root_id"),
-    Index("ix_workflow_executions_parent_task_id", "parent_task_id"),
-    Index("ix_workflow_executions_parent_id", "parent_id"),
-)
+    Index("ix_workflow_executions_parent_task_id", "parent_task_id",
+          sqlite_where=text("parent_task_id IS NOT NULL"),
+          postgresql_where=text("parent_task_id IS NOT NULL")),
+    Index("ix_workflow_executions_parent_id", "parent_id", sqlite_where=text("parent_id IS NOT NULL"),
+          postgresql_where=text("parent_id IS NOT NULL")),
+)  # fmt: skip
 """`root_id` of a root is its own id (the API shows null); `parent_task_id` is null for roots.
 
 `accepted`, `known_state` and `known_output` are written by the parent: what it has heard of this execution.
@@ -227,6 +231,7 @@ mail = Table(
     Column("event", LargeBinary, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("reply_to", Id),
     Index("ix_mail_execution_id_sequence", "execution_id", "sequence"),
     sqlite_autoincrement=True,
     postgresql_with=EMPTIED,
@@ -278,8 +283,10 @@ processes = Table(
     Column("address", Document),
     Column("started_at", BigInteger, nullable=False),
     Column("lease_until", BigInteger, nullable=False),
+    Column("pid_started", BigInteger),
+    Column("gone", Boolean, nullable=False, server_default=false()),
 )
-"""An id is one incarnation and is never used again."""
+"""An id is one incarnation and is never used again. `gone`: it counts as dead, and others take its work."""
 
 definition_texts = Table(
     "definition_texts",

@@ -1,0 +1,28 @@
+"""Telling other processes that there is something to do. A hint may be lost; a slow sweep covers that."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+Kind = Literal["mail", "reply", "definitions", "sweep"]
+"""Executions that have mail; commands that have been answered; changed definitions; hints were lost."""
+
+
+class Hints(Protocol):
+    """The way to other processes. Both methods return at once, and may be called from any thread."""
+
+    def tell(self, process_id: str, kind: Kind, name: str) -> None:
+        """Tell one process about something with that id."""
+
+    def tell_all(self, kind: Kind) -> None:
+        """Tell every process."""
+
+
+class NobodyElse:
+    """The hints of a process that has its database to itself."""
+
+    def tell(self, process_id: str, kind: Kind, name: str) -> None:
+        """There is nobody to tell."""
+
+    def tell_all(self, kind: Kind) -> None:
+        """There is nobody to tell."""
