@@ -1,0 +1,215 @@
+"""What happens all the time goes by an index, on every database."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import pytest
+from sqlalchemy import Connection, event, insert, text
+from store_rows import execution
+
+from maestrale.engine.events import Continue
+from maestrale.model.listing import Filter, Listing, SortKey
+from maestrale.store import mail, processes, queries, writes
+from maestrale.store.causes import CauseReader
+from maestrale.store.database import Database
+from maestrale.store.deletion import delete_tree
+from maestrale.store.documents import dump
+from maestrale.store.executions import find_committed, load_execution, write_executions
+from maestrale.store.pipeline import Pipeline
+from maestrale.store.rows import ExecutionRows
+from maestrale.store.schema import prepare
+from maestrale.store.selection import Viewer
+from maestrale.store.tables import decision_records, metadata
+from maestrale.store.tables import mail as letters
+
+EXECUTIONS = 3000
+VIEWER = Viewer("p")
+KEY = "e-01000"
+
+
+def _rows(number: int) -> ExecutionRows:
+    """One of a hundred has an owner, an alarm, or is a child."""
+    key = f"e-{number:05}"
+    parent = f"e-{number // 1000 * 1000:05}" if number % 100 == 1 else None
+    rows = execution(
+        key,
+        created_at=number,
+        project_id="p" if number % 2 else "q",
+        name=f"wf{number % 50}",
+        parent_id=parent,
+        parent_task_id=f"{parent}-t" if parent else None,
+        root_id=parent or key,
+        state="RUNNING" if number % 100 < 2 else "SUCCESS",
+    )
+    rows.head["owner"] = f"process-{number % 7}" if number % 100 == 2 else None
+    rows.head["alarm_at"] = number if number % 100 == 3 else None
+    rows.new_tasks[0]["created_at"] = rows.new_actions[0]["created_at"] = number
+    rows.new_actions[0]["state"] = "RUNNING" if number % 100 == 2 else "SUCCESS"
+    rows.new_actions[0]["executor"] = f"process-{number % 7}"
+    return rows
+
+
+@pytest.fixture(scope="module")
+def database(module_database_url: str) -> Iterator[Database]:
+    """Rows in numbers that let a planner see which index helps."""
+    opened = Database(module_database_url)
+    prepare(opened)
+
+    def fill(connection: Connection) -> None:
+        batch = [_rows(number) for number in range(EXECUTIONS)]
+        write_executions(connection, batch)
+        keys = [rows.execution_id for rows in batch]
+        letter = {"epoch": 0, "event": dump(Continue()), "attempts": 0, "created_at": 1}
+        connection.execute(insert(letters), [{"execution_id": key, **letter} for key in keys])
+        record = {"sequence": 0, "at": 1, "event": dump(Continue())}
+        connection.execute(insert(decision_records), [{"execution_id": key, **record} for key in keys])
+        connection.execute(text("ANALYZE"))
+
+    opened.write(fill).result()
+    yield opened
+    opened.close()
+
+
+class Asked(NamedTuple):
+    """A statement that was sent, with its values."""
+
+    statement: str
+    values: Any
+
+
+def _plans(database: Database, unit: Callable[[Connection], object]) -> list[str]:
+    """How the database carries out each statement of a unit, whose changes are undone."""
+    asked: list[Asked] = []
+
+    class Undone(Exception):
+        pass
+
+    def plan(connection: Connection) -> None:
+        _choose_any_index(connection)
+
+        def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_: object) -> None:
+            asked.append(Asked(statement, values))
+
+        event.listen(connection, "before_cursor_execute", note)
+        unit(connection)
+        event.remove(connection, "before_cursor_execute", note)
+        raise Undone
+
+    with pytest.raises(Undone):
+        database.write(plan).result()
+    explain = "EXPLAIN QUERY PLAN" if database.dialect.file else "EXPLAIN"
+
+    def read(connection: Connection) -> list[str]:
+        _choose_any_index(connection)
+        found = []
+        for statement, values in asked:
+            one = values[0] if isinstance(values, list) else values
+            rows = connection.exec_driver_sql(f"{explain} {statement}", one)
+            found.append("\n".join(str(row[-1]) for row in rows))
+        return found
+
+    return database.write(read).result()
+
+
+NEWEST = (SortKey("created_at", True), SortKey("id", True))
+OLDEST = (SortKey("created_at"), SortKey("id"))
+
+
+def _listing(*filters: tuple[str, str], sort: tuple[SortKey, ...] = OLDEST, **options: Any) -> Listing:
+    chosen = tuple(Filter(name, "eq", value) for name, value in filters)
+    return Listing(limit=20, sort=sort, filters=chosen, **options)
+
+
+NOBODY = ("task_execution_id", "00000000-0000-4000-8000-000000000000")
+IN_ONE = ("workflow_execution_id", KEY)
+
+UNITS: dict[str, Callable[[Connection], object]] = {
+    "newest executions of a project": lambda c: queries.list_executions(c, VIEWER, _listing(sort=NEWEST)),
+    "oldest executions of a project": lambda c: queries.list_executions(c, VIEWER, _listing()),
+    "the next page": lambda c: queries.list_executions(c, VIEWER, _listing(marker="e-01001")),
+    "executions of a name": lambda c: queries.list_executions(c, VIEWER, _listing(("workflow_name", "wf7"))),
+    "executions in a state": lambda c: queries.list_executions(c, VIEWER, _listing(("state", "RUNNING"))),
+    "children of a task": lambda c: queries.list_executions(c, VIEWER, _listing(NOBODY)),
+    "newest tasks": lambda c: queries.list_tasks(c, VIEWER, _listing(sort=NEWEST)),
+    "tasks of an execution": lambda c: queries.list_tasks(c, VIEWER, _listing(IN_ONE)),
+    "one execution": lambda c: queries.get_execution(c, Viewer("q"), KEY),
+    "one task": lambda c: queries.get_task(c, Viewer("q"), f"{KEY}-t"),
+    "a whole execution": lambda c: load_execution(c, KEY),
+    "whether a commit has happened": lambda c: find_committed(c, [_rows(7)]),
+    "mail of an execution": lambda c: mail.read_letters(c, [KEY]),
+    "a letter that leads to nothing": lambda c: mail.settle(c, 1, None),
+    "a command": lambda c: mail.post_command(c, {"execution_id": "none"}),
+    "alarms": lambda c: processes.alarms(c, 2000),
+    "actions that a process left": lambda c: processes.take_left_actions(
+        c, processes.Left("p", ["process-3"])
+    ),
+    "a tree that is deleted": lambda c: delete_tree(c, KEY, True),
+    "why an action waits": lambda c: CauseReader(c, KEY).open_actions([f"{KEY}-t"]),
+}
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_by_an_index(database: Database, name: str) -> None:
+    plans = _plans(database, UNITS[name])
+    assert plans
+    for plan in plans:
+        _assert_by_index(plan)
+
+
+def test_executions_of_processes_that_are_gone(database: Database) -> None:
+    """The heads that somebody owns, by their owner; that all letters are looked through is meant so."""
+    left = processes.Left("process-1", ["process-3"])
+    plans = _plans(database, partial(processes.claim_left, left=left))
+    heads = [plan for plan in plans if "execution_heads" in plan]
+    assert len(heads) == 2
+    for plan in heads:
+        _assert_by_index(plan)
+
+
+def test_a_commit(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that a commit changes are found by their keys, also where they come as one JSON text."""
+    plans: list[str] = []
+
+    class Explained(Pipeline):
+        def flush(self, connection: Connection) -> None:
+            driver: Any = connection.connection.driver_connection
+            for found in self._statements:
+                rows = driver.execute(f"EXPLAIN {found.text}", found.parameters)
+                plans.append("\n".join(row[0] for row in rows))
+
+    monkeypatch.setattr(writes, "Pipeline", Explained)
+    batch = []
+    for number in (500, 600, 700):
+        rows = _rows(number)
+        rows.is_new, rows.old_version, rows.old_owner = False, 1, None
+        rows.full_tasks, rows.new_tasks = rows.new_tasks, []
+        rows.new_actions = []
+        rows.changed_actions = [
+            {"b_id": f"e-{number:05}-a", "state": "SUCCESS", "state_info": None, "accepted": True,
+             "output": None, "updated_at": 1}
+        ]  # fmt: skip
+        rows.known = [{"b_id": KEY, "accepted": True, "known_state": None, "known_output": None}]
+        rows.consumed = [number]
+        batch.append(rows)
+    plans += _plans(database, partial(write_executions, batch=batch))
+    assert len(plans) >= 6
+    for plan in plans:
+        _assert_by_index(plan)
+
+
+def _choose_any_index(connection: Connection) -> None:
+    """Have PostgreSQL read a whole table only where no index helps, as it does once tables are big."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+
+
+def _assert_by_index(plan: str) -> None:
+    """No table is read from end to end. What was made on the way may be, and the few processes."""
+    for line in plan.splitlines():
+        found = re.search(r"(?:Seq Scan on|SCAN) (\w+)(.*)", line)
+        if found is not None and found[1] in metadata.tables and found[1] != "processes":
+            assert "USING" in found[2], plan
