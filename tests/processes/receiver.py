@@ -22,6 +22,8 @@ class Receiver(http.server.ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.lock = threading.Lock()
         self.calls: Counter[str] = Counter()
+        self.keys: dict[str, list[str]] = {}
+        """The keys that have come to each path that begins with /flaky: the first two are refused."""
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A killed caller is no news."""
@@ -45,15 +47,25 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Count the call, think, answer."""
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        key = self.headers["Idempotency-Key"]
         with self.server.lock:
-            self.server.calls[self.headers["Idempotency-Key"]] += 1
+            self.server.calls[key] += 1
+            status = self._status(key)
         time.sleep(self.server.delay)
         body = json.dumps({"path": self.path}).encode()
         try:
-            self.send_response(200)
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
         except OSError:
             pass  # the caller was killed meanwhile
+
+    def _status(self, key: str) -> int:
+        if not self.path.startswith("/flaky"):
+            return 200
+        keys = self.server.keys.setdefault(self.path, [])
+        if key not in keys:
+            keys.append(key)
+        return 503 if keys.index(key) < 2 else 200
