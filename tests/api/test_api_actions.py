@@ -15,7 +15,7 @@ from maestrale.model.errors import Forbidden, NotFound
 from maestrale.services.access import Caller
 from maestrale.services.drafts import Read, read_actions
 
-ON_POSTGRESQL = 8
+ON_POSTGRESQL = 4
 
 TEXT = """version: '2.0'
 # both are stored with the whole text

@@ -14,7 +14,7 @@ from maestrale.model.errors import Forbidden, NotFound
 from maestrale.services.access import Caller
 from maestrale.services.environments import EnvironmentChange
 
-ON_POSTGRESQL = 8
+ON_POSTGRESQL = 4
 
 SHOW = """version: '2.0'
 show:

@@ -12,7 +12,7 @@ from api_service import Api, assert_fault, serving
 from maestrale.model.errors import Forbidden, NotFound
 from maestrale.services.access import Caller
 
-ON_POSTGRESQL = 6
+ON_POSTGRESQL = 3
 
 TEXT = """version: '2.0'
 name: book

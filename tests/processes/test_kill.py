@@ -16,7 +16,7 @@ import pytest
 from processes.receiver import Receiver
 from processes.server import Server
 
-EXECUTIONS = 200
+EXECUTIONS = 100
 KILLS = 3
 ENDED = ("SUCCESS", "ERROR", "CANCELLED")
 END_SECONDS = 90

@@ -19,7 +19,7 @@ from maestrale.store.catalogue import text_hash
 from maestrale.store.statements import insert_new
 from maestrale.store.tables import decision_records, definition_texts, definitions
 
-ON_POSTGRESQL = 8
+ON_POSTGRESQL = 4
 
 WRAPPED = """
 version: '2.0'

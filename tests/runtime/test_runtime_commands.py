@@ -24,7 +24,7 @@ from maestrale.model.errors import EvaluationError, Forbidden, InvalidState, Not
 from maestrale.store.executions import INDEXES_PER_STATEMENT
 from maestrale.store.tables import execution_heads
 
-ON_POSTGRESQL = 8
+ON_POSTGRESQL = 4
 
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
 

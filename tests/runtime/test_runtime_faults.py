@@ -26,7 +26,7 @@ from maestrale.store.executions import MailChanged, load_execution, write_execut
 from maestrale.store.rows import ExecutionRows
 from maestrale.store.tables import execution_heads
 
-ON_POSTGRESQL = 12
+ON_POSTGRESQL = 6
 
 
 def _always_broken(given: dict[str, Json]) -> bool:

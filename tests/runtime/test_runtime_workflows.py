@@ -14,7 +14,7 @@ from maestrale.model.errors import InvalidInput
 from maestrale.runtime.slots import Pending
 from maestrale.store.tables import decision_records, execution_heads
 
-ON_POSTGRESQL = 10
+ON_POSTGRESQL = 5
 
 HELLO = """
 version: '2.0'
