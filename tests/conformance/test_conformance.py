@@ -1,4 +1,6 @@
-"""Plays every case against a real server. What is not built yet stands in `not_yet.yaml`, with the reason.
+"""Plays every case against a real server on SQLite, and against an API with three engines on PostgreSQL.
+
+What is not built yet stands in `not_yet.yaml`, with the reason.
 
 A listed case must fail: one that passes has to be taken off the list.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,8 @@ import yaml
 
 import run as kit
 from databases import kind_of
+from postgresql import PostgresqlServer
+from processes.fleet import Fleet
 from processes.server import Server
 
 HERE = Path(__file__).parent
@@ -36,10 +41,9 @@ def verdicts(
     """Play the chosen cases, many at a time because most of the time they wait."""
     kind = "sqlite" if module_database_url.startswith("sqlite") else "postgresql"
     chosen = _chosen(request.session.items, kind)
-    settings = {"MAESTRALE_API_ALLOW_ACTION_EXECUTION_DELETION": "true"}
-    with Server(tmp_path_factory.mktemp("conformance"), module_database_url, **settings) as server:
+    with _served(request, kind, module_database_url, tmp_path_factory.mktemp("conformance")) as base_url:
         options = argparse.Namespace(
-            base_url=server.url, header=[], record=False, reference=False, timeout_scale=2.0, keep=False
+            base_url=base_url, header=[], record=False, reference=False, timeout_scale=2.0, keep=False
         )
         receiver = kit.TestServer("127.0.0.1")
         loaded = [(path, yaml.safe_load(path.read_text())) for path in CASES if path in chosen]
@@ -53,6 +57,17 @@ def verdicts(
                     found[_key(path)] = (verdict, problems)
         yield found
         receiver.shutdown()
+
+
+@contextmanager
+def _served(request: pytest.FixtureRequest, kind: str, database_url: str, folder: Path) -> Iterator[str]:
+    if kind == "sqlite":
+        with Server(folder, database_url, MAESTRALE_API_ALLOW_ACTION_EXECUTION_DELETION="true") as server:
+            yield server.url
+        return
+    postgresql: PostgresqlServer = request.getfixturevalue("postgresql")
+    with Fleet(folder, postgresql, database_url.rpartition("/")[2], engines=3, apis=1) as fleet:
+        yield fleet.apis[0].url
 
 
 def _chosen(items: list[pytest.Item], kind: str) -> set[Path]:

@@ -53,6 +53,7 @@ def _owner(world: World, execution_id: str) -> str | None:
     return owner
 
 
+@pytest.mark.covers("eng.multi")
 def test_a_command_reaches_the_owner(url: str, stack: ExitStack) -> None:
     """Whoever is asked, the process decides that has the execution, and its reply comes back."""
     gate = Gate()
@@ -96,6 +97,7 @@ def test_a_start_waits_for_an_engine(url: str, stack: ExitStack) -> None:
     assert engine.end(key)["state"] == "SUCCESS"
 
 
+@pytest.mark.covers("eng.heartbeat", "eng.multi")
 def test_who_was_taken_for_dead_begins_anew(url: str, stack: ExitStack) -> None:
     """What it runs is given up; what it decides in its old name is refused, and decided in the new one."""
     gate, other_gate = Gate(), Gate()
