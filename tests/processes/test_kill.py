@@ -92,7 +92,7 @@ def _wait_for_all(server: Server, ids: list[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize(("seed", "safe"), [(1, False), (2, True)])
+@pytest.mark.parametrize(("seed", "safe"), [(1, False), pytest.param(2, True, marks=pytest.mark.slow)])
 @pytest.mark.covers("eng.restart", "eng.integrity", "dsl.policy.safe_rerun")
 def test_everything_ends_after_a_kill(tmp_path: Path, seed: int, safe: bool) -> None:
     """All acknowledged executions end as they should; no started call is repeated without leave."""
