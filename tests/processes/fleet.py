@@ -165,8 +165,8 @@ def _signal(pid: int, number: signal.Signals) -> None:
 class Caller:
     """Asks any of the APIs, again and again until one answers. Requests must bear being repeated."""
 
-    def __init__(self, fleet: Fleet, chance: random.Random, patience: float = 60.0) -> None:
-        self._urls = [api.url for api in fleet.apis]
+    def __init__(self, apis: list[Server], chance: random.Random, patience: float = 60.0) -> None:
+        self._urls = [api.url for api in apis]
         self._chance = chance
         self._patience = patience
         self._client = httpx.Client(trust_env=False, timeout=httpx.Timeout(15, connect=2))

@@ -122,10 +122,9 @@ class People:
     """Start workflows under ids of their own, and do what some of them wait for."""
 
     def __init__(self, fleet: Fleet, receiver: Receiver, seed: int) -> None:
-        self._fleet = fleet
         self._receiver = receiver
         self._chance = random.Random(seed)
-        self._caller = Caller(fleet, random.Random(seed))
+        self._caller = Caller(fleet.apis, random.Random(seed))
         self._over = threading.Event()
         self._pool = ThreadPoolExecutor(4)
         self._starts: list[Future[None]] = []

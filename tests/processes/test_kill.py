@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from processes.fleet import Caller
 from processes.receiver import Receiver
 from processes.server import Server
 
@@ -58,21 +59,14 @@ diamond:
 
 def _start(server: Server, receiver: Receiver) -> list[str]:
     """Start all executions, asking again under the same id while nobody answers."""
-    client = httpx.Client(base_url=server.url, trust_env=False, timeout=30)
+    caller = Caller([server], random.Random())
 
     def start(number: int) -> str:
         execution_id = str(uuid.uuid4())
         given = {"url": receiver.url, "n": number}
         body = {"workflow_name": "diamond", "id": execution_id, "input": given}
-        while True:
-            try:
-                answer = client.post("/v2/executions", json=body)
-            except httpx.TransportError:
-                time.sleep(0.05)
-                continue
-            if answer.status_code != 503:  # on its way down
-                answer.raise_for_status()
-                return execution_id
+        caller.ask("POST", "/v2/executions", json=body).raise_for_status()
+        return execution_id
 
     with ThreadPoolExecutor(32) as pool:
         return list(pool.map(start, range(EXECUTIONS)))

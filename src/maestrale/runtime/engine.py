@@ -144,7 +144,7 @@ class Engine:
         if future.done():
             return future
         execution_id = request.execution_id or self._new_id()
-        if self._engines is None:
+        if self.decides:
             self.loop.start(execution_id, request.started, future, is_fresh=request.execution_id is None)
             return future
         replied: Future[Any] = Future()
@@ -195,15 +195,16 @@ class Engine:
 
     def _tell_of_mail(self, execution_id: str) -> None:
         """Let the owner of an execution know, or else any engine."""
-        if self._engines is None:
+        engines = self._engines
+        if engines is None:
             self.loop.has_mail(execution_id)
             return
 
         def found(done: Future[str | None]) -> None:
             owner = None if done.exception() is not None else done.result()
-            engines = [] if self._engines is None else self._engines()
-            if owner is None and engines:
-                owner = engines[self._entropy() % len(engines)]
+            here = engines()
+            if owner is None and here:
+                owner = here[self._entropy() % len(here)]
             if owner is not None:
                 self._hints.tell(owner, "mail", execution_id)
 
@@ -211,7 +212,7 @@ class Engine:
 
     def received(self, kind: str, names: list[str]) -> None:
         """Another process has told this one that there is something to do."""
-        if kind == "mail" and self._engines is None:
+        if kind == "mail" and self.decides:
             for execution_id in names:
                 self.loop.has_mail(execution_id)
         elif kind == "reply":

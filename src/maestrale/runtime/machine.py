@@ -16,9 +16,9 @@ _ENDED: Final = ("Z", "X")
 """States of processes that have ended, and of whom only the name is left."""
 
 
-def description(pid: int | None = None) -> dict[str, Any]:
-    """Host, boot and number of a process (this one), as columns of its row."""
-    pid = os.getpid() if pid is None else pid
+def description() -> dict[str, Any]:
+    """Host, boot and number of this process, as columns of its row."""
+    pid = os.getpid()
     return {"host": socket.gethostname(), "boot": boot(), "pid": pid, "pid_started": pid_started(pid)}
 
 

@@ -76,10 +76,10 @@ class AmongOthers:
     def begin(self, row: dict[str, Any], engine: Engine, *, takes_up: bool) -> None:
         """Register, renew the lease from now on, and start the engine."""
         self._engine = engine
-        decides = ENGINE in row["roles"].split(",")
+        takes_up = takes_up and engine.decides
 
         def found_gone(process_ids: list[str]) -> None:
-            if not (decides and takes_up):
+            if not takes_up:
                 return
             try:
                 recover(self._database, engine, process_ids)
@@ -102,7 +102,7 @@ class AmongOthers:
         self.hints.start()
         engine.start()
         self._membership.beat()
-        if decides and takes_up:
+        if takes_up:
             look_around(self._database, engine)
 
     def end(self) -> None:

@@ -133,12 +133,7 @@ def _write_mail(writes: Writes, batch: list[ExecutionRows]) -> None:
     consumed = [sequence for r in batch for sequence in r.consumed]
     writes.delete(mail.c.sequence, consumed, otherwise=MailChanged)
     writes.insert(mail, [row for r in batch for row in r.mail])
-    replies = [
-        {"command_id": reply.command_id, "status": reply.status, "message": reply.message,
-         "created_at": reply.created_at}
-        for r in batch for reply in r.replies
-    ]  # fmt: skip
-    writes.insert(command_replies, replies)
+    writes.insert(command_replies, [msgspec.structs.asdict(reply) for r in batch for reply in r.replies])
 
 
 def _only(row: Row, columns: Iterable[str]) -> Row:

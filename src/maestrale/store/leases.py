@@ -142,8 +142,8 @@ def require(connection: Connection, process_id: str | None) -> None:
         raise LeaseLost
 
 
-def bury(connection: Connection, process_id: str) -> bool:
-    """Remove the row of a process if nothing is left that belongs to it; whether it is removed."""
+def bury(connection: Connection, process_id: str) -> None:
+    """Remove the row of a process if nothing is left that belongs to it."""
     connection.execute(select(_table.id).where(_table.id == process_id).with_for_update()).first()
     # Only now, when nothing more can be committed in its name, can it be seen what is left.
     heads, actions = execution_heads.c, action_executions.c
@@ -151,4 +151,4 @@ def bury(connection: Connection, process_id: str) -> bool:
         exists().where(heads.owner == process_id),
         exists().where(actions.executor == process_id, actions.state == states.RUNNING),
     )
-    return connection.execute(delete(processes).where(_table.id == process_id, ~left)).rowcount == 1
+    connection.execute(delete(processes).where(_table.id == process_id, ~left))

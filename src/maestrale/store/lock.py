@@ -15,11 +15,10 @@ from maestrale.store.dialect import DatabaseError
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who has the database: process id, and the address of its server if it listens; `host` unless here."""
+    """Who has the database: process id, and the address of its server if it listens."""
 
     pid: int = 0
     address: str | None = None
-    host: str | None = None
 
 
 class DatabaseInUse(DatabaseError):
@@ -28,10 +27,9 @@ class DatabaseInUse(DatabaseError):
     status = 503
 
     def __init__(self, name: str, holder: Holder) -> None:
-        host = f" on {holder.host}" if holder.host else ""
         where = f", its server listens on {holder.address}" if holder.address else ""
         super().__init__(
-            f"The database {name} is in use by process {holder.pid or 'unknown'}{host}{where}",
+            f"The database {name} is in use by process {holder.pid or 'unknown'}{where}",
             "use that server, stop it, or name another database with --database",
         )
         self.holder = holder

@@ -78,14 +78,7 @@ def read_letters(connection: Connection, execution_ids: Collection[str]) -> dict
 def settle(connection: Connection, sequence: int, reply: Reply | None) -> None:
     """Take a letter out that leads to no decision, and answer it. Nothing if it is gone already."""
     if connection.execute(delete(mail).where(mail.c.sequence == sequence)).rowcount and reply is not None:
-        connection.execute(
-            insert(command_replies).values(
-                command_id=reply.command_id,
-                status=reply.status,
-                message=reply.message,
-                created_at=reply.created_at,
-            )
-        )
+        connection.execute(insert(command_replies).values(**msgspec.structs.asdict(reply)))
 
 
 def find_replies(connection: Connection, command_ids: Collection[str]) -> list[Reply]:

@@ -78,15 +78,13 @@ class Wakeups:
         self._outbox.put((EVERYBODY, kind, ""))
 
     def _run(self, work: Callable[[Connection], None]) -> None:
+        from psycopg import Error  # loaded only where the database is a PostgreSQL
+
         while True:
             try:
                 with self._database.writing.connect() as connection:
                     work(connection.execution_options(isolation_level="AUTOCOMMIT"))
-            except SQLAlchemyError as error:
-                log.warning("Hints to and from other processes are lost for a moment: %s", reason(error))
-            except Exception as error:
-                if type(error).__module__.partition(".")[0] != "psycopg":
-                    raise
+            except (SQLAlchemyError, Error) as error:
                 log.warning("Hints to and from other processes are lost for a moment: %s", reason(error))
             if self._stopping.wait(WAIT):
                 return
