@@ -1,3 +1,29 @@
-"""Fixtures for all tests."""
+"""Fixtures for all tests, and which of them go together."""
+
+from __future__ import annotations
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["databases"]
+
+CONFORMANCE = "tests/conformance/test_conformance.py"
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Each test goes to the next free worker, but the conformance cases of one database go to one.
+
+    They are played all at once by the first of them, so a second worker would play them again.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        module, _, test = nodeid.partition("::")
+        if module != CONFORMANCE:
+            return nodeid
+        return f"{module} {'sqlite' if '[sqlite' in test else 'postgresql'}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling:
+    """What hands out the tests."""
+    return Scheduling(config, log)

@@ -29,8 +29,6 @@ ON_POSTGRESQL = 20
 NOT_YET: dict[str, str] = yaml.safe_load((HERE / "not_yet.yaml").read_text())
 JOBS = 24
 
-pytestmark = pytest.mark.xdist_group("conformance")
-
 Verdicts = dict[str, tuple[str, list[str]]]
 
 
