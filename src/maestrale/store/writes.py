@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Column, Connection, Table, and_, bindparam, delete, insert, update
+from sqlalchemy import Column, Connection, Table, delete
 
 from maestrale.store.pipeline import Pipeline
 from maestrale.store.rows import MATCHED, Row
-from maestrale.store.statements import insert_new
 
 VALUES_PER_STATEMENT: Final = 500
 """Databases bound the number of variables."""
@@ -51,7 +50,10 @@ def writing(connection: Connection) -> Iterator[Writes]:
 
 
 class _AtOnce:
-    """Every statement as soon as its rows are there: in the same process that costs nothing."""
+    """Every statement as soon as its rows are there: in the same process that costs nothing.
+
+    The rows go to the driver as they are; SQLAlchemy would make each of them anew.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -62,17 +64,18 @@ class _AtOnce:
     def insert(self, table: Table, rows: Sequence[Row]) -> None:
         """New rows."""
         if rows:
-            self._connection.execute(insert(table), rows)
+            self._connection.exec_driver_sql(_insert(table, tuple(rows[0])), rows)
 
     def insert_new(self, table: Table, rows: Sequence[Row]) -> None:
         """Rows of which some may be there."""
         if rows:
-            self._connection.execute(insert_new(table), rows)
+            text = f"{_insert(table, tuple(rows[0]))} ON CONFLICT DO NOTHING"
+            self._connection.exec_driver_sql(text, rows)
 
     def update(self, table: Table, rows: Sequence[Row], otherwise: type[Exception] | None = None) -> None:
         """Changed rows."""
         if rows:
-            found = self._connection.execute(_update(table, tuple(rows[0])), rows).rowcount
+            found = self._connection.exec_driver_sql(_update(table, tuple(rows[0])), rows).rowcount
             if otherwise is not None and found != len(rows):
                 raise otherwise
 
@@ -85,12 +88,18 @@ class _AtOnce:
 
 
 @cache
-def _update(table: Table, names: tuple[str, ...]) -> Any:
-    matched = [name for name in names if name.startswith(MATCHED)]
-    columns = {name: table.c[name.removeprefix(MATCHED)] for name in matched}
-    found = [
-        column.is_not_distinct_from(bindparam(name)) if column.nullable else column == bindparam(name)
-        for name, column in columns.items()
-    ]
-    changed: dict[str, Any] = {name: bindparam(name) for name in names if name not in matched}
-    return update(table).where(and_(*found)).values(changed)
+def _insert(table: Table, names: tuple[str, ...]) -> str:
+    places = ", ".join(f":{name}" for name in names)
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({places})"
+
+
+@cache
+def _update(table: Table, names: tuple[str, ...]) -> str:
+    found = " AND ".join(_equal(table, name) for name in names if name.startswith(MATCHED))
+    changed = ", ".join(f"{name} = :{name}" for name in names if not name.startswith(MATCHED))
+    return f"UPDATE {table.name} SET {changed} WHERE {found}"
+
+
+def _equal(table: Table, name: str) -> str:
+    column = table.c[name.removeprefix(MATCHED)]
+    return f"{column.name} {'IS' if column.nullable else '='} :{name}"
