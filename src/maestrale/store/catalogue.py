@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Final, Literal, NamedTuple
+from functools import cache
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from maestrale.model.errors import BadRequest, Conflict, Forbidden, NotFound
 from maestrale.model.listing import Listing, Row
@@ -17,6 +29,7 @@ from maestrale.store.selection import (
     Field,
     Resource,
     Viewer,
+    any_viewer,
     is_uuid,
     own_first,
     read_page,
@@ -150,7 +163,20 @@ def definition_to_start(
     connection: Connection, viewer: Viewer, identifier: str, namespace: str
 ) -> StartedFrom:
     """The workflow that `identifier` (id or name) means for this viewer. NotFound if there is none."""
-    statement = (
+    statement = _definition_to_start(is_uuid(identifier), viewer.sees_all)
+    given = {"identifier": identifier, "namespace": namespace, "project_id": viewer.project_id}
+    row = connection.execute(statement, given).first()
+    if row is None:
+        raise _not_found("workflow", identifier, namespace)
+    return StartedFrom(*row)
+
+
+@cache
+def _definition_to_start(may_be_id: bool, sees_all: bool) -> Select[Any]:
+    """Asked at every start of an execution, so it is not made anew each time."""
+    viewer = any_viewer(sees_all)
+    named = _has_name(bindparam("identifier"), bindparam("namespace"))
+    return (
         select(
             _definition.id,
             _definition.name,
@@ -161,15 +187,11 @@ def definition_to_start(
         .where(
             _definition.kind == "workflow",
             *visible(WORKFLOWS, viewer),
-            _named("workflow", identifier, namespace),
+            or_(_definition.id == bindparam("identifier"), named) if may_be_id else named,
         )
         .order_by(*own_first(WORKFLOWS, viewer))
         .limit(1)
     )
-    row = connection.execute(statement).first()
-    if row is None:
-        raise _not_found("workflow", identifier, namespace)
-    return StartedFrom(*row)
 
 
 def check_new(
@@ -334,10 +356,14 @@ def _changeable(
 
 
 def _named(kind: KindName, identifier: str, namespace: str) -> Condition:
-    named = (_definition.name == identifier) & (_definition.namespace == namespace)
+    named = _has_name(identifier, namespace)
     if _KINDS[kind].has_ids and is_uuid(identifier):
         return or_(_definition.id == identifier, named)
     return named
+
+
+def _has_name(name: str | BindParameter[str], namespace: str | BindParameter[str]) -> Condition:
+    return (_definition.name == name) & (_definition.namespace == namespace)
 
 
 def _not_found(kind: KindName, identifier: str, namespace: str) -> NotFound:

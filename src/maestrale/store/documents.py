@@ -24,6 +24,7 @@ _REFERENCE: Final = "$value"
 _SECRET: Final = "$secret"
 _SECRET_MARK: Final = b'$secret"'
 _MARKS: Final = (b'"$value"', _SECRET_MARK)
+_EMPTY: Final[dict[type, str]] = {dict: "{}", list: "[]"}
 
 
 class Values(dict[str, bytes]):
@@ -51,6 +52,8 @@ class Values(dict[str, bytes]):
 
     def has_part_of(self, value: Json) -> bool:
         """Whether a value, or an entry of it, was put in."""
+        if not self._known:
+            return False
         parts = value.values() if isinstance(value, dict) else (value,)
         return any(id(part) in self._known for part in parts)
 
@@ -146,14 +149,21 @@ def _is_finite(value: Any) -> bool:
 
 def encode(value: Json, values: Values) -> str:
     """The text of a document; large parts of it go into `values`. Raises `Unstorable`."""
+    if not value and (empty := _EMPTY.get(type(value))):
+        return empty
     if not values.has_part_of(value):
         data = dump(value)
-        if len(data) <= LARGE and not any(mark in data for mark in _MARKS):
+        if _is_stored_here(data):
             return data.decode()
     if isinstance(value, dict) and _REFERENCE not in value:
         entries = {key: _entry(item, values) for key, item in value.items()}
         return _encoder.encode(entries).decode()
     return _encoder.encode(_entry(value, values)).decode()
+
+
+def _is_stored_here(data: bytes) -> bool:
+    """Whether a value stands in its document itself and not in the table of large values."""
+    return len(data) <= LARGE and not (b"$" in data and any(mark in data for mark in _MARKS))
 
 
 def encode_optional(value: Json, values: Values) -> str | None:
@@ -165,7 +175,7 @@ def _entry(value: Json, values: Values) -> msgspec.Raw | dict[str, str]:
     key = values.key_of(value)
     if key is None:
         data = dump(value)
-        if len(data) <= LARGE and not any(mark in data for mark in _MARKS):
+        if _is_stored_here(data):
             return msgspec.Raw(data)
         key = values.add(value, data)
     return {_REFERENCE: key}

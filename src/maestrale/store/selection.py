@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import msgspec
-from sqlalchemy import Connection, and_, case, false, func, literal, not_, or_, select, true
+from sqlalchemy import Connection, and_, bindparam, case, false, func, literal, not_, or_, select, true
 from sqlalchemy.sql import ColumnElement, FromClause, Select
 
 from maestrale.model.errors import BadRequest, NotFound
@@ -39,6 +39,11 @@ class Viewer(msgspec.Struct, frozen=True):
 
     project_id: str
     sees_all: bool = False
+
+
+def any_viewer(sees_all: bool) -> Viewer:
+    """Stands for any viewer in a statement that is made once; its parameter `project_id` says for whom."""
+    return Viewer(bindparam("project_id"), sees_all)  # type: ignore[arg-type]
 
 
 class Field(msgspec.Struct, frozen=True):
