@@ -25,13 +25,13 @@ from maestrale.services import Services
 
 def create_app(services: Services, settings: ApiSettings, welcome: Callable[[str], str]) -> ASGIApp:
     """The REST API v2 over these use cases; `welcome` makes the page at `/` from the server's address."""
-    routes = [
+    routes = [  # tried in this order: what is asked most stands first
+        *ExecutionRoutes(services, settings).routes(),
         *OperationRoutes(services, welcome).routes(),
         *WorkbookRoutes(services, settings).routes(),
         *DefinitionRoutes(services, settings).routes(),
         *ActionRoutes(services, settings).routes(),
         *EnvironmentRoutes(services, settings).routes(),
-        *ExecutionRoutes(services, settings).routes(),
         *WhyRoutes(services).routes(),
     ]
     handlers: dict[object, ExceptionHandler] = {MaestraleError: explain, HTTPException: explain_http}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import uuid
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -22,6 +23,7 @@ from maestrale.model.errors import BadRequest
 
 REQUEST_ID = "X-Openstack-Request-Id"
 HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
+REMEMBERED_HOSTS = 100
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: ApiSettings) -> None:
         self._app = app
         self._settings = settings
+        self._is_known_host = lru_cache(REMEMBERED_HOSTS)(self._knows_host)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -88,7 +91,7 @@ class Guard:
             return 413, self._too_large()
         return None
 
-    def _is_known_host(self, header: str) -> bool:
+    def _knows_host(self, header: str) -> bool:
         allowed = self._settings.allowed_hosts
         if "*" in allowed:
             return True

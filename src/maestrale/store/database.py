@@ -78,6 +78,7 @@ class Database:
         connection = self._connect()
         self._inbox: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="reader")
+        self._reader = threading.local()
         self._writer = threading.Thread(
             target=self._write_loop, args=(connection,), name="writer", daemon=True
         )
@@ -154,8 +155,20 @@ class Database:
             raise told from (None if told is error else error)
 
     def _read_once(self, unit: Callable[..., T], args: Any, kwargs: Any) -> T:
-        with self.engine.connect() as connection:
+        """Each reader keeps its connection: taking one out of the pool costs as much as a short read."""
+        connection: Connection | None = getattr(self._reader, "connection", None)
+        if connection is None:
+            connection = self._reader.connection = self.engine.connect()
+        try:
             return unit(connection, *args, **kwargs)
+        except DBAPIError:
+            self._reader.connection = None
+            raise
+        finally:
+            if self._reader.connection is None:
+                connection.close()
+            else:
+                connection.rollback()
 
     def _write_loop(self, connection: Connection) -> None:
         with connection:
