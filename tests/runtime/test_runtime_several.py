@@ -44,7 +44,7 @@ def stack() -> Iterator[ExitStack]:
 
 def _condemn(world: World, process_id: str) -> None:
     """Have a process counted as dead, without waiting for its lease."""
-    world.database.aside(leases.condemn, [], [process_id], 0)
+    world.database.write(leases.condemn, [], [process_id], 0).result()
 
 
 def _owner(world: World, execution_id: str) -> str | None:
