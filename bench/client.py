@@ -12,6 +12,7 @@ import aiohttp
 
 ENDED = ("SUCCESS", "ERROR", "CANCELLED", "SKIPPED")
 LIMIT_SECONDS = 300
+PAGE = 1000
 
 
 class WrongResult(Exception):
@@ -57,11 +58,19 @@ class Client:
 
     async def finish_all(self, workflow: str, count: int) -> None:
         """Wait until all executions of a workflow have ended; there must be `count` in SUCCESS."""
+        await self.wait_for_all(workflow)
+        found = await self.count(workflow, "SUCCESS")
+        require(found == count, f"{found} of {count} executions of {workflow} are SUCCESS")
+
+    async def wait_for_all(self, workflow: str) -> None:
+        """Wait until no execution of a workflow is left that has not ended."""
         began = time.perf_counter()
         while await self._listed(workflow, f"nin:{','.join(ENDED)}", 1):
             await _pause(began)
-        found = await self._listed(workflow, "SUCCESS", count + 1)
-        require(len(found) == count, f"{len(found)} of {count} executions of {workflow} are SUCCESS")
+
+    async def count(self, workflow: str, state: str) -> int:
+        """How many executions of a workflow are in a state; of more than a page, that many."""
+        return len(await self._listed(workflow, state, PAGE))
 
     async def _listed(self, workflow: str, state: str, limit: int) -> list[Any]:
         query = {"workflow_name": workflow, "state": state, "fields": "id", "limit": str(limit)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import statistics
 import time
@@ -15,6 +16,8 @@ from bench.client import Client, require, share
 CLIENTS = 16
 """So many clients start executions, or run actions, at the same time."""
 
+MANY_CLIENTS = 50
+DIAMOND_TASKS = 20
 DOCUMENT_BYTES = 900_000
 ITEMS_AT_ONCE = 10
 CHECKED_OUTPUTS = 20
@@ -53,7 +56,16 @@ async def hello_alone(client: Client, n: int) -> Measured:
 
 
 async def hello_burst(client: Client, n: int) -> Measured:
+    """Executions that some clients start at once, until the last one has ended."""
+    return await _hello(client, n, CLIENTS)
+
+
+async def hello_of_many(client: Client, n: int) -> Measured:
     """Executions that many clients start at once, until the last one has ended."""
+    return await _hello(client, n, MANY_CLIENTS)
+
+
+async def _hello(client: Client, n: int, clients: int) -> Measured:
     name = await _upload(client, workflows.hello)
     started: dict[int, str] = {}
     times = []
@@ -64,7 +76,7 @@ async def hello_burst(client: Client, n: int) -> Measured:
         times.append(time.perf_counter() - began)
 
     began = time.perf_counter()
-    await share(n, CLIENTS, start)
+    await share(n, clients, start)
     await client.finish_all(name, n)
     seconds = time.perf_counter() - began
     for number in list(started)[:: max(1, n // CHECKED_OUTPUTS)]:
@@ -109,6 +121,37 @@ async def fork_join(client: Client, n: int) -> Measured:
 async def fork_join_executed(client: Client, n: int) -> Measured:
     """One execution that forks into n tasks, whose actions an executor runs, and joins them."""
     name = await _upload(client, lambda name: workflows.fork_join(name, n, "std.sleep seconds=0"))
+    return await _one(client, name, n, {"done": True})
+
+
+async def diamonds(client: Client, n: int) -> Measured:
+    """Executions at the same time, each a fork into 18 trivial tasks and a join: 20 tasks."""
+    name = await _upload(client, lambda name: workflows.fork_join(name, DIAMOND_TASKS - 2, "std.noop"))
+    began = time.perf_counter()
+    await _start_and_finish(client, name, n)
+    return Measured(time.perf_counter() - began, n * DIAMOND_TASKS)
+
+
+async def hello_beside_diamonds(client: Client, n: int) -> Measured:
+    """The same executions over and over, and meanwhile n small ones, one after the other: their latency."""
+    name = await _upload(client, lambda name: workflows.fork_join(name, DIAMOND_TASKS - 2, "std.noop"))
+    stopped = asyncio.Event()
+
+    async def keep_busy(_: int) -> None:
+        while not stopped.is_set():
+            await client.finish(await client.start(name))
+
+    busy = asyncio.gather(*(keep_busy(number) for number in range(CLIENTS)))
+    try:
+        return await hello_alone(client, n)
+    finally:
+        stopped.set()
+        await busy
+
+
+async def executed_chain(client: Client, n: int) -> Measured:
+    """One execution of n tasks in a row; each leaves the engine and is durable before the next."""
+    name = await _upload(client, lambda name: workflows.executed_chain(name, n))
     return await _one(client, name, n, {"done": True})
 
 
@@ -166,8 +209,12 @@ async def big_text(client: Client, n: int) -> Measured:
 SCENARIOS = (
     Scenario("hello_alone", "executions", (50,), 5, hello_alone),
     Scenario("hello_burst", "executions", (100, 1000), 20, hello_burst),
+    Scenario("hello_of_many", "executions", (1000,), 20, hello_of_many),
+    Scenario("hello_beside_diamonds", "executions", (200,), 5, hello_beside_diamonds),
+    Scenario("diamonds", "tasks", (200,), 5, diamonds),
     Scenario("run_action", "actions", (200, 1000), 20, run_action),
     Scenario("chain", "tasks", (50, 200, 1000), 20, chain),
+    Scenario("executed_chain", "tasks", (100,), 10, executed_chain),
     Scenario("fan_out", "tasks", (100, 500, 1000), 20, fan_out),
     Scenario("with_items", "items", (100, 1000), 20, with_items),
     Scenario("with_items_limited", "items", (100, 1000), 20, with_items_limited),
@@ -183,6 +230,14 @@ async def _upload(client: Client, text: Callable[[str], str]) -> str:
     return name
 
 
+async def _start_and_finish(client: Client, name: str, n: int) -> None:
+    async def start(_: int) -> None:
+        await client.start(name)
+
+    await share(n, CLIENTS, start)
+    await client.finish_all(name, n)
+
+
 async def _one(client: Client, name: str, units: int, expected: object, **given: object) -> Measured:
     """One execution, from the request until its end was seen."""
     began = time.perf_counter()
@@ -194,5 +249,8 @@ async def _one(client: Client, name: str, units: int, expected: object, **given:
 
 def _latencies(times: list[float]) -> dict[str, float]:
     in_order = sorted(times)
-    late = in_order[min(len(in_order) - 1, int(len(in_order) * 0.95))]
-    return {"p50_ms": statistics.median(times) * 1000, "p95_ms": late * 1000}
+
+    def late(share: float) -> float:
+        return in_order[min(len(in_order) - 1, int(len(in_order) * share))] * 1000
+
+    return {"p50_ms": statistics.median(times) * 1000, "p95_ms": late(0.95), "p99_ms": late(0.99)}

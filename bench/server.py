@@ -1,4 +1,4 @@
-"""The server to be measured: a process of its own on a fresh database."""
+"""The server to be measured: a process of its own, on a fresh database file unless one is named."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -23,9 +24,9 @@ class Server:
     `start_seconds` is how long it took from the start of the process until it listened.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: str | None = None) -> None:
         self.database_file = folder / "bench.db"
-        self.database = f"sqlite:///{self.database_file}"
+        self.database = database or f"sqlite:///{self.database_file}"
         self.url = ""
         self.start_seconds = 0.0
         self._log = folder / "server.log"
@@ -62,6 +63,12 @@ class Server:
             process.kill()
             process.wait()
 
+    def kill(self) -> None:
+        """The process vanishes without any chance to tidy up."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
     def last_words(self) -> str:
         """The end of what the server logged."""
         return self._log.read_text(encoding="utf-8", errors="replace")[-4000:]
@@ -87,28 +94,49 @@ class Server:
 
 
 class Usage:
-    """CPU seconds and memory of a process, from /proc; nothing where there is none."""
+    """CPU seconds and memory of processes with all below them, from /proc; nothing where there is none."""
 
-    def __init__(self, pid: int | None) -> None:
-        self._folder = Path(f"/proc/{pid}")
+    def __init__(self, *pids: int | None) -> None:
+        self._pids = [pid for pid in pids if pid is not None]
 
     def cpu_seconds(self) -> float | None:
-        """User and system time so far."""
+        """User and system time so far, of those that have ended below them too."""
         try:
-            fields = (self._folder / "stat").read_text().rpartition(")")[2].split()
+            ticks = sum(sum(map(int, _statistics(pid)[11:15])) for pid in self._all())
         except OSError:
             return None
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return ticks / os.sysconf("SC_CLK_TCK") if self._pids else None
 
     def forget_peak(self) -> None:
         """Let the peak memory count from now on, where the system can do that."""
-        with contextlib.suppress(OSError):
-            (self._folder / "clear_refs").write_text("5")
+        for pid in self._pids:
+            with contextlib.suppress(OSError):
+                Path(f"/proc/{pid}/clear_refs").write_text("5")
 
     def peak_mebibytes(self) -> float | None:
-        """The most memory that it had resident, ever or since `forget_peak`."""
+        """The most memory that the first process had resident, ever or since `forget_peak`."""
+        return self._memory("VmHWM")
+
+    def mebibytes(self) -> float | None:
+        """The memory that the first process has resident."""
+        return self._memory("VmRSS")
+
+    def _memory(self, name: str) -> float | None:
         try:
-            found = re.search(r"VmHWM:\s+(\d+) kB", (self._folder / "status").read_text())
-        except OSError:
+            found = re.search(rf"{name}:\s+(\d+) kB", Path(f"/proc/{self._pids[0]}/status").read_text())
+        except (OSError, IndexError):
             return None
         return int(found[1]) / 1024 if found else None
+
+    def _all(self) -> Iterator[int]:
+        waiting = list(self._pids)
+        while waiting:
+            pid = waiting.pop()
+            yield pid
+            with contextlib.suppress(OSError):
+                for task in Path(f"/proc/{pid}/task").iterdir():
+                    waiting += map(int, (task / "children").read_text().split())
+
+
+def _statistics(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

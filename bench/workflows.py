@@ -93,6 +93,24 @@ def chain(name: str, length: int) -> str:
     return _text(name, body)
 
 
+def executed_chain(name: str, length: int) -> str:
+    """Tasks in a row whose actions an executor runs, each of which may be repeated after a crash."""
+    tasks = {
+        f"step_{number}": {
+            "action": "std.sleep seconds=0",
+            "safe-rerun": True,
+            **({"on-success": f"step_{number + 1}"} if number + 1 < length else {}),
+        }
+        for number in range(length)
+    }
+    return _text(name, {"output": {"done": True}, "tasks": tasks})
+
+
+def waiting(name: str) -> str:
+    """A task that waits for somebody outside."""
+    return _text(name, {"tasks": {"wait": {"action": "std.async_noop"}}})
+
+
 def fan_out(name: str, width: int) -> str:
     """Parallel tasks that one task joins."""
     tasks: dict[str, object] = {
