@@ -65,11 +65,21 @@ class DatabaseSettings(msgspec.Struct, frozen=True):
 
 class ApiLimits(msgspec.Struct, frozen=True):
     """`max_limit`: most rows of a page. `max_body`: most bytes of a request's body.
-    `allow_action_execution_deletion`: of finished actions that ran outside of workflows."""
+    `allow_action_execution_deletion`: of finished actions that ran outside of workflows.
+    `max_waiting_starts`: so many starts of executions may wait to be stored, half of them of one project
+    alone. `longest_wait`: seconds; while one has waited longer, no execution and no action is started."""
 
     max_limit: int = 1000
     max_body: int = 16 * MEBIBYTE
     allow_action_execution_deletion: bool = False
+    max_waiting_starts: int = 4000
+    longest_wait: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.max_waiting_starts < 2:
+            raise ValueError("max_waiting_starts must be at least 2")
+        if self.longest_wait <= 0:
+            raise ValueError("longest_wait must be more than 0")
 
 
 class EngineSettings(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ from maestrale.runtime.upkeep import Upkeep
 from maestrale.services import Services
 from maestrale.services.action_executions import ActionExecutions
 from maestrale.services.actions import Actions
+from maestrale.services.admission import Admission
 from maestrale.services.definitions import Definitions
 from maestrale.services.environments import Environments
 from maestrale.services.executions import Executions
@@ -112,16 +113,21 @@ class Service:
 
     def services(self) -> Services:
         """The use cases."""
+        limits = self.settings.api
+        admission = Admission(limits.max_waiting_starts, limits.longest_wait)
         return Services(
             definitions=Definitions(self.database),
             workbooks=Workbooks(self.database, self.registry, self.engine),
             environments=Environments(self.database),
-            executions=Executions(self.database, self.engine, publishers=self.settings.notifier.publishers),
+            executions=Executions(
+                self.database, self.engine, admission, publishers=self.settings.notifier.publishers
+            ),
             tasks=Tasks(self.database, self.engine),
             action_executions=ActionExecutions(
                 self.database,
                 self.engine,
-                allow_deletion=self.settings.api.allow_action_execution_deletion,
+                admission,
+                allow_deletion=limits.allow_action_execution_deletion,
             ),
             actions=Actions(self.database, self.registry, self.engine),
             operations=Operations(self.database),

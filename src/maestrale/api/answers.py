@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from maestrale.model.errors import MaestraleError
+from maestrale.model.errors import Later, MaestraleError
 
 CREATED: Final = 201
 
@@ -42,7 +42,8 @@ def fault(status: int, text: str, headers: Mapping[str, str] | None = None) -> R
 async def explain(_request: Request, error: Exception) -> Response:
     """The fault for an error that is meant for the caller."""
     assert isinstance(error, MaestraleError)
-    return fault(error.status, str(error))
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Later) else None
+    return fault(error.status, str(error), headers)
 
 
 async def explain_http(request: Request, error: Exception) -> Response:

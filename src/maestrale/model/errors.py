@@ -76,7 +76,21 @@ class Conflict(MaestraleError):
     status = 409
 
 
-class Unavailable(MaestraleError):
-    """Not now: shutting down, overloaded, or in maintenance."""
+class Later(MaestraleError):
+    """Not now; `retry_after`: seconds after which it is worth asking again."""
+
+    def __init__(self, message: str, hint: str = "", *, retry_after: int = 1) -> None:
+        super().__init__(message, hint)
+        self.retry_after = retry_after
+
+
+class TooManyRequests(Later):
+    """The caller's project asks for more than its share."""
+
+    status = 429
+
+
+class Unavailable(Later):
+    """Shutting down, overloaded, or in maintenance."""
 
     status = 503

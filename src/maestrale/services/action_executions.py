@@ -14,6 +14,7 @@ from maestrale.model.listing import Listing, Row
 from maestrale.model.values import Json, masked
 from maestrale.runtime.requests import RanAction, RunAction, WorkflowEngine
 from maestrale.services.access import Caller, authorise
+from maestrale.services.admission import Admission
 from maestrale.services.waiting import outcome
 from maestrale.store.database import Database
 from maestrale.store.deletion import delete_action
@@ -51,10 +52,12 @@ class ActionExecutions:
         self,
         database: Database,
         engine: WorkflowEngine,
+        admission: Admission,
         *,
         allow_deletion: bool = False,
     ) -> None:
         self._allow_deletion = allow_deletion
+        self._admission = admission
         self._database = database
         self._engine = engine
 
@@ -78,8 +81,12 @@ class ActionExecutions:
         )
 
     async def run(self, caller: Caller, new: NewActionExecution) -> Row:
-        """Run an action. Nothing is stored of a synchronous one unless `save_result`; its id is None then."""
+        """Run an action. Nothing is stored of a synchronous one unless `save_result`; its id is None then.
+
+        Raises `Unavailable` or `TooManyRequests` while too much waits to be started.
+        """
         authorise(caller, "action_executions:create")
+        self._admission.check(caller.project_id)
         request = RunAction(
             name=new.name,
             input=new.input,

@@ -25,6 +25,7 @@ from maestrale.model.notifications import Publisher, checked_publishers
 from maestrale.model.values import Json
 from maestrale.runtime.requests import StartWorkflow, WorkflowEngine
 from maestrale.services.access import Caller, authorise
+from maestrale.services.admission import Admission
 from maestrale.services.environments import environment_of
 from maestrale.services.waiting import now, outcome
 from maestrale.store.catalogue import definition_to_start
@@ -83,8 +84,14 @@ class Executions:
     shape = EXECUTIONS.shape()
 
     def __init__(
-        self, database: Database, engine: WorkflowEngine, *, publishers: Sequence[Publisher] = ()
+        self,
+        database: Database,
+        engine: WorkflowEngine,
+        admission: Admission,
+        *,
+        publishers: Sequence[Publisher] = (),
     ) -> None:
+        self._admission = admission
         self._publishers = publishers
         self._database = database
         self._engine = engine
@@ -104,11 +111,17 @@ class Executions:
     async def start(self, caller: Caller, new: NewExecution) -> Row:
         """Start a workflow and answer the execution as it was started.
 
-        Where an execution with the wanted id exists already, that one is answered as it is.
+        Where an execution with the wanted id exists already, that one is answered as it is. Raises
+        `Unavailable` or `TooManyRequests` while too much waits to be started.
         """
         authorise(caller, "executions:create")
         if new.id is not None:
             _check_id(new.id)
+        with self._admission.admitted(caller.project_id):
+            return await self._start(caller, new)
+
+    async def _start(self, caller: Caller, new: NewExecution) -> Row:
+        if new.id is not None:
             existing = await outcome(self._database.read(find_execution, caller.viewer, new.id, _ANSWER))
             if existing is not None:
                 return existing
