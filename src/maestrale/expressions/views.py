@@ -43,6 +43,11 @@ class Evaluation:
         self._make_list = make_list
         self.root: Any = ScopeView(self) if scope.root is msgspec.UNSET else self.wrap(scope.root)
 
+    def begin_again(self, touched_secret: bool) -> None:
+        """Forget what was read since `touched_secret` was so; views made until now are not to be used."""
+        self.touched_secret = touched_secret
+        self.root = ScopeView(self) if self.scope.root is msgspec.UNSET else self.wrap(self.scope.root)
+
     def wrap(self, value: Json) -> Any:
         """`value` as an expression sees it."""
         kind = type(value)

@@ -1,4 +1,7 @@
-"""YAQL by the official library: its parser, its functions, its evaluator, over our views of the data."""
+"""YAQL by the official library: its parser, its functions, its evaluator, over our views of the data.
+
+What `yaql_compile` can compile is evaluated without the library's evaluator, to the same result.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,16 @@ import yaql
 from yaql.language import contexts, exceptions, specs, utils, yaqltypes
 from yaql.standard_library import date_time
 
+from maestrale.expressions.fallbacks import NotCompiled, count_fallback
 from maestrale.expressions.functions import Functions
 from maestrale.expressions.options import YAQL, Options
 from maestrale.expressions.problems import UNPARSABLE, GrammarError, cause_in_words, did_you_mean
 from maestrale.expressions.results import to_json, to_text
 from maestrale.expressions.scanner import Span, yaql_spans
-from maestrale.expressions.surroundings import Scope
+from maestrale.expressions.surroundings import Passthrough, Scope
 from maestrale.expressions.views import CONTEXT_VARIABLES, CURRENT, Evaluation, TupleView
+from maestrale.expressions.yaql_compile import Compiler
+from maestrale.expressions.yaql_operators import Closure, Names
 from maestrale.model.values import Json
 
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -28,13 +34,15 @@ _RESOLUTION: Final = re.compile(r'(Unknown|No|Ambiguous) (method|function) "([^"
 _OPERATOR: Final = re.compile(r"#(?:unary_)?operator_(.+)")
 _F = TypeVar("_F", bound=Callable[..., Any])
 _PROPERTY: Final = "#property#"
+_NO_NAMES: Final[Names] = {}
 
 
 class Expression(NamedTuple):
-    """One `<% %>`: what stands between the delimiters and what the parser made of it."""
+    """One `<% %>`: what stands between the delimiters and what the parser and the compiler made of it."""
 
     text: str
     parsed: Any
+    compiled: Closure | None
 
 
 class YaqlText:
@@ -43,6 +51,8 @@ class YaqlText:
     def __init__(self, library: YaqlLibrary, parts: list[str | Expression]) -> None:
         self._library = library
         self._parts = parts
+        first = parts[0]
+        self._only = first if len(parts) == 1 and isinstance(first, Expression) else None
 
     def evaluation(self, scope: Scope, options: Options) -> Evaluation:
         """A fresh evaluation for this language."""
@@ -50,22 +60,34 @@ class YaqlText:
 
     def evaluate(self, evaluation: Evaluation) -> Json:
         """The value of the one expression, or the text with every expression replaced."""
-        match self._parts:
-            case [Expression() as only]:
-                return to_json(self._value(only, evaluation), evaluation)
+        if self._only is not None:
+            return self._value(self._only, evaluation, to_json)
         texts: dict[str, str] = {}
         for part in self._parts:
             if isinstance(part, Expression) and part.text not in texts:
-                texts[part.text] = to_text(self._value(part, evaluation), evaluation)
+                texts[part.text] = self._value(part, evaluation, to_text)
         return "".join(part if isinstance(part, str) else texts[part.text] for part in self._parts)
 
     def explain(self, error: BaseException) -> str:
         """The cause of a failed evaluation in words."""
         return self._library.explain(error)
 
-    def _value(self, expression: Expression, evaluation: Evaluation) -> Any:
+    def _value(
+        self, expression: Expression, evaluation: Evaluation, convert: Callable[[Any, Evaluation], Any]
+    ) -> Any:
         evaluation.expression = expression.text
-        return self._library.evaluate(expression.parsed, evaluation)
+        if expression.compiled is not None:
+            touched_secret = evaluation.touched_secret
+            try:
+                return convert(expression.compiled(_NO_NAMES, evaluation.root), evaluation)
+            except Passthrough:
+                raise
+            except Exception as reason:
+                if evaluation.need is not None:
+                    raise
+                count_fallback("run", reason)
+            evaluation.begin_again(touched_secret)
+        return convert(self._library.evaluate(expression.parsed, evaluation), evaluation)
 
 
 class YaqlLibrary:
@@ -80,6 +102,7 @@ class YaqlLibrary:
             }
         )
         self._parser_lock = threading.Lock()
+        self._compiler = Compiler(options)
         standard = yaql.create_context(delegates=options.allow_delegates, yaqlized=False)
         self._root = standard.create_child_context()
         for function in (_now, _localtz, _random, _random_between, _datetime):
@@ -139,13 +162,21 @@ class YaqlLibrary:
         inner = between.strip()
         try:
             with self._parser_lock:
-                return Expression(inner, self._engine(inner))
+                parsed = self._engine(inner)
         except exceptions.YaqlParsingException as error:
             start = span.start + 2 + between.index(inner)
             offset = start + (len(inner) if error.position is None else error.position)
             raise GrammarError(YAQL, inner, str(error), offset) from None
         except UNPARSABLE as error:
             raise GrammarError(YAQL, inner, cause_in_words(error), span.start) from None
+        return Expression(inner, parsed, self._compiled(parsed))
+
+    def _compiled(self, parsed: Any) -> Closure | None:
+        try:
+            return self._compiler.compile(parsed)
+        except NotCompiled as reason:
+            count_fallback("compile", reason)
+            return None
 
     def _function_names(self) -> set[str]:
         names: set[str] = set()
