@@ -15,6 +15,7 @@ from maestrale.engine.lookups import Lookups
 from maestrale.engine.policies import fail_on, retry, wait_after
 from maestrale.engine.publishing import evaluate_publish, publish_globals
 from maestrale.engine.tasks import clear_timer, mark_processed, set_state, update_timer
+from maestrale.expressions.surroundings import NO_SCOPE
 from maestrale.model import states
 from maestrale.model.errors import MaestraleError
 
@@ -74,16 +75,21 @@ def _publish(decision: Decision, task: TaskExecution, state: str) -> None:
 
 
 def _drop_result_unless_kept(decision: Decision, task: TaskExecution) -> None:
-    template = decision.task_program(task).keep_result
-    scope = decision.scope(task, Lookups(decision, task), decision.draft.context_of(task))
-    path = (*decision.task_program(task).path, "keep-result")
-    if decision.evaluate(template, scope, path) or task.type == "WORKFLOW":
+    if _keeps_result(decision, task) or task.type == "WORKFLOW":
         return  # the output of a sub-workflow is its own
     task.runtime = {**task.runtime, "result_dropped": True}
     decision.draft.dropped.append(task.id)
     outcomes = decision.draft.runs(task.id).outcomes
     for index, outcome in list(outcomes.items()):
         outcomes[index] = msgspec.structs.replace(outcome, result=None)
+
+
+def _keeps_result(decision: Decision, task: TaskExecution) -> bool:
+    program = decision.task_program(task)
+    if program.keep_result.is_constant:
+        return bool(program.keep_result.evaluate(NO_SCOPE))
+    scope = decision.scope(task, Lookups(decision, task), decision.draft.context_of(task))
+    return bool(decision.evaluate(program.keep_result, scope, (*program.path, "keep-result")))
 
 
 def follow(decision: Decision, task: TaskExecution, *, ignore_pause: bool = False) -> None:

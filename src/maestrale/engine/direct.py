@@ -15,7 +15,7 @@ from maestrale.engine.lookups import Lookups
 from maestrale.engine.outputs import end_workflow
 from maestrale.engine.pausing import pause_workflow
 from maestrale.engine.tasks import create_task, make_ready, outlive
-from maestrale.expressions.surroundings import Scope
+from maestrale.expressions.surroundings import NO_SCOPE, Scope
 from maestrale.lang.spec import Clause
 from maestrale.model import states
 from maestrale.model.values import Json
@@ -40,9 +40,12 @@ def next_commands(decision: Decision, task: TaskExecution) -> list[Command]:
     """What follows a completed task, in order. Every guard is evaluated; nothing is changed."""
     found: list[Command] = []
     clauses = _CLAUSES.get(task.state, ())
-    if not clauses or not decision.task_program(task).spec.clauses:
+    program = decision.task_program(task)
+    if not clauses or not program.spec.clauses:
         return found
-    scope = decision.scope(task, Lookups(decision, task), outbound(decision, task))
+    scope = NO_SCOPE
+    if program.asks:
+        scope = decision.scope(task, Lookups(decision, task), outbound(decision, task))
     for clause in clauses:
         found += _fired(decision, task, clause, scope)
     if task.state == states.SKIPPED and not found:

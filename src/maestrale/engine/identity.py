@@ -18,14 +18,16 @@ class Identity:
     54 bits that depend on (seed, sequence).
     """
 
-    __slots__ = ("_bits", "_counter", "_millis", "_randoms", "_root", "_seed", "sequence")
+    __slots__ = ("_counter", "_high", "_prefix", "_randoms", "_root", "_suffix", "sequence")
 
     def __init__(self, seed: str, sequence: int, now: Microseconds) -> None:
         self.sequence = sequence
-        self._seed = seed
-        self._millis = (now // 1000) & 0xFFFF_FFFF_FFFF
+        millis = f"{(now // 1000) & 0xFFFF_FFFF_FFFF:012x}"
         self._root = hashlib.blake2b(f"{seed}/{sequence}".encode(), digest_size=16).digest()
-        self._bits = int.from_bytes(self._root[:7], "big") & ((1 << 54) - 1)
+        bits = int.from_bytes(self._root[:7], "big") & ((1 << 54) - 1)
+        self._prefix = f"{millis[:8]}-{millis[8:]}-7"
+        self._high = 0x8000 | bits >> 48
+        self._suffix = f"{bits & ((1 << 48) - 1):012x}"
         self._counter = 0
         self._randoms = 0
 
@@ -33,16 +35,8 @@ class Identity:
         """A new id."""
         counter = self._counter
         self._counter = counter + 1
-        value = (
-            (self._millis << 80)
-            | (7 << 76)
-            | ((counter >> 8 & 0xFFF) << 64)
-            | (2 << 62)
-            | ((counter & 0xFF) << 54)
-            | self._bits
-        )
-        text = f"{value:032x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        low = self._high | (counter & 0xFF) << 6
+        return f"{self._prefix}{counter >> 8 & 0xFFF:03x}-{low:04x}-{self._suffix}"
 
     def next_order(self) -> int:
         """A number that grows with everything the execution ever creates."""

@@ -30,7 +30,7 @@ _encoder = msgspec.json.Encoder(enc_hook=_hook)
 def check_size(decision: Decision, value: Json, owner: str, field: str) -> None:
     """Raise `FieldTooLarge` for a value whose JSON is larger than the limit (negative: no limit)."""
     limit = decision.limits.field_size_kb
-    if limit < 0 or value is None or isinstance(value, bool | int | float):
+    if limit < 0 or not value or isinstance(value, bool | int | float):
         return
     try:
         size = len(value) if isinstance(value, str) else len(_encoder.encode(value))

@@ -33,14 +33,15 @@ class Overlay(Generic[K, V]):
         found = self._changes.get(key)
         if found is None:
             return self.base.get(key)
-        return None if isinstance(found, _Gone) else found
+        return None if found is _GONE else found  # type: ignore[return-value]
 
     def __contains__(self, key: K) -> bool:
         found = self._changes.get(key)
-        return key in self.base if found is None else not isinstance(found, _Gone)
+        return key in self.base if found is None else found is not _GONE
 
     def __setitem__(self, key: K, value: V) -> None:
-        if key not in self:
+        found = self._changes.get(key)
+        if key not in self.base if found is None else found is _GONE:
             self._length += 1
         self._changes[key] = value
         self.writes += 1

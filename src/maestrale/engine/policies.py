@@ -106,6 +106,8 @@ def timed_out(decision: Decision, task: TaskExecution, *, by_alarm: bool = False
 
 def wait_after(decision: Decision, task: TaskExecution, state: str, info: str | None, final: bool) -> bool:
     """Hold a finished task back; True if it has to wait."""
+    if "wait-after" not in decision.task_program(task).policies:
+        return False
     seconds = number(decision, task, "wait-after")
     if not seconds or task.runtime.get("waited_after"):
         return False

@@ -37,6 +37,7 @@ class TaskProgram:
 
     __slots__ = (
         "action_name",
+        "asks",
         "fail_on",
         "guards",
         "inline",
@@ -72,6 +73,10 @@ class TaskProgram:
             clause: tuple(compile_section(t.parameters) for t in clause_spec.next)
             for clause, clause_spec in spec.clauses.items()
         }
+        self.asks = any(guard is not None for guards in self.guards.values() for guard in guards) or any(
+            section for sections in self.parameters.values() for section in sections
+        )
+        """Whether what follows depends on any value."""
         policies = spec.policies
         self.policies: dict[str, Template] = {
             name: compile_value(value)

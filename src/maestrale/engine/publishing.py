@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from maestrale.engine.context import merge_maps
 from maestrale.engine.decision import Decision
@@ -19,6 +19,9 @@ class Published(NamedTuple):
     globals: dict[str, Json]
 
 
+NOTHING: Final = Published({}, {})
+
+
 def evaluate_publish(decision: Decision, task: TaskExecution, state: str) -> Published:
     """Evaluate every source for this final state against the inbound context; stronger sources win.
 
@@ -27,18 +30,19 @@ def evaluate_publish(decision: Decision, task: TaskExecution, state: str) -> Pub
     branch: dict[str, Json] = {}
     global_: dict[str, Json] = {}
     sources = decision.task_program(task).publish.get(state, ())
-    if sources:
-        scope = decision.scope(task, Lookups(decision, task), decision.draft.context_of(task))
-        for source in sources:
-            advanced = source.path[-1] == "publish" and len(source.path) > 3
-            here = decision.evaluate_section(
-                source.branch, scope, (*source.path, "branch") if advanced else source.path
-            )
-            branch = merge_maps(branch, here) if branch else here
-            for name, section in (("global", source.global_), ("atomic", source.atomic)):
-                if section:
-                    found = decision.evaluate_section(section, scope, (*source.path, name))
-                    global_ = merge_maps(global_, found)
+    if not sources:
+        return NOTHING
+    scope = decision.scope(task, Lookups(decision, task), decision.draft.context_of(task))
+    for source in sources:
+        advanced = source.path[-1] == "publish" and len(source.path) > 3
+        here = decision.evaluate_section(
+            source.branch, scope, (*source.path, "branch") if advanced else source.path
+        )
+        branch = merge_maps(branch, here) if branch else here
+        for name, section in (("global", source.global_), ("atomic", source.atomic)):
+            if section:
+                found = decision.evaluate_section(section, scope, (*source.path, name))
+                global_ = merge_maps(global_, found)
     check_size(decision, branch, "TaskExecution", "published")
     check_size(decision, global_, "TaskExecution", "published")
     return Published(branch, global_)

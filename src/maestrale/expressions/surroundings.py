@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -97,3 +97,7 @@ class Scope(msgspec.Struct, frozen=True):
     layers: Sequence[Mapping[str, Json]] = ()
     surroundings: Surroundings | None = None
     root: Json = msgspec.UNSET
+
+
+NO_SCOPE: Final = Scope()
+"""For what depends on no value."""
