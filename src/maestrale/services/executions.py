@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Final, Literal
 
 import msgspec
@@ -23,11 +24,11 @@ from maestrale.model.errors import BadRequest, Conflict, NotFound
 from maestrale.model.listing import Listing, Row
 from maestrale.model.notifications import Publisher, checked_publishers
 from maestrale.model.values import Json
-from maestrale.runtime.requests import StartWorkflow, WorkflowEngine
+from maestrale.runtime.requests import StartedExecution, StartWorkflow, WorkflowEngine
 from maestrale.services.access import Caller, authorise
 from maestrale.services.admission import Admission
 from maestrale.services.environments import environment_of
-from maestrale.services.waiting import now, outcome
+from maestrale.services.waiting import now, outcome, then
 from maestrale.store.catalogue import definition_to_start
 from maestrale.store.database import Database
 from maestrale.store.queries import (
@@ -130,19 +131,15 @@ class Executions:
                 "Workflow ID or workflow name must be provided",
                 "send workflow_name or workflow_id, or source_execution_id to repeat an execution",
             )
-        started = await outcome(self._database.read(_prepared, caller.viewer, new, self._publishers))
-        answer = await outcome(self._engine.start_workflow(StartWorkflow(started, new.id)))
-        try:
-            row = await self._read(caller, answer.execution_id, _ANSWER)
-        except NotFound:
-            if answer.created:
-                raise
-            raise Conflict(
-                f"Duplicate entry for WorkflowExecution: id='{new.id}'", "choose another id"
-            ) from None
-        if answer.created:
-            row |= {"state": states.RUNNING, "state_info": None, "output": "{}", "updated_at": None}
-        return row
+
+        def start(started: Started) -> Future[StartedExecution]:
+            return self._engine.start_workflow(StartWorkflow(started, new.id))
+
+        def read(answer: StartedExecution) -> Future[Row]:
+            return self._database.read(_started, caller.viewer, answer)
+
+        prepared = self._database.read(_prepared, caller.viewer, new, self._publishers)
+        return await outcome(then(then(prepared, start), read))
 
     async def update(self, caller: Caller, identifier: str, change: ExecutionChange) -> Row:
         """Describe, pause, resume or stop an execution, or change its environment."""
@@ -252,6 +249,20 @@ def _prepared(
         params=params,
         description=description,
     )
+
+
+def _started(connection: Connection, viewer: Viewer, answer: StartedExecution) -> Row:
+    """An execution as it was started, also if it has ended by now. Conflict if it is somebody else's."""
+    row = find_execution(connection, viewer, answer.execution_id, _ANSWER)
+    if row is None and not answer.created:
+        raise Conflict(
+            f"Duplicate entry for WorkflowExecution: id='{answer.execution_id}'", "choose another id"
+        )
+    if row is None:
+        raise NotFound(f"WorkflowExecution not found [id={answer.execution_id}]")
+    if answer.created:
+        row |= {"state": states.RUNNING, "state_info": None, "output": "{}", "updated_at": None}
+    return row
 
 
 def _events(
