@@ -76,7 +76,7 @@ def _decoded(subject: str, text: str, hint: str = "") -> Json:
     """The value that JSON text stands for. `subject` is how messages call the text."""
     try:
         value = msgspec.json.decode(text)
-        is_too_deep = _is_deeper(value, DEEPEST)
+        is_too_deep = text.count("[") + text.count("{") > DEEPEST and _is_deeper(value, DEEPEST)
     except msgspec.DecodeError as error:
         raise BadRequest(f"{subject} is not JSON: {error}", hint) from None
     except RecursionError:

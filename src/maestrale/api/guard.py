@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import uuid
+import os
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -26,6 +26,12 @@ HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
 REMEMBERED_HOSTS = 100
 
 logger = logging.getLogger(__name__)
+
+
+def _new_request_id() -> str:
+    """`req-` and a random UUID (version 4), as OpenStack's services write it."""
+    text = os.urandom(16).hex()
+    return f"req-{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
 
 class BodyTooLarge(BadRequest):
@@ -46,7 +52,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = f"req-{uuid.uuid4()}"
+        request_id = _new_request_id()
         started = False
 
         async def send_with_id(message: Message) -> None:
