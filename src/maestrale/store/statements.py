@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sqlalchemy import Insert, Table
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql import ColumnElement
 
 _ESCAPE: Final = "\x01"
@@ -14,6 +13,8 @@ _ESCAPE: Final = "\x01"
 
 def insert_new(table: Table) -> Insert:
     """An insert that leaves alone what is there already. SQLite writes `ON CONFLICT` as PostgreSQL does."""
+    from sqlalchemy.dialects.postgresql import insert  # costs a tenth of a second, and few need it
+
     return insert(table).on_conflict_do_nothing()
 
 
