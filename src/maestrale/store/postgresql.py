@@ -32,6 +32,9 @@ _REFUSING_CLASSES: Final = ("08", "53", "57", "58")
 _REFUSING: Final = _AGAIN | {"25006", "25P03", "55P03", "55006"}
 """Read-only (a standby), idle for too long, a lock that was not to be had, an object in use."""
 
+_GROWING: Final = ("mdextend", "mdzeroextend")
+"""Functions of the server that give a file more room."""
+
 _ENDS_CONNECTION: Final = frozenset({"25006", "25P03", "57P01", "57P02", "57P03", "57P05"})
 """After these it takes another connection, and after a failover that leads to another server."""
 
@@ -155,7 +158,13 @@ def is_refusal(error: DBAPIError) -> bool:
     state = _state(error)
     if state is None:
         return is_lost(error)
-    return state.startswith(_REFUSING_CLASSES) or state in _REFUSING
+    return state.startswith(_REFUSING_CLASSES) or state in _REFUSING or _cannot_grow(error)
+
+
+def _cannot_grow(error: DBAPIError) -> bool:
+    """A quota or a limit of the file system, which the server takes for an error of its own."""
+    diagnosis = getattr(error.orig, "diag", None)
+    return getattr(diagnosis, "source_function", None) in _GROWING
 
 
 def is_lost(error: DBAPIError) -> bool:
