@@ -201,7 +201,20 @@ def expand(text: str | None, fetch: Callable[[str], bytes]) -> str:
         return "{}"
     if '"$value"' not in text:
         return text
-    return _encoder.encode(masked(decode(text, fetch))).decode()
+    value = _decoder.decode(text)
+    if _is_reference(value):
+        return _shown(fetch(value[_REFERENCE])).decode()
+    if isinstance(value, dict):
+        value = {
+            key: msgspec.Raw(_shown(fetch(item[_REFERENCE]))) if _is_reference(item) else item
+            for key, item in value.items()
+        }
+    return _encoder.encode(value).decode()
+
+
+def _shown(data: bytes) -> bytes:
+    """The JSON of a large value for people; only one that may hold secrets has to be taken apart."""
+    return _encoder.encode(masked(_restore(data))) if has_marks(data) else data
 
 
 def references(text: str | None) -> list[str]:
