@@ -17,10 +17,14 @@ import msgspec
 
 from maestrale.actions.egress import HttpSettings
 from maestrale.expressions.options import Options
+from maestrale.model import states
+from maestrale.model.durations import parse_duration
 from maestrale.model.errors import BadRequest, MaestraleError
 from maestrale.model.notifications import Publisher, checked_publishers
+from maestrale.model.retention import EXPIRING, Retention
 from maestrale.model.timeouts import Timeouts
 from maestrale.model.urls import without_password
+from maestrale.model.values import Microseconds
 
 PREFIX: Final = "MAESTRALE_"
 FILE_VARIABLE: Final = "MAESTRALE_CONFIG"
@@ -110,6 +114,46 @@ class ExecutorSettings(msgspec.Struct, frozen=True):
     threads: int = 16
 
 
+class RetentionSettings(msgspec.Struct, frozen=True):
+    """How long finished executions are kept; without any of these, for ever. `keep_for`: a time such as
+    "30 days", and for one state another one; `keep_at_most`: how many of them; `ignored_states`: those that
+    are kept all the same, and not counted."""
+
+    keep_for: str = ""
+    keep_for_success: str = ""
+    keep_for_error: str = ""
+    keep_for_cancelled: str = ""
+    keep_at_most: int = 0
+    ignored_states: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for text in (self.keep_for, *self._own().values()):
+            if text:
+                parse_duration(text)
+        if self.keep_at_most < 0:
+            raise ValueError("it cannot be negative; 0 means any number")
+        unknown = [state for state in self.ignored_states if state not in EXPIRING]
+        if unknown:
+            raise ValueError(f"executions do not end in {' or '.join(unknown)}, but in {', '.join(EXPIRING)}")
+
+    @property
+    def rule(self) -> Retention:
+        """The same as the service goes by it."""
+        ages: dict[str, Microseconds | None] = {}
+        for state, own in self._own().items():
+            if state not in self.ignored_states:
+                text = own or self.keep_for
+                ages[state] = parse_duration(text) if text else None
+        return Retention(ages, self.keep_at_most)
+
+    def _own(self) -> dict[str, str]:
+        return {
+            states.SUCCESS: self.keep_for_success,
+            states.ERROR: self.keep_for_error,
+            states.CANCELLED: self.keep_for_cancelled,
+        }
+
+
 class ActionsSettings(msgspec.Struct, frozen=True):
     """Shell patterns of action names: if there are any in `allow`, only these; never those in `deny`."""
 
@@ -152,6 +196,7 @@ class Settings(msgspec.Struct, frozen=True):
     engine: EngineSettings = EngineSettings()
     context_versioning: ContextVersioningSettings = ContextVersioningSettings()
     executor: ExecutorSettings = ExecutorSettings()
+    retention: RetentionSettings = RetentionSettings()
     actions: ActionsSettings = ActionsSettings()
     std_http: HttpSettings = HttpSettings()
     expressions: Options = Options()

@@ -15,6 +15,7 @@ from maestrale.config import ROLES, ConfigError, Role, Settings, database_url, t
 from maestrale.engine.decision import DataFlow, Limits
 from maestrale.expressions import template
 from maestrale.runtime.engine import Engine
+from maestrale.runtime.expiry import Expiry
 from maestrale.runtime.hints import Hints
 from maestrale.runtime.lease import Lease
 from maestrale.runtime.machine import description
@@ -90,6 +91,7 @@ class Service:
             threads=settings.executor.threads,
         )
         self.upkeep = Upkeep(self.database, self.engine, self.lease.now)
+        self.expiry = Expiry(self.database, self.engine.removal, self.lease, settings.retention.rule)
 
     def start(self, address: str | None = None, *, takes_up: bool = True) -> None:
         """Begin to work, and go on with what earlier processes left if `takes_up`."""
@@ -98,6 +100,8 @@ class Service:
         self.presence.begin(row, self.engine, takes_up=takes_up)
         if takes_up:
             self.upkeep.start()
+            if self.engine.decides:
+                self.expiry.start()
 
     def warm_up(self) -> None:
         """Load soon, beside the work, what first uses would have to wait for."""
@@ -108,6 +112,7 @@ class Service:
     def stop(self, grace: float | None = None) -> None:
         """Give running actions their grace (seconds, by default as set), commit, and close."""
         self.upkeep.stop()
+        self.expiry.stop()
         self.engine.stop(self.settings.server.grace if grace is None else grace)
         self.presence.end()
 

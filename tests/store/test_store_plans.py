@@ -13,12 +13,12 @@ from store_rows import execution
 
 from maestrale.engine.events import Continue
 from maestrale.model.listing import Filter, Listing, SortKey
-from maestrale.store import mail, processes, queries, writes
+from maestrale.store import deletion, expiry, mail, marks, processes, queries, writes
 from maestrale.store.causes import CauseReader
 from maestrale.store.database import Database
-from maestrale.store.deletion import delete_tree
 from maestrale.store.documents import dump
 from maestrale.store.executions import find_committed, load_execution, write_executions
+from maestrale.store.expiry import Ended
 from maestrale.store.pipeline import Pipeline
 from maestrale.store.rows import ExecutionRows
 from maestrale.store.schema import prepare
@@ -43,7 +43,9 @@ def _rows(number: int) -> ExecutionRows:
         parent_id=parent,
         parent_task_id=f"{parent}-t" if parent else None,
         root_id=parent or key,
+        definition_hash=f"h{number % 50}",
         state="RUNNING" if number % 100 < 2 else "SUCCESS",
+        finished_at=None if number % 100 < 2 else number,
     )
     rows.head["owner"] = f"process-{number % 7}" if number % 100 == 2 else None
     rows.head["alarm_at"] = number if number % 100 == 3 else None
@@ -127,6 +129,12 @@ def _listing(*filters: tuple[str, str], sort: tuple[SortKey, ...] = OLDEST, **op
 NOBODY = ("task_execution_id", "00000000-0000-4000-8000-000000000000")
 IN_ONE = ("workflow_execution_id", KEY)
 
+
+def _delete_tree(connection: Connection) -> None:
+    marks.mark(connection, [KEY])
+    deletion.remove(connection, [KEY])
+
+
 UNITS: dict[str, Callable[[Connection], object]] = {
     "newest executions of a project": lambda c: queries.list_executions(c, VIEWER, _listing(sort=NEWEST)),
     "oldest executions of a project": lambda c: queries.list_executions(c, VIEWER, _listing()),
@@ -147,7 +155,18 @@ UNITS: dict[str, Callable[[Connection], object]] = {
     "actions that a process left": lambda c: processes.take_left_actions(
         c, processes.Left("p", ["process-3"])
     ),
-    "a tree that is deleted": lambda c: delete_tree(c, KEY, True),
+    "a deletion that begins": lambda c: deletion.begin(c, KEY, True),
+    "marks below": lambda c: marks.mark(c, deletion.children(c, [KEY])),
+    "a tree that is deleted": _delete_tree,
+    "actions of what is deleted": lambda c: deletion.running_actions(c, [KEY]),
+    "deletions that are half done": deletion.unfinished,
+    "what is too old": lambda c: expiry.find_expired(c, "SUCCESS", Ended(500, ""), None),
+    "what is too old, further on": lambda c: expiry.find_expired(
+        c, "SUCCESS", Ended(900, ""), Ended(500, "e-00500")
+    ),
+    "what is too much": lambda c: expiry.newest_surplus(c, ("SUCCESS", "ERROR"), 1000),
+    "trees that expire": lambda c: expiry.expire(c, [Ended(1100, "e-01100"), Ended(1106, "e-01106")]),
+    "texts that nothing uses": lambda c: deletion.drop_texts(c, ["h1", *deletion.unused_texts(c)]),
     "why an action waits": lambda c: CauseReader(c, KEY).open_actions([f"{KEY}-t"]),
 }
 

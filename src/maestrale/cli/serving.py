@@ -37,9 +37,7 @@ def serve(settings: Settings) -> None:
             service.start(address)
             app = service.app()
             say(f"Maestrale {__version__} listens on {address}/v2")
-            database = service.database
-            size = database.read(database.dialect.size).result()
-            say(f"Its data is in {database.dialect.name} ({size_text(size)})")
+            _tell_of_data(service, "Its data is in")
             if not is_loopback(host):
                 say("Warning: there is no authentication; whoever reaches this address may do everything.")
             service.warm_up()
@@ -55,7 +53,7 @@ def _work(settings: Settings) -> None:
     service = Service(settings)
     try:
         service.start()
-        say(f"Maestrale {__version__} runs workflows of {service.database.dialect.name}")
+        _tell_of_data(service, f"Maestrale {__version__} runs workflows of")
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         service.warm_up()
@@ -64,6 +62,15 @@ def _work(settings: Settings) -> None:
     finally:
         service.stop()
     say("Stopped.")
+
+
+def _tell_of_data(service: Service, beginning: str) -> None:
+    """Where it is, how much it is, and (from an engine, which sees to it) how long it is kept."""
+    database = service.database
+    size = database.read(database.dialect.size).result()
+    say(f"{beginning} {database.dialect.name} ({size_text(size)})")
+    if service.engine.decides:
+        say(f"{service.settings.retention.rule}.")
 
 
 async def _run(app: object, listener: socket.socket) -> None:

@@ -30,13 +30,13 @@ from maestrale.runtime.loop import Loop
 from maestrale.runtime.notifier import Notifier
 from maestrale.runtime.plans import plan_restart
 from maestrale.runtime.programs import Programs
+from maestrale.runtime.removal import Removal
 from maestrale.runtime.requests import PlannedTask, RanAction, RunAction, StartedExecution, StartWorkflow
 from maestrale.runtime.slots import Pending
 from maestrale.runtime.standalone import FoundExecution, Standalone
 from maestrale.runtime.timers import Later, in_a_thread
 from maestrale.store import mail
 from maestrale.store.database import Database
-from maestrale.store.deletion import delete_tree
 from maestrale.store.processes import find_owner
 from maestrale.store.rows import Row, mail_row
 
@@ -113,6 +113,7 @@ class Engine:
             self.notifier.publish,
             later,
         )
+        self.removal = Removal(database, self.loop.forget, self.executor.cancel, later)
 
     @property
     def decides(self) -> bool:
@@ -268,24 +269,9 @@ class Engine:
         return future
 
     def delete_execution(self, execution_id: str, force: bool) -> Future[None]:
-        """Delete an execution with everything below it."""
+        """Delete an execution with everything below it; done when nothing is left of it."""
         future: Future[None] = self._future()
-        if future.done():
-            return future
-
-        def deleted(done: Future[tuple[list[str], list[str]]]) -> None:
-            error = done.exception()
-            if error is not None:
-                future.set_exception(error)
-                return
-            execution_ids, action_ids = done.result()
-            self.loop.forget(execution_ids)
-            for action_id in action_ids:
-                self.executor.cancel(action_id)
-            future.set_result(None)
-
-        self._database.write(delete_tree, execution_id, force).add_done_callback(deleted)
-        return future
+        return future if future.done() else self.removal.delete(execution_id, force)
 
     def definitions_changed(self) -> Future[None]:
         """Take note of ad-hoc actions that were stored, renamed or deleted, here and elsewhere."""

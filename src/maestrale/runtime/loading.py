@@ -13,6 +13,7 @@ from maestrale.engine.program import Program
 from maestrale.engine.rebuild import rebuild
 from maestrale.runtime.programs import Programs
 from maestrale.store.executions import load_execution
+from maestrale.store.marks import is_marked
 
 
 class LoadedExecution(NamedTuple):
@@ -23,17 +24,23 @@ class LoadedExecution(NamedTuple):
     program: Program
 
 
+class Absent(NamedTuple):
+    """There is no such execution, or none any more: it `is_leaving`."""
+
+    is_leaving: bool
+
+
 def load(
     connection: Connection,
     programs: Programs,
     actions: ActionCatalogue,
     limits: Limits,
     execution_id: str,
-) -> LoadedExecution | None:
-    """Read an execution and fill in what is not stored; None if there is no such execution."""
+) -> LoadedExecution | Absent:
+    """Read an execution, if there is one, and fill in what is not stored."""
     loaded = load_execution(connection, execution_id)
     if loaded is None or loaded.execution.workflow is None:
-        return None
+        return Absent(is_marked(connection, execution_id))
     execution, workflow = loaded.execution, loaded.execution.workflow
     program = programs.load(connection, workflow.definition_hash, workflow.name)
     draft = Draft(execution)

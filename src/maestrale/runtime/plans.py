@@ -9,7 +9,7 @@ from maestrale.engine.draft import Draft
 from maestrale.engine.execution import Runs, WorkflowExecution
 from maestrale.engine.restart import check_finished, restart_plan
 from maestrale.model.errors import InvalidState, NotFound
-from maestrale.runtime.loading import load
+from maestrale.runtime.loading import Absent, load
 from maestrale.runtime.programs import Programs
 from maestrale.runtime.requests import PlannedTask
 
@@ -56,7 +56,7 @@ def _loaded(
     connection: Connection, programs: Programs, actions: ActionCatalogue, limits: Limits, execution_id: str
 ) -> Decision:
     loaded = load(connection, programs, actions, limits, execution_id)
-    if loaded is None:
+    if isinstance(loaded, Absent):
         raise NotFound(f"WorkflowExecution not found [id={execution_id}]")
     execution = loaded.execution
     return Decision(Draft(execution), loaded.program, execution.last_time, {}, actions, limits)

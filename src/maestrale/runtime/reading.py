@@ -15,13 +15,14 @@ from maestrale.engine.decision import ActionCatalogue
 from maestrale.engine.draft import Draft
 from maestrale.engine.events import ActionFinished, Started
 from maestrale.engine.needs import AnyQuestion
+from maestrale.model.errors import Conflict
 from maestrale.model.values import Json, Microseconds
 from maestrale.runtime.answers import answer
 from maestrale.runtime.commands import EXISTS, Commands, look_for_replies, no_execution
 from maestrale.runtime.deciding import Decider
 from maestrale.runtime.hints import Hints
 from maestrale.runtime.lease import Lease
-from maestrale.runtime.loading import LoadedExecution, load
+from maestrale.runtime.loading import Absent, LoadedExecution, load
 from maestrale.runtime.programs import Programs
 from maestrale.runtime.requests import StartedExecution
 from maestrale.runtime.slots import Pending, Slot
@@ -117,7 +118,7 @@ class Reader:
         elif found.owner == "":
             self._after(slot, CLAIM_AGAIN_AFTER)
         elif found.owner is None:
-            self._absent(slot)
+            self._absent(slot, found.is_leaving)
         else:
             self._hand_over(slot, found.owner)
 
@@ -187,14 +188,19 @@ class Reader:
             lambda error: self._fail_waiting(slot, error),
         )
 
-    def _loaded(self, slot: Slot, found: LoadedExecution | None) -> None:
-        if found is not None:
-            slot.execution, slot.owner, slot.program = found
+    def _loaded(self, slot: Slot, found: LoadedExecution | Absent) -> None:
+        if isinstance(found, Absent):
+            self._absent(slot, found.is_leaving)
         else:
-            self._absent(slot)
+            slot.execution, slot.owner, slot.program = found
 
-    def _absent(self, slot: Slot) -> None:
-        """There is no such execution: it begins now, or what has come for it is refused."""
+    def _absent(self, slot: Slot, is_leaving: bool) -> None:
+        """There is no such execution: it begins now, or what has come for it is refused.
+
+        While one `is_leaving`, none can begin under its id.
+        """
+        if is_leaving:
+            self._refuse_starts(slot)
         started = next((pending for pending in slot.pending if isinstance(pending.event, Started)), None)
         if started is not None:
             slot.pending.remove(started)
@@ -204,6 +210,15 @@ class Reader:
             self._read_mail(slot, is_absent=True)
         else:
             self._nobody_there(slot)
+
+    def _refuse_starts(self, slot: Slot) -> None:
+        refusal = Conflict(f"WorkflowExecution {slot.id} is being deleted", "try again in a moment")
+        for pending in [pending for pending in slot.pending if isinstance(pending.event, Started)]:
+            slot.pending.remove(pending)
+            if pending.future is not None:
+                pending.future.set_exception(refusal)
+            if pending.letter is not None:
+                self.settle(pending.letter, refusal.status, str(refusal))
 
     def _nobody_there(self, slot: Slot) -> None:
         missing = no_execution(slot.id)

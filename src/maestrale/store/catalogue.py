@@ -376,7 +376,8 @@ def _not_found(kind: KindName, identifier: str, namespace: str) -> NotFound:
 def _keep_text(connection: Connection, text: str) -> str:
     key = text_hash(text)
     known = select(definition_texts.c.hash).where(definition_texts.c.hash == key)
-    if connection.execute(known).first() is None:
+    # Kept until the definition is there, for a text that nothing uses is deleted after a while.
+    if connection.execute(known.with_for_update(read=True, key_share=True)).first() is None:
         connection.execute(insert(definition_texts).values(hash=key, text=text))
     return key
 

@@ -16,6 +16,7 @@ from maestrale.model import states
 from maestrale.model.values import Json
 from maestrale.store.documents import decode
 from maestrale.store.leases import require
+from maestrale.store.marks import select_standing
 from maestrale.store.rows import ExecutionRows, Row, decode_adhoc, load_answers, load_event
 from maestrale.store.tables import (
     action_executions,
@@ -182,11 +183,10 @@ def fetcher(connection: Connection, root_id: str) -> Callable[[str], bytes]:
 
 
 def load_execution(connection: Connection, execution_id: str) -> LoadedExecution | None:
-    """Read one execution with its tasks and the children that count; None if there is no such one."""
-    head = connection.execute(
-        select(execution_heads).where(execution_heads.c.id == execution_id)
-    ).mappings().one_or_none()  # fmt: skip
-    if head is None or head["deleting"]:
+    """Read one execution with its tasks and the children that count; None if there is no such one, or if it
+    is being deleted."""
+    head = connection.execute(select_standing(execution_id, *execution_heads.c)).mappings().one_or_none()
+    if head is None:
         return None
     execution = Execution(head["seed"], head["version"])
     execution.next_sequence = head["next_sequence"]

@@ -14,6 +14,7 @@ from maestrale.model.errors import EvaluationError
 from maestrale.model.values import Json, Microseconds, timestamp_text
 from maestrale.store.documents import decode
 from maestrale.store.executions import fetcher
+from maestrale.store.marks import is_there
 from maestrale.store.tables import definition_texts, definitions, task_executions, workflow_executions
 
 
@@ -82,7 +83,9 @@ def action_names_among(connection: Connection, names: Sequence[str]) -> frozense
 def find_executions(connection: Connection, question: FindExecutions) -> list[dict[str, Json]]:
     """Workflow executions of the project by the filters of `executions(...)`, oldest first."""
     table = workflow_executions.c
-    query = select(workflow_executions).where(table.project_id == question.project_id)
+    query = select(workflow_executions).where(
+        table.project_id == question.project_id, is_there(table.id, table.root_id)
+    )
     if question.execution_id is not None:
         query = query.where(table.id == question.execution_id)
     if question.root_execution_id is not None:
@@ -123,7 +126,7 @@ def find_tasks(connection: Connection, question: FindTasks) -> list[dict[str, Js
     """Task executions by the arguments of `tasks(...)`, in order of creation."""
     executions = workflow_executions.c
     wanted = select(executions.id, executions.root_id, executions.definition_hash).where(
-        executions.project_id == question.project_id
+        executions.project_id == question.project_id, is_there(executions.id, executions.root_id)
     )
     if question.execution_id is not None:
         wanted = wanted.where(executions.id == question.execution_id)

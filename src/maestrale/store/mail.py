@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from maestrale.engine.events import AnyEvent
 from maestrale.model.values import Microseconds
+from maestrale.store.marks import select_standing, with_root_kept
 from maestrale.store.rows import Reply, Row, load_event
 from maestrale.store.tables import command_replies, execution_heads, mail
 
@@ -34,10 +35,8 @@ def post(connection: Connection, rows: list[Row]) -> None:
 
 
 def post_command(connection: Connection, row: Row) -> bool:
-    """Put a command into the box if its execution exists; whether it does."""
-    head = select(execution_heads.c.id).where(
-        execution_heads.c.id == row["execution_id"], ~execution_heads.c.deleting
-    )
+    """Put a command into the box if its execution is there; whether it is."""
+    head = with_root_kept(select_standing(row["execution_id"], execution_heads.c.id))
     if connection.execute(head).scalar() is None:
         return False
     post(connection, [row])

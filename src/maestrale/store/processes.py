@@ -14,6 +14,7 @@ from maestrale.model.values import Json, Microseconds
 from maestrale.store.documents import decode
 from maestrale.store.executions import fetcher
 from maestrale.store.leases import require
+from maestrale.store.marks import is_marked, is_there, select_standing
 from maestrale.store.rows import decode_adhoc
 from maestrale.store.tables import (
     action_executions,
@@ -75,7 +76,11 @@ def take_left_actions(connection: Connection, left: Left) -> list[LeftAction]:
         )
         .outerjoin(task_executions, task_executions.c.id == table.task_id)
         .outerjoin(workflow_executions, workflow_executions.c.id == table.execution_id)
-        .where(table.state == states.RUNNING, left.by(table.executor))
+        .where(
+            table.state == states.RUNNING,
+            left.by(table.executor),
+            is_there(table.execution_id, workflow_executions.c.root_id),
+        )
         .order_by(table.created_at, table.id)
         .limit(ACTIONS_PER_READ)
         .with_for_update(of=action_executions, skip_locked=True)
@@ -117,26 +122,29 @@ def claim_left(connection: Connection, left: Left) -> list[str]:
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """What came of a claim: who owns the execution now, and its version. Both None: it does not exist.
+    """What came of a claim: who owns the execution now, and its version. Both None: there is none, or none
+    any more (it `is_leaving`).
 
     An `owner` that is empty: another transaction had it, so that nothing can be said.
     """
 
     owner: str | None
     version: int | None = None
+    is_leaving: bool = False
 
 
 def claim(connection: Connection, execution_id: str, process_id: str) -> Claim:
     """Own an execution that nobody owns."""
     require(connection, process_id)
     table = execution_heads.c
-    query = select(table.owner, table.version).where(table.id == execution_id)
+    query = select_standing(execution_id, table.owner, table.version)
     found = connection.execute(query).first()
     if found is None:
-        return Claim(None)
+        return Claim(None, is_leaving=is_marked(connection, execution_id))
     if found.owner is not None:
         return Claim(found.owner, found.version)
-    found = connection.execute(query.where(table.owner.is_(None)).with_for_update(skip_locked=True)).first()
+    free = query.where(table.owner.is_(None)).with_for_update(of=execution_heads, skip_locked=True)
+    found = connection.execute(free).first()
     if found is None:
         return Claim("")
     _own(connection, [execution_id], process_id)

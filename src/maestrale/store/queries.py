@@ -13,6 +13,7 @@ from maestrale.model.errors import NotFound
 from maestrale.model.listing import Listing, Row
 from maestrale.store.documents import expand
 from maestrale.store.executions import fetcher
+from maestrale.store.marks import is_there
 from maestrale.store.selection import (
     Condition,
     Field,
@@ -38,6 +39,7 @@ EXECUTIONS: Final = Resource(
     title="WorkflowExecution",
     source=workflow_executions,
     project=_workflow.project_id,
+    is_there=is_there(_workflow.id, _workflow.root_id),
     hidden={"_root": _workflow.root_id},
     computed=("published_global",),
     free_ids=True,
@@ -70,6 +72,7 @@ TASKS: Final = Resource(
     title="Task execution",
     source=task_executions.join(workflow_executions, _task.execution_id == _workflow.id),
     project=_workflow.project_id,
+    is_there=is_there(_workflow.id, _workflow.root_id),
     hidden={
         "_root": _workflow.root_id,
         "_id": _task.id,
@@ -110,6 +113,7 @@ ACTION_EXECUTIONS: Final = Resource(
         task_executions, _action.task_id == _task.id
     ),
     project=_action.project_id,
+    is_there=is_there(_action.execution_id, _workflow.root_id),
     hidden={"_root": _workflow.root_id},
     fields={
         "id": Field(_action.id, filters=False),

@@ -63,7 +63,8 @@ class Field(msgspec.Struct, frozen=True):
 class Resource(msgspec.Struct, frozen=True):
     """One kind of row that can be listed.
 
-    `title` is how messages call it. Rows are visible to their project, and to all where `scope` is public.
+    `title` is how messages call it. Rows are visible to their project, and to all where `scope` is public;
+    to nobody, unless `is_there`.
     `hidden` columns are always read, under these names, for what is made of a row afterwards.
     """
 
@@ -73,6 +74,7 @@ class Resource(msgspec.Struct, frozen=True):
     fields: dict[str, Field]
     project: ColumnElement[str]
     scope: ColumnElement[str] | None = None
+    is_there: Condition | None = None
     hidden: dict[str, ColumnElement[Any]] = {}
     computed: tuple[str, ...] = ()
     free_ids: bool = False
@@ -96,11 +98,12 @@ class Resource(msgspec.Struct, frozen=True):
 
 
 def visible(resource: Resource, viewer: Viewer) -> list[Condition]:
-    """Conditions that keep foreign rows out of sight."""
+    """Conditions that keep foreign rows out of sight, and those that are being deleted."""
+    there = [] if resource.is_there is None else [resource.is_there]
     if viewer.sees_all:
-        return []
+        return there
     own = resource.project == viewer.project_id
-    return [own if resource.scope is None else or_(own, resource.scope == "public")]
+    return [*there, own if resource.scope is None else or_(own, resource.scope == "public")]
 
 
 def own_first(resource: Resource, viewer: Viewer) -> tuple[ColumnElement[Any], ColumnElement[Any]]:

@@ -83,11 +83,14 @@ execution_heads = Table(
           postgresql_where=text("owner IS NOT NULL")),
     Index("ix_execution_heads_alarm_at", "alarm_at", sqlite_where=text("alarm_at IS NOT NULL"),
           postgresql_where=text("alarm_at IS NOT NULL")),
+    Index("ix_execution_heads_deleting", "id", sqlite_where=text("deleting = 1"),
+          postgresql_where=text("deleting")),
     postgresql_with=VERY_HOT,
 )  # fmt: skip
 """What claiming and committing touch: narrow, and no index holds a column that every commit changes.
 
-`ready`: the tasks that a bounded decision left for the next one, mostly null.
+`ready`: the tasks that a bounded decision left for the next one, mostly null. `deleting`: this execution and
+everything below it is on its way out, and counts as absent.
 """
 
 workflow_executions = Table(
@@ -129,6 +132,10 @@ workflow_executions = Table(
     Index("ix_workflow_executions_name_created_at", "name", "created_at"),
     Index("ix_workflow_executions_state_created_at", "state", "created_at"),
     Index("ix_workflow_executions_root_id", "root_id"),
+    Index("ix_workflow_executions_definition_hash", "definition_hash"),
+    Index("ix_workflow_executions_ended_roots", "state", "finished_at", "id",
+          sqlite_where=text("parent_id IS NULL AND finished_at IS NOT NULL"),
+          postgresql_where=text("parent_id IS NULL AND finished_at IS NOT NULL")),
     Index("ix_workflow_executions_parent_task_id", "parent_task_id",
           sqlite_where=text("parent_task_id IS NOT NULL"),
           postgresql_where=text("parent_task_id IS NOT NULL")),
@@ -316,6 +323,7 @@ definitions = Table(
     Column("updated_at", BigInteger),
     UniqueConstraint("kind", "name", "namespace", "project_id"),
     Index("ix_definitions_kind_created_at", "kind", "created_at"),
+    Index("ix_definitions_text_hash", "text_hash"),
 )
 """`kind` is workflow, action or workbook; `input` is what lists show, `interface` a JSON document."""
 
