@@ -35,7 +35,7 @@ class Retention(msgspec.Struct, frozen=True):
         if not any(self.ages.values()):
             beside = f", not counting {' and '.join(ignored)}" if ignored else ""
             return f"At most {self.at_most:,} finished executions are kept{beside}"
-        text = f"Finished executions are removed {self._after()}"
+        text = f"Finished executions are removed{self._after()}"
         if self.at_most:
             text += f"; at most {self.at_most:,} {'of the others ' if ignored else ''}are kept"
         return text
@@ -47,7 +47,7 @@ class Retention(msgspec.Struct, frozen=True):
             by_age.setdefault(self.ages.get(state), []).append(state)
         usual = max(by_age, key=lambda age: (age is not None, len(by_age[age])))
         others = {age: named for age, named in by_age.items() if age != usual}
-        first = _text(usual) if len(by_age[usual]) > 1 else f"{by_age[usual][0]} {_text(usual)}"
+        first = f" {_text(usual)}" if len(by_age[usual]) > 1 else f": {by_age[usual][0]} {_text(usual)}"
         return ", ".join([first, *(f"{' and '.join(named)} {_text(age)}" for age, named in others.items())])
 
 

@@ -298,7 +298,7 @@ def save_members(
 def delete_definition(
     connection: Connection, viewer: Viewer, kind: KindName, identifier: str, namespace: str
 ) -> None:
-    """Remove a definition; its text stays for the executions that run on it."""
+    """Remove a definition; its text stays while executions go by it."""
     row = _changeable(connection, viewer, kind, identifier, namespace)
     connection.execute(delete(definitions).where(_definition.id == row["id"]))
 
