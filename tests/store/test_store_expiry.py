@@ -70,9 +70,10 @@ class Store:
         below: dict[str, Any] = {"parent_id": parent, "parent_task_id": f"{parent}-t"}
         self.add(key, root_id=root or parent, **below, **changed)
 
-    def letter(self, key: str) -> bool:
+    def letter(self, key: str, command_id: str | None = None) -> bool:
         """A command to an execution."""
-        row = {"execution_id": key, "epoch": 0, "event": dump(Continue()), "attempts": 0, "created_at": 1}
+        row: dict[str, Any] = {"execution_id": key, "epoch": 0, "event": dump(Continue()), "attempts": 0}
+        row |= {"created_at": 1, "command_id": command_id}
         posted: bool = self.write(mail.post_command, row)
         return posted
 
@@ -308,6 +309,18 @@ def test_what_is_being_deleted_counts_as_absent(store: Store) -> None:
     store.remove_all("r")
     assert store.ids() == ["other"]
     assert store.read(deletion.unfinished) == []
+
+
+def test_whoever_waits_for_a_reply_gets_one(store: Store) -> None:
+    """Also in a process that knows nothing of the deletion."""
+    store.add("r")
+    store.letter("r", command_id="asked")
+    assert store.letter("r")
+    store.write(deletion.begin, "r", False)
+    store.remove_all("r")
+    (reply,) = store.read(mail.find_replies, ["asked"])
+    assert (reply.status, reply.message) == (404, "WorkflowExecution not found [id=r]")
+    assert list(store.counts()) == ["command_replies"]
 
 
 def test_the_highest_of_the_marked_is_found(store: Store) -> None:

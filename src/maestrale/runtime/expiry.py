@@ -73,7 +73,15 @@ class Expiry:
 
     def _again(self) -> None:
         if not self._stopped:
-            self.round().add_done_callback(lambda _: self._later(EVERY, self._again))
+            self.round().add_done_callback(self._ended)
+
+    def _ended(self, done: Future[None]) -> None:
+        error = done.exception()
+        if error is not None and not self._stopped:
+            log.error(
+                "Old executions cannot be removed, the next round tries again: %s", error, exc_info=error
+            )
+        self._later(EVERY, self._again)
 
     def _round(self) -> Steps[None]:
         try:

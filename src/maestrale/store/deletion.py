@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, Table, delete, func, select
+from sqlalchemy import Column, Connection, Table, delete, func, literal, select
 
 from maestrale.model import states
 from maestrale.model.errors import Forbidden, NotFound
 from maestrale.store.marks import is_marked, mark
+from maestrale.store.statements import insert_new
 from maestrale.store.tables import (
     action_executions,
+    command_replies,
     decision_records,
     definition_texts,
     definitions,
@@ -120,6 +122,8 @@ def _empty(connection: Connection, execution_ids: list[str], most: int) -> int:
     deleted = 0
     for table in (action_executions, task_executions):
         deleted += _delete_light(connection, table, execution_ids, most - deleted)
+    if deleted < most:
+        _refuse_letters(connection, execution_ids)
     for owner, number, content in _HEAVY:
         while deleted < most:
             found = _delete_heavy(connection, owner, number, content, execution_ids, most - deleted)
@@ -129,11 +133,25 @@ def _empty(connection: Connection, execution_ids: list[str], most: int) -> int:
     return deleted
 
 
+def _refuse_letters(connection: Connection, execution_ids: list[str]) -> None:
+    """Whoever waits for the reply to a command, in whatever process, learns that nobody is there."""
+    missing = literal("WorkflowExecution not found [id=").concat(mail.c.execution_id).concat("]")
+    commands = select(mail.c.command_id, literal(NotFound.status), missing, mail.c.created_at).where(
+        mail.c.execution_id.in_(execution_ids), mail.c.command_id.is_not(None)
+    )
+    columns = ["command_id", "status", "message", "created_at"]
+    connection.execute(insert_new(command_replies).from_select(columns, commands))
+
+
 def _delete_light(connection: Connection, table: Table, execution_ids: list[str], most: int) -> int:
     if most <= 0:
         return 0
-    some = select(table.c.id).where(table.c.execution_id.in_(execution_ids)).limit(most)
-    return connection.execute(delete(table).where(table.c.id.in_(some))).rowcount
+    # In two steps: of one statement a planner may make a scan of the whole table.
+    query = select(table.c.id).where(table.c.execution_id.in_(execution_ids)).limit(most)
+    some = [*connection.execute(query).scalars()]
+    if some:
+        connection.execute(delete(table).where(table.c.id.in_(some)))
+    return len(some)
 
 
 def _delete_heavy(

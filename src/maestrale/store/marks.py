@@ -23,10 +23,7 @@ def is_there(execution_id: ColumnElement[Any], root_id: ColumnElement[Any]) -> C
 
 
 def select_standing(execution_id: str, *columns: ColumnElement[Any]) -> Select[Any]:
-    """Columns of the head of an execution, if it is there and not being deleted.
-
-    With a lock on the root (`with_root_kept`), nobody can mark it before the end of the transaction.
-    """
+    """Columns of the head of an execution, if it is there and not being deleted."""
     source = execution_heads.join(_root, _root.c.id == _own.root_id)
     return (
         select(*columns).select_from(source).where(_own.id == execution_id, ~_own.deleting, ~_root.c.deleting)
@@ -34,7 +31,7 @@ def select_standing(execution_id: str, *columns: ColumnElement[Any]) -> Select[A
 
 
 def with_root_kept(query: Select[Any]) -> Select[Any]:
-    """The same, while a root that is about to be marked by `lock_for_mark` is waited for."""
+    """The same; the root can be changed meanwhile, as it is all the time, but not be chosen to expire."""
     return query.with_for_update(read=True, key_share=True, of=_root)
 
 
@@ -51,7 +48,7 @@ def is_marked(connection: Connection, execution_id: str) -> bool:
 def mark(connection: Connection, execution_ids: list[str]) -> None:
     """Mark executions. Whoever has one in memory cannot commit anything for it any more."""
     taken = select(_own.id).where(_own.id.in_(execution_ids), ~_own.deleting).order_by(_own.id)
-    connection.execute(taken.with_for_update()).all()
+    connection.execute(taken.with_for_update(key_share=True)).all()
     connection.execute(
         update(execution_heads)
         .where(_own.id.in_(execution_ids), ~_own.deleting)

@@ -62,10 +62,13 @@ class Pipeline:
             self._statements.append(_Statement(text, [list(values)], (len(values), otherwise)))
 
     def lock(self, column: Column[Any], values: Sequence[Any]) -> None:
-        """Take the rows with these values, in their order, so that two who do it cannot block each other."""
+        """Take the rows with these values, in their order, so that two who do it cannot block each other.
+
+        As a change does: who only wants that a row stays (a command to its execution) is not waited for.
+        """
         if values:
             name, table = column.name, column.table.name
-            text = f"SELECT 1 FROM {table} WHERE {name} = ANY(%s) ORDER BY {name} FOR UPDATE"
+            text = f"SELECT 1 FROM {table} WHERE {name} = ANY(%s) ORDER BY {name} FOR NO KEY UPDATE"
             self._statements.append(_Statement(text, [list(values)]))
 
     def flush(self, connection: Connection) -> None:

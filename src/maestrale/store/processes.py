@@ -116,7 +116,7 @@ def claim_left(connection: Connection, left: Left) -> list[str]:
     require(connection, left.process_id)
     table = execution_heads.c
     query = select(table.id).where(left.by(table.owner)).order_by(table.id).limit(CLAIMS_PER_WRITE)
-    found = list(connection.execute(query.with_for_update(skip_locked=True)).scalars())
+    found = list(connection.execute(query.with_for_update(key_share=True, skip_locked=True)).scalars())
     _own(connection, found, left.process_id)
     return found
 
@@ -143,7 +143,9 @@ def claim(connection: Connection, execution_id: str, process_id: str) -> Claim:
         return Claim(None, is_leaving=is_marked(connection, execution_id))
     if found.owner is not None:
         return Claim(found.owner, found.version)
-    free = query.where(table.owner.is_(None)).with_for_update(of=execution_heads, skip_locked=True)
+    free = query.where(table.owner.is_(None)).with_for_update(
+        of=execution_heads, key_share=True, skip_locked=True
+    )
     found = connection.execute(free).first()
     if found is None:
         return Claim("")
