@@ -16,7 +16,7 @@ from maestrale.store import deletion, expiry, lookups, mail, marks, processes, q
 from maestrale.store.catalogue import Draft, create_definitions, delete_definition, text_hash
 from maestrale.store.database import Database
 from maestrale.store.documents import dump
-from maestrale.store.executions import load_execution, write_executions
+from maestrale.store.executions import Overtaken, load_execution, write_executions
 from maestrale.store.expiry import Ended
 from maestrale.store.schema import prepare
 from maestrale.store.selection import Viewer
@@ -309,6 +309,22 @@ def test_what_is_being_deleted_counts_as_absent(store: Store) -> None:
     store.remove_all("r")
     assert store.ids() == ["other"]
     assert store.read(deletion.unfinished) == []
+
+
+def test_nothing_can_be_committed_for_what_is_marked(store: Store) -> None:
+    """Not even by who had it in memory; and nobody takes up what a dead process left of it."""
+    store.add("r", None, "RUNNING")
+    store.child("c", "r", ended=None, state="RUNNING")
+    store.change(action_executions, "c-a", state="RUNNING", executor="dead", queued=True)
+    decided = execution("r")
+    decided.is_new, decided.old_version, decided.old_owner = False, 1, None
+    decided.new_tasks = decided.new_actions = []
+    left = processes.Left("heir", ["dead"])
+    store.write(deletion.begin, "r", True)
+
+    with pytest.raises(Overtaken):
+        store.write(write_executions, [decided])
+    assert store.write(processes.take_left_actions, left) == []
 
 
 def test_whoever_waits_for_a_reply_gets_one(store: Store) -> None:
