@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 EVENTS_PER_DECISION: Final = 100
 """Events of one execution that share a commit; the rest takes its turn behind other executions."""
 
+CONSEQUENCES_PER_DECISION: Final = 2000
+"""Tasks, actions and effects that those events bring about, from which on the rest waits too."""
+
 TRIES_PER_COMMIT: Final = 3
 
 _VERSION_STEP: Final = 0xFFFF
@@ -98,7 +101,12 @@ class Decider:
 
     def _decide_all(self, slot: Slot, execution: Execution, program: Program, taken: list[Pending]) -> Draft:
         draft = Draft(execution)
-        for pending in taken:
+        for number, pending in enumerate(taken):
+            consequences = len(draft.new_tasks) + len(draft.new_children) + len(draft.effects)
+            if consequences >= CONSEQUENCES_PER_DECISION:
+                slot.pending.extendleft(reversed(taken[number:]))
+                del taken[number:]
+                break
             if pending.refusal is not None:
                 continue
             try:
@@ -187,7 +195,7 @@ class Decider:
     def _child(self, effect: StartSubWorkflow, answers: Answers) -> Member:
         """A child begins in the commit of its parent, with its first tasks ready but not started."""
         started = effect.started
-        slot = Slot(effect.execution_id)
+        slot = Slot(effect.execution_id, started.project_id)
         slot.program = self._programs.get(started.definition_hash, started.workflow_name)
         slot.execution = self.new_execution()
         draft = Draft(slot.execution)
@@ -261,6 +269,7 @@ class Decider:
             workflow.id,
             child.waits_outside,
             process_id=process_id,
+            project_id=workflow.project_id,
         )
 
 

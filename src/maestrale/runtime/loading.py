@@ -16,11 +16,12 @@ from maestrale.store.executions import load_execution
 
 
 class LoadedExecution(NamedTuple):
-    """An execution with everything in it, the process that owns it, and its program."""
+    """An execution with everything in it, the process that owns it, its program, and the bytes it has."""
 
     execution: Execution
     owner: str | None
     program: Program
+    size: int
 
 
 def load(
@@ -39,4 +40,4 @@ def load(
     draft = Draft(execution)
     rebuild(Decision(draft, program, execution.last_time, {}, actions, limits))
     draft.apply()
-    return LoadedExecution(execution, loaded.owner, program)
+    return LoadedExecution(execution, loaded.owner, program, loaded.size)

@@ -94,4 +94,5 @@ def _run(engine: Engine, action: LeftAction, process_id: str) -> ActionRun:
         action.waits_outside,
         adhoc,
         process_id,
+        action.project_id,
     )

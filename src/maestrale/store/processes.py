@@ -6,18 +6,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
+from maestrale.engine.events import Started
 from maestrale.engine.execution import AdHocRun
 from maestrale.model import states
 from maestrale.model.values import Json, Microseconds
 from maestrale.store.documents import decode
 from maestrale.store.executions import fetcher
 from maestrale.store.leases import require
-from maestrale.store.rows import decode_adhoc
+from maestrale.store.rows import decode_adhoc, load_event
 from maestrale.store.tables import (
     action_executions,
     execution_heads,
+    mail,
     processes,
     task_executions,
     workflow_executions,
@@ -44,6 +46,7 @@ class LeftAction(msgspec.Struct, frozen=True):
     """An action execution that an earlier process was to run. `queued`: it never started."""
 
     id: str
+    project_id: str
     name: str
     execution_id: str | None
     workflow_name: str | None
@@ -103,15 +106,25 @@ def _left(connection: Connection, row: Any) -> LeftAction:
 
 
 def claim_left(connection: Connection, left: Left) -> list[str]:
-    """Make executions ours whose owners are gone, a bounded number at a time.
+    """Make executions ours whose owners are gone, a bounded number at a time: one of each project, then a
+    second one of each, and so on.
 
     The claim is durable before anything is decided: whoever dies with them now leaves them as its own. What
     another process is just claiming is passed over.
     """
     require(connection, left.process_id)
     table = execution_heads.c
-    query = select(table.id).where(left.by(table.owner)).order_by(table.id).limit(CLAIMS_PER_WRITE)
-    found = list(connection.execute(query.with_for_update(skip_locked=True)).scalars())
+    place = func.row_number().over(partition_by=table.project_id, order_by=table.id).label("place")
+    placed = select(table.id, place).where(left.by(table.owner)).subquery()
+    query = (
+        select(table.id)
+        .join(placed, placed.c.id == table.id)
+        .where(left.by(table.owner))
+        .order_by(placed.c.place, table.id)
+        .limit(CLAIMS_PER_WRITE)
+        .with_for_update(of=execution_heads, skip_locked=True)
+    )
+    found = list(connection.execute(query).scalars())
     _own(connection, found, left.process_id)
     return found
 
@@ -154,6 +167,21 @@ def find_owner(connection: Connection, execution_id: str) -> str | None:
     """Who owns an execution."""
     table = execution_heads.c
     return connection.execute(select(table.owner).where(table.id == execution_id)).scalar()
+
+
+def find_projects(connection: Connection, execution_ids: Sequence[str]) -> dict[str, str]:
+    """Whose executions these are, also of those whose order to start is still in the mail."""
+    table = execution_heads.c
+    query = select(table.id, table.project_id).where(table.id.in_(execution_ids))
+    found = {row.id: row.project_id for row in connection.execute(query)}
+    absent = [execution_id for execution_id in execution_ids if execution_id not in found]
+    if absent:
+        letters = select(mail.c.execution_id, mail.c.event).where(mail.c.execution_id.in_(absent))
+        for row in connection.execute(letters.order_by(mail.c.sequence)):
+            event = load_event(row.event)
+            if isinstance(event, Started):
+                found.setdefault(row.execution_id, event.project_id)
+    return found
 
 
 def _own(connection: Connection, execution_ids: list[str], process_id: str) -> None:
