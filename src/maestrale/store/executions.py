@@ -64,6 +64,9 @@ def write_executions(connection: Connection, batch: list[ExecutionRows]) -> None
     old = [r.workflow for r in batch if r.workflow and not r.is_new]
     with writing(connection) as writes:
         _write_heads(writes, batch)
+        # What a parent has heard stands on the rows of its children, which others own and write too.
+        known = {row["b_id"] for r in batch for row in r.known}
+        writes.lock(workflow_executions.c.id, sorted(known.union(row["id"] for row in old)))
         writes.insert(workflow_executions, [r.workflow for r in batch if r.workflow and r.is_new])
         writes.update(workflow_executions, [_only(row, _WORKFLOW_COLUMNS) for row in old])
         writes.insert_new(
