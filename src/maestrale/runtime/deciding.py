@@ -82,8 +82,7 @@ class Decider:
         execution, program = slot.execution, slot.program
         assert execution is not None
         assert program is not None
-        most = 1 if execution.workflow is None else EVENTS_PER_DECISION  # a second start is none
-        taken = [slot.pending.popleft() for _ in range(min(len(slot.pending), most))]
+        taken = self._take(slot, execution)
         while True:
             try:
                 return self._group(slot, self._decide_all(slot, execution, program, taken), taken)
@@ -98,6 +97,15 @@ class Decider:
                     name = type(taken[0].event).__name__
                     log.exception("The consequences of %s for %s cannot be stored", name, slot.id)
                     self.defuse(taken[0], error)
+
+    def _take(self, slot: Slot, execution: Execution) -> list[Pending]:
+        """The events that share a decision. What has failed before is tried alone, to find the culprit."""
+        taken = [slot.pending.popleft()]
+        if execution.workflow is None or slot.failures or taken[0].is_suspect:
+            return taken
+        while slot.pending and len(taken) < EVENTS_PER_DECISION and not slot.pending[0].is_suspect:
+            taken.append(slot.pending.popleft())
+        return taken
 
     def _decide_all(self, slot: Slot, execution: Execution, program: Program, taken: list[Pending]) -> Draft:
         draft = Draft(execution)
@@ -136,23 +144,36 @@ class Decider:
             pending.event = DecisionFailed(str(error))
 
     def note_commit_failure(self, slot: Slot, again: list[Pending], error: BaseException) -> None:
-        """A commit failed for this execution alone, and not merely because it was overtaken.
+        """A commit failed for this execution alone, by a fault of what was to be stored.
 
-        After a few tries the execution ends with the reason.
+        After a few tries what has happened here ends the execution, with the reason. Letters are counted in
+        the mail, and `admit` judges them.
         """
-        if isinstance(error, Overtaken | MailChanged | LeaseLost) or (
-            isinstance(error, Exception) and is_duplicate(error)
-        ):
-            return
         log.error("The decisions for %s cannot be stored: %s", slot.id, reason(error))
         slot.failures += 1
-        if slot.failures < TRIES_PER_COMMIT:
-            return
-        for pending in again:
-            self.defuse(pending, error)
-        if not again:
-            text = f"The consequences of a message cannot be stored: {error}"
-            slot.pending.appendleft(Pending(DecisionFailed(text)))
+        slot.trouble = reason(error)
+        if slot.failures >= TRIES_PER_COMMIT:
+            for pending in again:
+                self.defuse(pending, error)
+
+    def admit(self, slot: Slot, pending: Pending) -> bool:
+        """Whether a letter is decided now. One that leads to nothing, however often, is taken out of the mail
+        by ending the execution with the reason; if not even that can be stored, without a trace but a log."""
+        letter = pending.letter
+        assert letter is not None
+        if letter.attempts < TRIES_PER_COMMIT:
+            return letter.problem is None
+        kind = type(letter.event).__name__
+        problem = letter.problem or (
+            f"The message {kind} with the number {letter.sequence} was set aside, for what follows from it"
+            f" cannot be stored (tried {letter.attempts} times): {slot.trouble or 'see the log'}"
+        )
+        log.error("For %s: %s", slot.id, problem)
+        error = MaestraleError(problem)
+        self.defuse(pending, error)
+        if letter.attempts >= 2 * TRIES_PER_COMMIT:
+            pending.refusal = error
+        return True
 
     def _decide(
         self,
@@ -271,6 +292,13 @@ class Decider:
             process_id=process_id,
             project_id=workflow.project_id,
         )
+
+
+def is_fault(error: BaseException) -> bool:
+    """Whether a commit failed by what it was to store, and not because this process was overtaken."""
+    if isinstance(error, Overtaken | MailChanged | LeaseLost):
+        return False
+    return not (isinstance(error, Exception) and is_duplicate(error))
 
 
 def action_context(action_id: str, settings: ActionSettings, **names: Any) -> ActionContext:

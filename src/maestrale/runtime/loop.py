@@ -23,7 +23,7 @@ from maestrale.model import states
 from maestrale.model.values import Microseconds
 from maestrale.runtime.commands import Commands, shutting_down
 from maestrale.runtime.commits import Committer
-from maestrale.runtime.deciding import Decider
+from maestrale.runtime.deciding import Decider, is_fault
 from maestrale.runtime.executor import Executor
 from maestrale.runtime.hints import Hints
 from maestrale.runtime.lease import Lease
@@ -425,7 +425,9 @@ class Loop:
             elif pending.letter.command_id is not None and pending.future is not None:
                 self._commands.expect(pending.letter.command_id, slot.id, pending.future)
         slot.pending.extendleft(reversed(again))
-        self._decider.note_commit_failure(slot, again, error)
+        if is_fault(error):
+            self._decider.note_commit_failure(slot, again, error)
+            self._reader.count_attempt(slot, [p.letter for p in first.pending if p.letter is not None])
         if isinstance(error, LeaseLost):
             self._wait(WITHOUT_LEASE, lambda: self.post(lambda: self._make_runnable(slot)))
         else:

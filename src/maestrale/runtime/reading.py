@@ -289,8 +289,25 @@ class Reader:
     def _got_mail(self, slot: Slot, letters: list[Letter]) -> None:
         slot.has_mail = slot.has_mail or len(letters) == mail.LETTERS_PER_READ
         for letter in letters:
-            slot.pending.append(Pending(letter.event, self._commands.take(letter.command_id), letter))
+            pending = Pending(letter.event, None, letter)
+            if not self._decider.admit(slot, pending):
+                log.error("For %s: %s", slot.id, letter.problem)
+                self.count_attempt(slot, [letter])  # a later sweep tries again
+                break
+            pending.future = self._commands.take(letter.command_id)
+            slot.pending.append(pending)
         look_for_replies(self._database, self._commands, self._commands.waiting_for(slot.id))
+
+    def count_attempt(self, slot: Slot, letters: list[Letter]) -> None:
+        """Note in the mail that these letters could not be dealt with; the slot waits for that."""
+        if letters:
+            sequences = [letter.sequence for letter in letters]
+            self.then(
+                slot,
+                lambda: self._database.write(mail.count_attempt, sequences),
+                lambda _: None,
+                lambda _: None,
+            )
 
     def answer_known_id(self, slot: Slot) -> None:
         """A start under an id that exists is answered with what exists."""

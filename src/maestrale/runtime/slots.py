@@ -33,6 +33,11 @@ class Pending:
         self.failure: MaestraleError | None = None
         """Why the event was replaced by a `DecisionFailed`; told once that is durable."""
 
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it is a letter on which a commit has failed before."""
+        return self.letter is not None and self.letter.attempts > 0
+
 
 class Slot:
     """One execution. Exactly one thing happens to it at a time: loading, reading mail, asking, committing."""
@@ -52,6 +57,7 @@ class Slot:
         "project_id",
         "queued",
         "size",
+        "trouble",
     )
 
     def __init__(self, execution_id: str, project_id: str | None = None) -> None:
@@ -71,6 +77,9 @@ class Slot:
         self.is_gone = False
         """It was deleted while something was being read for it."""
         self.failures = 0
+        """How many commits have failed for this execution alone since one succeeded."""
+        self.trouble: str | None = None
+        """Why the last one did."""
         self.alarm: Microseconds | None = None
 
     def use(self, program: Program) -> None:
