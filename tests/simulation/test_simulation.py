@@ -40,7 +40,7 @@ def test_every_promise_is_kept(seed: int) -> None:
 
 
 def test_without_faults_nothing_is_lost() -> None:
-    report = simulate(7, STEPS, faults=NO_FAULTS, engines=1)
+    report = simulate(8, STEPS, faults=NO_FAULTS, engines=1)
     assert report.violation is None
     assert report.compared > 0
     assert not {"crash", "stall", "answer lost", "doubled"} & set(report.counts)
