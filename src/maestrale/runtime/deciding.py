@@ -18,7 +18,7 @@ from maestrale.engine.execution import Child, Execution
 from maestrale.engine.needs import Answers
 from maestrale.engine.program import Program
 from maestrale.model import states
-from maestrale.model.errors import MaestraleError
+from maestrale.model.errors import BadRequest, MaestraleError
 from maestrale.model.values import Microseconds
 from maestrale.runtime.executor import ActionRun, Executor
 from maestrale.runtime.lease import Lease
@@ -149,9 +149,11 @@ class Decider:
         After a few tries what has happened here ends the execution, with the reason. Letters are counted in
         the mail, and `admit` judges them.
         """
-        log.error("The decisions for %s cannot be stored: %s", slot.id, reason(error))
+        is_common = isinstance(error, Exception) and is_duplicate(error)  # two have begun under one id
+        level = logging.INFO if is_common else logging.ERROR
+        log.log(level, "The decisions for %s cannot be stored: %s", slot.id, reason(error))
         slot.failures += 1
-        slot.trouble = reason(error)
+        slot.trouble = error
         if slot.failures >= TRIES_PER_COMMIT:
             for pending in again:
                 self.defuse(pending, error)
@@ -164,15 +166,18 @@ class Decider:
         if letter.attempts < TRIES_PER_COMMIT:
             return letter.problem is None
         kind = type(letter.event).__name__
+        why = "see the log" if slot.trouble is None else reason(slot.trouble)
         problem = letter.problem or (
             f"The message {kind} with the number {letter.sequence} was set aside, for what follows from it"
-            f" cannot be stored (tried {letter.attempts} times): {slot.trouble or 'see the log'}"
+            f" cannot be stored (tried {letter.attempts} times): {why}"
         )
         log.error("For %s: %s", slot.id, problem)
-        error = MaestraleError(problem)
-        self.defuse(pending, error)
-        if letter.attempts >= 2 * TRIES_PER_COMMIT:
-            pending.refusal = error
+        kind_of_error = BadRequest if isinstance(slot.trouble, BadRequest) else MaestraleError
+        pending.failure = kind_of_error(problem)
+        if isinstance(letter.event, Started) or letter.attempts >= 2 * TRIES_PER_COMMIT:
+            pending.refusal = pending.failure
+        else:
+            pending.event = DecisionFailed(problem)
         return True
 
     def _decide(
@@ -295,10 +300,11 @@ class Decider:
 
 
 def is_fault(error: BaseException) -> bool:
-    """Whether a commit failed by what it was to store, and not because this process was overtaken."""
-    if isinstance(error, Overtaken | MailChanged | LeaseLost):
-        return False
-    return not (isinstance(error, Exception) and is_duplicate(error))
+    """Whether a commit failed by what it was to store, and not because this process was overtaken.
+
+    A key that is there already may be of either kind; the next try, on what the database says, shows it.
+    """
+    return not isinstance(error, Overtaken | MailChanged | LeaseLost)
 
 
 def action_context(action_id: str, settings: ActionSettings, **names: Any) -> ActionContext:

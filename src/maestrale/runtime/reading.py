@@ -296,6 +296,7 @@ class Reader:
                 break
             pending.future = self._commands.take(letter.command_id)
             slot.pending.append(pending)
+            slot.has_mail = slot.has_mail or letter.problem is not None  # those behind it were not read
         look_for_replies(self._database, self._commands, self._commands.waiting_for(slot.id))
 
     def count_attempt(self, slot: Slot, letters: list[Letter]) -> None:

@@ -78,7 +78,7 @@ class Slot:
         """It was deleted while something was being read for it."""
         self.failures = 0
         """How many commits have failed for this execution alone since one succeeded."""
-        self.trouble: str | None = None
+        self.trouble: BaseException | None = None
         """Why the last one did."""
         self.alarm: Microseconds | None = None
 
