@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Final
 
 from maestrale.runtime.fairness import FairQueue
@@ -37,7 +38,7 @@ class Turns:
 
     def take_unknown(self) -> list[Slot]:
         """Some of those whose project has to be found out, the oldest first; `add` them again then."""
-        ids = list(self._unknown)[:LOOKED_UP_AT_ONCE]
+        ids = list(islice(self._unknown, LOOKED_UP_AT_ONCE))
         return [self._unknown.pop(execution_id) for execution_id in ids]
 
     def has_next(self, may_read: bool) -> bool:
