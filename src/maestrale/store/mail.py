@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from maestrale.engine.events import AnyEvent, DecisionFailed
 from maestrale.model.values import Microseconds
-from maestrale.store.rows import Reply, Row, load_event
+from maestrale.store.rows import Reply, Row, Unreadable, load_event
 from maestrale.store.tables import command_replies, execution_heads, mail
 
 LETTERS_PER_READ = 100
@@ -81,7 +81,7 @@ def _letter(row: Any) -> Letter:
     event: AnyEvent
     try:
         event = load_event(row["event"])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except Unreadable as error:
         problem = f"The message with the number {row['sequence']} cannot be read: {error}"
         event = DecisionFailed(problem)
     names = ("sequence", "execution_id", "command_id", "attempts", "reply_to")

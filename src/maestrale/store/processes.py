@@ -15,7 +15,7 @@ from maestrale.model.values import Json, Microseconds
 from maestrale.store.documents import decode
 from maestrale.store.executions import fetcher
 from maestrale.store.leases import require
-from maestrale.store.rows import decode_adhoc, load_event
+from maestrale.store.rows import Unreadable, decode_adhoc, load_event
 from maestrale.store.tables import (
     action_executions,
     execution_heads,
@@ -178,7 +178,10 @@ def find_projects(connection: Connection, execution_ids: Sequence[str]) -> dict[
     if absent:
         letters = select(mail.c.execution_id, mail.c.event).where(mail.c.execution_id.in_(absent))
         for row in connection.execute(letters.order_by(mail.c.sequence)):
-            event = load_event(row.event)
+            try:
+                event = load_event(row.event)
+            except Unreadable:
+                continue
             if isinstance(event, Started):
                 found.setdefault(row.execution_id, event.project_id)
     return found

@@ -103,9 +103,16 @@ class AnswerRecord(msgspec.Struct, frozen=True):
     answer: Json
 
 
+class Unreadable(Exception):
+    """What was stored is no event that this version knows."""
+
+
 def load_event(data: bytes) -> AnyEvent:
-    """An event as it was stored in mail or in a decision record."""
-    event = _event_decoder.decode(data)
+    """An event as it was stored in mail or in a decision record. Raises `Unreadable`."""
+    try:
+        event = _event_decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Unreadable(error) from None
     return restore(event) if has_marks(data) else event
 
 
