@@ -70,8 +70,11 @@ def test_rows_are_taken_in_the_order_of_their_ids(
     table: str,
     batch: Callable[[], list[ExecutionRows]],
 ) -> None:
-    """Whoever waits for a row holds none with a higher id: so no two of them can wait for each other."""
-    database.write(write_executions, [execution(key) for key in "abc"]).result(PATIENCE)
+    """Whoever waits for a row holds none with a higher id: so no two of them can wait for each other.
+
+    The rows lie on the disk in another order.
+    """
+    database.write(write_executions, [execution(key) for key in "cba"]).result(PATIENCE)
     with psycopg.connect(postgresql.url(name)) as other:
         other.execute(f"SELECT 1 FROM {table} WHERE id = 'a' FOR UPDATE")
         writing = database.write(write_executions, batch())

@@ -13,16 +13,14 @@ from sqlalchemy import Connection
 from store_rows import execution
 
 from maestrale.engine.events import Described
-from maestrale.runtime import commits, memory, reading
+from maestrale.runtime import commits, memory, reading, recovery
 from maestrale.runtime.fairness import FairQueue
 from maestrale.runtime.requests import RunAction, StartWorkflow
-from maestrale.store import mail, processes
+from maestrale.store import mail
 from maestrale.store.database import Database
 from maestrale.store.executions import write_executions
-from maestrale.store.processes import Left, claim_left
+from maestrale.store.processes import Left, claim_left, find_left
 from maestrale.store.rows import ExecutionRows, mail_row
-from maestrale.store.schema import prepare
-from maestrale.store.tables import execution_heads
 from postgresql import PostgresqlServer
 
 OUTSIDE = "version: '2.0'\nwf: {tasks: {t: {action: std.async_noop}}}\n"
@@ -162,39 +160,38 @@ def _leave(database: Database) -> None:
 
 def test_claims_per_project_and_round(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every project has its share of a round, and all rounds together take everything once."""
-    monkeypatch.setattr(processes, "CLAIMS_PER_WRITE", 10)
-    left = Database(database_url)
-    prepare(left)
-    _leave(left)
-    mine = Left("me", ["dead"])
-    first = left.write(claim_left, mine).result(PATIENCE)
+    monkeypatch.setattr(recovery, "CLAIMS_PER_ROUND", 10)
+    rounds: list[list[str]] = []
+
+    def claim(connection: Connection, left: Left, execution_ids: list[str]) -> list[str]:
+        found = claim_left(connection, left, execution_ids)
+        rounds.append(found)
+        return found
+
+    monkeypatch.setattr(recovery, "claim_left", claim)
+    with World(database_url) as world:
+        world.folds = False
+        _leave(world.database)
+        recovery.recover(world.database, world.engine, ["dead"])
     little = {f"e-{number:03}" for number in range(MANY, MANY + 3)}
-    assert len(first) == 10
-    assert little <= set(first)
-    claimed = list(first)
-    while more := left.write(claim_left, mine).result(PATIENCE):
-        claimed += more
-    assert len(claimed) == len(set(claimed)) == MANY + 3
-    query = execution_heads.select().with_only_columns(execution_heads.c.owner).distinct()
-    assert left.read(lambda c: list(c.execute(query).scalars())).result(PATIENCE) == ["me"]
-    left.close()
+    assert little <= set(rounds[0])
+    assert [len(found) for found in rounds] == [10, 10, 10, 10, 10, 10, 3]
+    assert len({key for found in rounds for key in found}) == MANY + 3
 
 
 @pytest.mark.postgresql
-def test_engines_that_claim_at_the_same_time_share(
-    postgresql: PostgresqlServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What one is just claiming is passed over, and there is enough left for the next."""
-    monkeypatch.setattr(processes, "CLAIMS_PER_WRITE", 10)
+def test_engines_that_claim_at_the_same_time_share(postgresql: PostgresqlServer) -> None:
+    """What one is just claiming is passed over by the others, which do not wait for it."""
     name = postgresql.lend()
     database = Database(postgresql.url(name))
     _leave(database)
+    left = Left("me", ["dead"])
+    everything = database.read(find_left, left).result(PATIENCE)
+    assert len(everything) == MANY + 3
     with psycopg.connect(postgresql.url(name)) as other:
-        query = "SELECT id FROM execution_heads WHERE project_id <> 'big' OR id < 'e-009' FOR UPDATE"
-        theirs = {key for (key,) in other.execute(query)}
-        assert len(theirs) == 12
-        found = database.write(claim_left, Left("me", ["dead"])).result(PATIENCE)
+        theirs = other.execute("SELECT id FROM execution_heads WHERE id < 'e-009' FOR UPDATE").fetchall()
+        found = database.write(claim_left, left, [key for key, _ in everything]).result(PATIENCE)
+    assert {key for key, _ in everything} - set(found) == {key for (key,) in theirs}
+    assert database.write(claim_left, left, found).result(PATIENCE) == []
     database.close()
     postgresql.take_back(name)
-    assert len(found) == 10
-    assert not theirs & set(found)

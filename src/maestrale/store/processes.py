@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, select, update
 
 from maestrale.engine.events import Started
 from maestrale.engine.execution import AdHocRun
@@ -26,7 +26,6 @@ from maestrale.store.tables import (
 )
 
 ACTIONS_PER_READ = 500
-CLAIMS_PER_WRITE = 500
 
 
 class Left(msgspec.Struct, frozen=True):
@@ -105,26 +104,23 @@ def _left(connection: Connection, row: Any) -> LeftAction:
     )
 
 
-def claim_left(connection: Connection, left: Left) -> list[str]:
-    """Make executions ours whose owners are gone, a bounded number at a time: one of each project, then a
-    second one of each, and so on.
+def find_left(connection: Connection, left: Left) -> list[tuple[str, str]]:
+    """The executions whose owners are gone, and their projects, in the order of their ids."""
+    table = execution_heads.c
+    query = select(table.id, table.project_id).where(left.by(table.owner)).order_by(table.id)
+    return [(row.id, row.project_id) for row in connection.execute(query)]
+
+
+def claim_left(connection: Connection, left: Left, execution_ids: Sequence[str]) -> list[str]:
+    """Make those of these executions ours whose owners are gone.
 
     The claim is durable before anything is decided: whoever dies with them now leaves them as its own. What
     another process is just claiming is passed over.
     """
     require(connection, left.process_id)
     table = execution_heads.c
-    place = func.row_number().over(partition_by=table.project_id, order_by=table.id).label("place")
-    placed = select(table.id, place).where(left.by(table.owner)).subquery()
-    query = (
-        select(table.id)
-        .join(placed, placed.c.id == table.id)
-        .where(left.by(table.owner))
-        .order_by(placed.c.place, table.id)
-        .limit(CLAIMS_PER_WRITE)
-        .with_for_update(of=execution_heads, skip_locked=True)
-    )
-    found = list(connection.execute(query).scalars())
+    query = select(table.id).where(table.id.in_(execution_ids), left.by(table.owner)).order_by(table.id)
+    found = list(connection.execute(query.with_for_update(skip_locked=True)).scalars())
     _own(connection, found, left.process_id)
     return found
 
