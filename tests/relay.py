@@ -17,6 +17,7 @@ class Relay:
         self.port: int = self._listener.getsockname()[1]
         self.cuts = 0
         self._word: bytes | None = None
+        self._after = b""
         self._forwards = False
         self._open: list[socket.socket] = []
 
@@ -28,10 +29,10 @@ class Relay:
         for connection in [self._listener, *self._open]:
             _close(connection)
 
-    def cut_at(self, word: bytes, *, forwards: bool) -> None:
-        """Cut the next connection that says this to the server: before the server hears it, or (`forwards`)
-        when it has answered, without passing on what it answers."""
-        self._word, self._forwards = word, forwards
+    def cut_at(self, word: bytes, *, forwards: bool, after: bytes = b"") -> None:
+        """Cut the next connection that says this to the server (and has said `after` since now): before the
+        server hears it, or (`forwards`) when it has answered, without passing on what it answers."""
+        self._after, self._word, self._forwards = after, word, forwards
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -44,9 +45,12 @@ class Relay:
                     threading.Thread(target=passing, args=(client, server, is_cut), daemon=True).start()
 
     def _ask(self, client: socket.socket, server: socket.socket, is_cut: threading.Event) -> None:
+        prepared = None
         with contextlib.suppress(OSError):
             while data := client.recv(65536):
-                if self._word is not None and self._word in data:
+                if self._word is not None and self._after in data:
+                    prepared = self._word
+                if self._word is not None and prepared == self._word and self._word in data:
                     self._word = None
                     self.cuts += 1
                     is_cut.set()

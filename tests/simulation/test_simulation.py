@@ -16,10 +16,10 @@ from maestrale.simulation.world import NO_FAULTS
 STEPS = 1200
 
 FOUND_BY = {
-    "a_late_branch_runs_a_partial_join_again": 2,
+    "a_late_branch_runs_a_partial_join_again": 8,
     "a_published_variable_hides_the_item": 1,
     "safe_rerun_is_true_by_being_there": 1,
-    "a_rerun_repeats_everything_behind_the_first_failed_item": 6,
+    "a_rerun_repeats_everything_behind_the_first_failed_item": 8,
     "an_error_is_handled_because_there_is_a_clause": 3,
     "what_was_to_start_dies_with_the_process": 1,
     "a_cancel_does_not_reach_sub_workflows": 13,
@@ -40,7 +40,7 @@ def test_every_promise_is_kept(seed: int) -> None:
 
 
 def test_without_faults_nothing_is_lost() -> None:
-    report = simulate(7, STEPS, faults=NO_FAULTS, engines=1)
+    report = simulate(8, STEPS, faults=NO_FAULTS, engines=1)
     assert report.violation is None
     assert report.compared > 0
     assert not {"crash", "stall", "answer lost", "doubled"} & set(report.counts)

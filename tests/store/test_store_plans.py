@@ -167,6 +167,13 @@ UNITS: dict[str, Callable[[Connection], object]] = {
     "what is too much": lambda c: expiry.newest_surplus(c, ("SUCCESS", "ERROR"), 1000),
     "trees that expire": lambda c: expiry.expire(c, [Ended(1100, "e-01100"), Ended(1106, "e-01106")]),
     "texts that nothing uses": lambda c: deletion.drop_texts(c, ["h1", *deletion.unused_texts(c)]),
+    "executions that processes left": lambda c: processes.find_left(
+        c, processes.Left("process-1", ["process-3", "process-4"])
+    ),
+    "executions whose owners are gone": lambda c: processes.claim_left(
+        c, processes.Left("process-1", ["process-3"]), ["e-00202", "e-00302", "e-00402"]
+    ),
+    "whose executions these are": lambda c: processes.find_projects(c, [KEY, "none"]),
     "why an action waits": lambda c: CauseReader(c, KEY).open_actions([f"{KEY}-t"]),
 }
 
@@ -176,16 +183,6 @@ def test_by_an_index(database: Database, name: str) -> None:
     plans = _plans(database, UNITS[name])
     assert plans
     for plan in plans:
-        _assert_by_index(plan)
-
-
-def test_executions_of_processes_that_are_gone(database: Database) -> None:
-    """The heads that somebody owns, by their owner; that all letters are looked through is meant so."""
-    left = processes.Left("process-1", ["process-3"])
-    plans = _plans(database, partial(processes.claim_left, left=left))
-    heads = [plan for plan in plans if "execution_heads" in plan]
-    assert len(heads) == 2
-    for plan in heads:
         _assert_by_index(plan)
 
 

@@ -16,6 +16,10 @@ log = logging.getLogger(__name__)
 
 GROUPS_PER_COMMIT: Final = 200
 
+ROWS_PER_COMMIT: Final = 10_000
+BYTES_PER_COMMIT: Final = 16 * 1024 * 1024
+"""From so many on nothing more is decided for a commit; the last group may exceed them by what it has."""
+
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 
@@ -43,12 +47,16 @@ class Committer:
         self._failed = failed
         self._later = later
         self._decided: list[Group] = []
+        self._rows = 0
+        self._bytes = 0
         self._in_flight = 0
 
     @property
     def has_room(self) -> bool:
         """Whether another group may be decided now."""
-        return len(self._decided) < GROUPS_PER_COMMIT
+        if len(self._decided) >= GROUPS_PER_COMMIT:
+            return False
+        return self._rows < ROWS_PER_COMMIT and self._bytes < BYTES_PER_COMMIT
 
     @property
     def is_idle(self) -> bool:
@@ -58,11 +66,15 @@ class Committer:
     def add(self, group: Group) -> None:
         """Commit a group with the next batch."""
         self._decided.append(group)
+        for member in group.members:
+            self._rows += member.size.rows
+            self._bytes += member.size.bytes
 
     def flush(self) -> None:
         """Send off what was decided, unless a commit is in flight already."""
         if self._decided and not self._in_flight:
             batch, self._decided = self._decided, []
+            self._rows = self._bytes = 0
             self._send(batch)
 
     def _send(self, batch: list[Group]) -> None:

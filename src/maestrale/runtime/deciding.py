@@ -18,7 +18,7 @@ from maestrale.engine.execution import Child, Execution
 from maestrale.engine.needs import Answers
 from maestrale.engine.program import Program
 from maestrale.model import states
-from maestrale.model.errors import MaestraleError
+from maestrale.model.errors import BadRequest, MaestraleError
 from maestrale.model.values import Microseconds
 from maestrale.runtime.executor import ActionRun, Executor
 from maestrale.runtime.lease import Lease
@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 
 EVENTS_PER_DECISION: Final = 100
 """Events of one execution that share a commit; the rest takes its turn behind other executions."""
+
+CONSEQUENCES_PER_DECISION: Final = 2000
+"""Tasks, actions and effects that those events bring about, from which on the rest waits too."""
 
 TRIES_PER_COMMIT: Final = 3
 
@@ -79,8 +82,7 @@ class Decider:
         execution, program = slot.execution, slot.program
         assert execution is not None
         assert program is not None
-        most = 1 if execution.workflow is None else EVENTS_PER_DECISION  # a second start is none
-        taken = [slot.pending.popleft() for _ in range(min(len(slot.pending), most))]
+        taken = self._take(slot, execution)
         while True:
             try:
                 return self._group(slot, self._decide_all(slot, execution, program, taken), taken)
@@ -96,9 +98,23 @@ class Decider:
                     log.exception("The consequences of %s for %s cannot be stored", name, slot.id)
                     self.defuse(taken[0], error)
 
+    def _take(self, slot: Slot, execution: Execution) -> list[Pending]:
+        """The events that share a decision. What has failed before is tried alone, to find the culprit."""
+        taken = [slot.pending.popleft()]
+        if execution.workflow is None or slot.failures or taken[0].is_suspect:
+            return taken
+        while slot.pending and len(taken) < EVENTS_PER_DECISION and not slot.pending[0].is_suspect:
+            taken.append(slot.pending.popleft())
+        return taken
+
     def _decide_all(self, slot: Slot, execution: Execution, program: Program, taken: list[Pending]) -> Draft:
         draft = Draft(execution)
-        for pending in taken:
+        for number, pending in enumerate(taken):
+            consequences = len(draft.new_tasks) + len(draft.new_children) + len(draft.effects)
+            if consequences >= CONSEQUENCES_PER_DECISION:
+                slot.pending.extendleft(reversed(taken[number:]))
+                del taken[number:]
+                break
             if pending.refusal is not None:
                 continue
             try:
@@ -128,23 +144,41 @@ class Decider:
             pending.event = DecisionFailed(str(error))
 
     def note_commit_failure(self, slot: Slot, again: list[Pending], error: BaseException) -> None:
-        """A commit failed for this execution alone, and not merely because it was overtaken.
+        """A commit failed for this execution alone, by a fault of what was to be stored.
 
-        After a few tries the execution ends with the reason.
+        After a few tries what has happened here ends the execution, with the reason. Letters are counted in
+        the mail, and `admit` judges them.
         """
-        if isinstance(error, Overtaken | MailChanged | LeaseLost) or (
-            isinstance(error, Exception) and is_duplicate(error)
-        ):
-            return
-        log.error("The decisions for %s cannot be stored: %s", slot.id, reason(error))
+        is_common = isinstance(error, Exception) and is_duplicate(error)  # two have begun under one id
+        level = logging.INFO if is_common else logging.ERROR
+        log.log(level, "The decisions for %s cannot be stored: %s", slot.id, reason(error))
         slot.failures += 1
-        if slot.failures < TRIES_PER_COMMIT:
-            return
-        for pending in again:
-            self.defuse(pending, error)
-        if not again:
-            text = f"The consequences of a message cannot be stored: {error}"
-            slot.pending.appendleft(Pending(DecisionFailed(text)))
+        slot.trouble = error
+        if slot.failures >= TRIES_PER_COMMIT:
+            for pending in again:
+                self.defuse(pending, error)
+
+    def admit(self, slot: Slot, pending: Pending) -> bool:
+        """Whether a letter is decided now. One that leads to nothing, however often, is taken out of the mail
+        by ending the execution with the reason; if not even that can be stored, without a trace but a log."""
+        letter = pending.letter
+        assert letter is not None
+        if letter.attempts < TRIES_PER_COMMIT:
+            return letter.problem is None
+        kind = type(letter.event).__name__
+        why = "see the log" if slot.trouble is None else reason(slot.trouble)
+        problem = letter.problem or (
+            f"The message {kind} with the number {letter.sequence} was set aside, for what follows from it"
+            f" cannot be stored (tried {letter.attempts} times): {why}"
+        )
+        log.error("For %s: %s", slot.id, problem)
+        kind_of_error = BadRequest if isinstance(slot.trouble, BadRequest) else MaestraleError
+        pending.failure = kind_of_error(problem)
+        if isinstance(letter.event, Started) or letter.attempts >= 2 * TRIES_PER_COMMIT:
+            pending.refusal = pending.failure
+        else:
+            pending.event = DecisionFailed(problem)
+        return True
 
     def _decide(
         self,
@@ -187,7 +221,7 @@ class Decider:
     def _child(self, effect: StartSubWorkflow, answers: Answers) -> Member:
         """A child begins in the commit of its parent, with its first tasks ready but not started."""
         started = effect.started
-        slot = Slot(effect.execution_id)
+        slot = Slot(effect.execution_id, started.project_id)
         slot.program = self._programs.get(started.definition_hash, started.workflow_name)
         slot.execution = self.new_execution()
         draft = Draft(slot.execution)
@@ -261,7 +295,16 @@ class Decider:
             workflow.id,
             child.waits_outside,
             process_id=process_id,
+            project_id=workflow.project_id,
         )
+
+
+def is_fault(error: BaseException) -> bool:
+    """Whether a commit failed by what it was to store, and not because this process was overtaken.
+
+    A key that is there already may be of either kind; the next try, on what the database says, shows it.
+    """
+    return not isinstance(error, Overtaken | MailChanged | LeaseLost)
 
 
 def action_context(action_id: str, settings: ActionSettings, **names: Any) -> ActionContext:

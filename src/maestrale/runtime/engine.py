@@ -301,7 +301,7 @@ class Engine:
             self.standalone.finished(run, result)
         else:
             event = ActionFinished(run.action_id, result.state, result.result)  # type: ignore[arg-type]
-            self.loop.deliver(run.execution_id, Pending(event))
+            self.loop.deliver(run.execution_id, Pending(event), run.project_id)
 
 
 def _told(action_id: str, state: str, result: Json) -> AnyEvent:

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, Protocol
@@ -28,6 +27,7 @@ from maestrale.actions.base import (
 from maestrale.engine.execution import AdHocRun
 from maestrale.model.actions import ActionResult
 from maestrale.model.values import Json, reveal
+from maestrale.runtime.fairness import FairQueue
 from maestrale.store.database import reason
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,7 @@ class ActionRun(msgspec.Struct, frozen=True):
 
     `name` and `input` are what is really run; `adhoc`, for an ad-hoc action outside of workflows, says how
     its result is transformed. `process_id`: in whose name it is run; None if nobody else can know of it.
+    `project_id`: with whose other actions it shares a turn where it has to wait for a place.
     """
 
     action_id: str
@@ -61,6 +62,7 @@ class ActionRun(msgspec.Struct, frozen=True):
     waits_outside: bool = False
     adhoc: AdHocRun | None = None
     process_id: str | None = None
+    project_id: str = ""
 
 
 class ActionLookup(Protocol):
@@ -78,13 +80,13 @@ class StartRight(Protocol):
 
 
 class _Lane:
-    """One kind of capacity: how much is free, and who waits for it."""
+    """One kind of capacity: how much is free, and who waits for it, projects in turn."""
 
     __slots__ = ("free", "waiting")
 
     def __init__(self, size: int) -> None:
         self.free = size
-        self.waiting: OrderedDict[str, ActionRun] = OrderedDict()
+        self.waiting: FairQueue[ActionRun] = FairQueue()
 
 
 class Executor:
@@ -151,7 +153,7 @@ class Executor:
     def enqueue(self, run: ActionRun) -> None:
         """Run an action when there is a place."""
         with self._lock:
-            self._lanes[self._is_async(run.name)].waiting[run.action_id] = run
+            self._lanes[self._is_async(run.name)].waiting.add(run.project_id, run.action_id, run)
         self._wake()
 
     def cancel(self, action_id: str) -> None:
@@ -221,7 +223,7 @@ class Executor:
             return
         with self._lock:
             for lane in self._lanes.values():
-                if lane.waiting.pop(action_id, None) is not None:
+                if lane.waiting.remove(action_id):
                     return
         if action_id in self._marking:
             self._cancelled.add(action_id)
@@ -244,7 +246,7 @@ class Executor:
             for lane in self._lanes.values():
                 while lane.free > 0 and lane.waiting:
                     lane.free -= 1
-                    taken.append(lane.waiting.popitem(last=False)[1])
+                    taken.append(lane.waiting.pop())
         if taken:
             action_ids = [run.action_id for run in taken]
             self._marking.update(action_ids)
@@ -261,8 +263,7 @@ class Executor:
                 for run in reversed(runs):
                     lane = self._lanes[self._is_async(run.name)]
                     lane.free += 1
-                    lane.waiting[run.action_id] = run
-                    lane.waiting.move_to_end(run.action_id, last=False)
+                    lane.waiting.add_first(run.project_id, run.action_id, run)
             self._loop.call_later(1, self._take_waiting)
             return
         allowed = marked.result()

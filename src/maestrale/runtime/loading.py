@@ -17,11 +17,12 @@ from maestrale.store.marks import is_marked
 
 
 class LoadedExecution(NamedTuple):
-    """An execution with everything in it, the process that owns it, and its program."""
+    """An execution with everything in it, the process that owns it, its program, and the bytes it has."""
 
     execution: Execution
     owner: str | None
     program: Program
+    size: int
 
 
 class Absent(NamedTuple):
@@ -46,4 +47,4 @@ def load(
     draft = Draft(execution)
     rebuild(Decision(draft, program, execution.last_time, {}, actions, limits))
     draft.apply()
-    return LoadedExecution(execution, loaded.owner, program)
+    return LoadedExecution(execution, loaded.owner, program, loaded.size)

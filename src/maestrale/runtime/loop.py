@@ -11,7 +11,6 @@ import heapq
 import logging
 import queue
 import threading
-from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future
 from typing import Final
@@ -24,23 +23,22 @@ from maestrale.model import states
 from maestrale.model.values import Microseconds
 from maestrale.runtime.commands import Commands, shutting_down
 from maestrale.runtime.commits import Committer
-from maestrale.runtime.deciding import Decider
+from maestrale.runtime.deciding import Decider, is_fault
 from maestrale.runtime.executor import Executor
 from maestrale.runtime.hints import Hints
 from maestrale.runtime.lease import Lease
+from maestrale.runtime.memory import Resting
 from maestrale.runtime.programs import Programs
 from maestrale.runtime.reading import Reader
 from maestrale.runtime.requests import StartedExecution
 from maestrale.runtime.slots import Group, Member, Pending, Slot
 from maestrale.runtime.timers import Later, in_a_thread
 from maestrale.runtime.tracing import write_trace
+from maestrale.runtime.turns import Turns
 from maestrale.store.database import Database
 from maestrale.store.leases import LeaseLost
 
 log = logging.getLogger(__name__)
-
-SLOTS_IN_MEMORY: Final = 2000
-"""Executions without work that stay loaded."""
 
 WITHOUT_LEASE: Final = 0.2
 """Seconds until a decision is tried again that this process had no lease for."""
@@ -75,13 +73,15 @@ class Loop:
         self._clock = clock
         self._inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._slots: dict[str, Slot] = {}
-        self._runnable: deque[Slot] = deque()
+        self._resting = Resting()
         self._alarms: list[tuple[Microseconds, str]] = []
         self._committer = Committer(database, self.post, self._committed, self._failed, later)
         self._reader = Reader(
             database, programs, actions, decider, commands, lease, hints, clock,
             self.post, later, self._go_on, self._drop,
         )  # fmt: skip
+        self._turns = Turns(self._reader.is_prepared)
+        self._is_looking_up = False
         self._stopping = False
         self._settling: list[threading.Event] = []
         self.listeners: list[Callable[[list[str]], None]] = []
@@ -112,9 +112,9 @@ class Loop:
         """Have something done in the loop's thread."""
         self._inbox.put(job)
 
-    def deliver(self, execution_id: str, pending: Pending) -> None:
-        """Hand an event to an execution."""
-        self.post(lambda: self._add(self._slot(execution_id), pending))
+    def deliver(self, execution_id: str, pending: Pending, project_id: str | None = None) -> None:
+        """Hand an event to an execution (of that project, if known)."""
+        self.post(lambda: self._add(self._slot(execution_id, project_id), pending))
 
     def start(
         self, execution_id: str, started: Started, future: Future[StartedExecution], is_fresh: bool
@@ -122,7 +122,7 @@ class Loop:
         """Begin an execution. `is_fresh`: nobody can have used this id before, so it is not looked up."""
 
         def begin() -> None:
-            slot = self._slot(execution_id)
+            slot = self._slot(execution_id, started.project_id)
             if is_fresh:
                 slot.execution = self._decider.new_execution()
             self._add(slot, Pending(started, future))
@@ -157,6 +157,7 @@ class Loop:
                 if slot.busy:
                     slot.is_gone = True
                 else:
+                    self._resting.remove(slot)
                     slot.forget()
                     self._rest(slot)
             self._commands.refuse_for(set(execution_ids))
@@ -166,7 +167,7 @@ class Loop:
     # -- the thread
 
     def _run(self) -> None:
-        while not (self._stopping and not self._runnable and self._committer.is_idle):
+        while not (self._stopping and not self._turns and self._committer.is_idle):
             self._take(self._inbox_get())
             self.turn()
         self._refuse_rest()
@@ -188,7 +189,11 @@ class Loop:
     @property
     def has_work(self) -> bool:
         """Whether a turn would find something to do at once."""
-        return not self._inbox.empty() or (bool(self._runnable) and self._committer.has_room)
+        return not self._inbox.empty() or self._has_turns
+
+    @property
+    def _has_turns(self) -> bool:
+        return self._committer.has_room and self._turns.has_next(self._reader.has_room)
 
     @property
     def is_idle(self) -> bool:
@@ -201,7 +206,7 @@ class Loop:
         return self._alarms[0][0] if self._alarms else None
 
     def _inbox_get(self) -> Job | None:
-        if self._runnable and self._committer.has_room and not self._settling:
+        if self._has_turns and not self._settling:
             return _nothing
         timeout = None
         if self._alarms and not self._stopping:
@@ -236,19 +241,42 @@ class Loop:
                 self._add(slot, Pending(AlarmDue()))
 
     def _work(self) -> None:
-        """Let runnable executions take turns until the next commit is full, then commit."""
-        for _ in range(len(self._runnable)):
+        """Let executions take turns until the next commit is full, then commit."""
+        self._look_up()
+        for _ in range(len(self._turns)):
             if self._settling or not self._committer.has_room:
                 break
-            slot = self._runnable.popleft()
+            slot = self._turns.next(self._reader.has_room)
+            if slot is None:
+                break
             slot.queued = False
             self._turn(slot)
         self._committer.flush()
 
-    def _slot(self, execution_id: str) -> Slot:
+    def _look_up(self) -> None:
+        """Have the projects found out of those that wait for nothing else."""
+        if self._is_looking_up:
+            return
+        slots = self._turns.take_unknown()
+        if not slots:
+            return
+        self._is_looking_up = True
+
+        def found() -> None:
+            self._is_looking_up = False
+            for slot in slots:
+                self._turns.add(slot)
+
+        self._reader.find_projects(slots, found)
+
+    def _slot(self, execution_id: str, project_id: str | None = None) -> Slot:
         slot = self._slots.get(execution_id)
         if slot is None:
             slot = self._slots[execution_id] = Slot(execution_id)
+        else:
+            self._resting.remove(slot)
+        if slot.project_id is None:
+            slot.project_id = project_id
         return slot
 
     def _add(self, slot: Slot, pending: Pending) -> None:
@@ -258,10 +286,10 @@ class Loop:
     def _make_runnable(self, slot: Slot) -> None:
         if not slot.busy and not slot.queued and (slot.pending or slot.has_mail):
             slot.queued = True
-            self._runnable.append(slot)
+            self._turns.add(slot)
 
-    def _note_mail(self, execution_id: str) -> None:
-        slot = self._slot(execution_id)
+    def _note_mail(self, execution_id: str, project_id: str | None = None) -> None:
+        slot = self._slot(execution_id, project_id)
         slot.has_mail = True
         self._make_runnable(slot)
 
@@ -320,8 +348,11 @@ class Loop:
         if slot.busy or slot.pending or slot.has_mail:
             return
         workflow = slot.execution.workflow if slot.execution is not None else None
-        if workflow is None or workflow.state in states.COMPLETED or len(self._slots) > SLOTS_IN_MEMORY:
+        if workflow is None or workflow.state in states.COMPLETED:
             self._slots.pop(slot.id, None)
+            return
+        for left in self._resting.add(slot):
+            self._slots.pop(left.id, None)
 
     # -- after a commit
 
@@ -338,6 +369,7 @@ class Loop:
         slot, draft = member.slot, member.draft
         draft.apply()
         draft.base.version = member.rows.head["version"]
+        slot.size += member.size.bytes
         slot.owner = member.new_owner
         slot.busy = False
         slot.failures = 0
@@ -359,7 +391,7 @@ class Loop:
             if isinstance(effect, CancelAction):
                 self._executor.cancel(effect.action_id)
             elif isinstance(effect, Tell):
-                self._note_mail(effect.execution_id)
+                self._note_mail(effect.execution_id, slot.project_id)
             elif isinstance(effect, Notify):
                 self._notify(effect)
             elif isinstance(effect, Trace):
@@ -393,7 +425,9 @@ class Loop:
             elif pending.letter.command_id is not None and pending.future is not None:
                 self._commands.expect(pending.letter.command_id, slot.id, pending.future)
         slot.pending.extendleft(reversed(again))
-        self._decider.note_commit_failure(slot, again, error)
+        if is_fault(error):
+            self._decider.note_commit_failure(slot, again, error)
+            self._reader.count_attempt(slot, [p.letter for p in first.pending if p.letter is not None])
         if isinstance(error, LeaseLost):
             self._wait(WITHOUT_LEASE, lambda: self.post(lambda: self._make_runnable(slot)))
         else:

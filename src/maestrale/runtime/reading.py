@@ -31,13 +31,16 @@ from maestrale.store import mail
 from maestrale.store.database import Database, is_unusable, reason
 from maestrale.store.leases import LeaseLost
 from maestrale.store.mail import Letter
-from maestrale.store.processes import Claim, claim, release
+from maestrale.store.processes import Claim, claim, find_projects, release
 from maestrale.store.rows import Reply, mail_row
 
 log = logging.getLogger(__name__)
 
 READ_AGAIN_AFTER: Final = 1.0
 """Seconds until a read is tried again that the database refused."""
+
+READS_AT_ONCE: Final = 64
+"""Executions that are claimed or read at the same time; the others wait, where projects take turns."""
 
 CLAIM_AGAIN_AFTER: Final = 0.02
 """Seconds until an execution is claimed again that another transaction had."""
@@ -79,6 +82,18 @@ class Reader:
         self._wait = wait
         self._go_on = go_on
         self._drop = drop
+        self._in_flight = 0
+
+    @property
+    def has_room(self) -> bool:
+        """Whether something may be read for another slot now."""
+        return self._in_flight < READS_AT_ONCE
+
+    def is_prepared(self, slot: Slot) -> bool:
+        """Whether a slot can be decided as it is."""
+        if slot.execution is None or slot.program is None or self._must_claim(slot):
+            return False
+        return not self._must_read_mail(slot)
 
     def prepare(self, slot: Slot) -> bool:
         """Whether a slot has what a decision takes; if not, something is on its way."""
@@ -88,11 +103,30 @@ class Reader:
             self._load(slot)
         elif slot.program is None:
             return self._find_program(slot)
-        elif slot.has_mail and not any(p.letter for p in slot.pending):
+        elif self._must_read_mail(slot):
             self._read_mail(slot)
         else:
             return True
         return False
+
+    def find_projects(self, slots: list[Slot], found: Callable[[], None]) -> None:
+        """Find out whose executions these are, all in one read; they are `found` in any case.
+
+        What the database does not tell shares the turns of a project without a name.
+        """
+
+        def came_back(finished: Future[dict[str, str]]) -> None:
+            error = finished.exception()
+            if error is not None:
+                log.error("Projects of executions cannot be read: %s", reason(error))
+            known = {} if error is not None else finished.result()
+            for slot in slots:
+                if slot.project_id is None:
+                    slot.project_id = known.get(slot.id, "")
+            found()
+
+        read = self._database.read(find_projects, [slot.id for slot in slots])
+        read.add_done_callback(lambda finished: self._post(lambda: came_back(finished)))
 
     # -- ownership
 
@@ -192,7 +226,7 @@ class Reader:
         if isinstance(found, Absent):
             self._absent(slot, found.is_leaving)
         else:
-            slot.execution, slot.owner, slot.program = found
+            slot.execution, slot.owner, slot.program, slot.size = found
 
     def _absent(self, slot: Slot, is_leaving: bool) -> None:
         """There is no such execution: it begins now, or what has come for it is refused.
@@ -248,6 +282,9 @@ class Reader:
 
     # -- mail
 
+    def _must_read_mail(self, slot: Slot) -> bool:
+        return slot.has_mail and not any(pending.letter for pending in slot.pending)
+
     def _read_mail(self, slot: Slot, *, is_absent: bool = False) -> None:
         """Read letters; to an execution that is absent, one may be the order to start it."""
         slot.has_mail = False
@@ -267,8 +304,26 @@ class Reader:
     def _got_mail(self, slot: Slot, letters: list[Letter]) -> None:
         slot.has_mail = slot.has_mail or len(letters) == mail.LETTERS_PER_READ
         for letter in letters:
-            slot.pending.append(Pending(letter.event, self._commands.take(letter.command_id), letter))
+            pending = Pending(letter.event, None, letter)
+            if not self._decider.admit(slot, pending):
+                log.error("For %s: %s", slot.id, letter.problem)
+                self.count_attempt(slot, [letter])  # a later sweep tries again
+                break
+            pending.future = self._commands.take(letter.command_id)
+            slot.pending.append(pending)
+            slot.has_mail = slot.has_mail or letter.problem is not None  # those behind it were not read
         look_for_replies(self._database, self._commands, self._commands.waiting_for(slot.id))
+
+    def count_attempt(self, slot: Slot, letters: list[Letter]) -> None:
+        """Note in the mail that these letters could not be dealt with; the slot waits for that."""
+        if letters:
+            sequences = [letter.sequence for letter in letters]
+            self.then(
+                slot,
+                lambda: self._database.write(mail.count_attempt, sequences),
+                lambda _: None,
+                lambda _: None,
+            )
 
     def answer_known_id(self, slot: Slot) -> None:
         """A start under an id that exists is answered with what exists."""
@@ -325,9 +380,10 @@ class Reader:
             error = finished.exception()
             if isinstance(error, Exception) and (is_unusable(error) or isinstance(error, LeaseLost)):
                 log.error("The database refuses to read for %s: %s", slot.id, reason(error))
-                self._later(READ_AGAIN_AFTER, lambda: self.then(slot, read, use, give_up))
+                self._later(READ_AGAIN_AFTER, begin)
                 return
             slot.busy = False
+            self._in_flight -= 1
             if error is None:
                 use(finished.result())
             else:
@@ -338,8 +394,12 @@ class Reader:
                 slot.forget()
             self._go_on(slot)
 
+        def begin() -> None:
+            read().add_done_callback(lambda finished: self._post(lambda: came_back(finished)))
+
         slot.busy = True
-        read().add_done_callback(lambda finished: self._post(lambda: came_back(finished)))
+        self._in_flight += 1
+        begin()
 
     def _later(self, seconds: float, job: Job) -> None:
         self._wait(seconds, lambda: self._post(job))

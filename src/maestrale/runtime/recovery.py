@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Final
 
 from maestrale.engine.events import ActionFinished
 from maestrale.model import states
@@ -11,11 +12,23 @@ from maestrale.model.actions import ActionResult
 from maestrale.runtime.deciding import action_context
 from maestrale.runtime.engine import Engine
 from maestrale.runtime.executor import ActionRun
+from maestrale.runtime.fairness import FairQueue
 from maestrale.store import leases, mail
 from maestrale.store.database import Database
-from maestrale.store.processes import Left, LeftAction, alarms, claim_left, orphans, take_left_actions
+from maestrale.store.processes import (
+    Left,
+    LeftAction,
+    alarms,
+    claim_left,
+    find_left,
+    orphans,
+    take_left_actions,
+)
 
 log = logging.getLogger(__name__)
+
+CLAIMS_PER_ROUND: Final = 500
+"""Executions that are claimed in one transaction."""
 
 
 def recover(database: Database, engine: Engine, gone: Sequence[str] | None = None) -> None:
@@ -25,13 +38,23 @@ def recover(database: Database, engine: Engine, gone: Sequence[str] | None = Non
     engine has started, before requests are let in.
     """
     left = Left(engine.lease.process_id, gone)
-    while claimed := database.write(claim_left, left).result():
-        engine.loop.wake(claimed, ())
+    _claim(database, engine, left)
     while found := database.write(take_left_actions, left).result():
         _take_up(engine, found, left.process_id)
     look_around(database, engine)
     for process_id in gone or ():
         database.write(leases.bury, process_id).result()
+
+
+def _claim(database: Database, engine: Engine, left: Left) -> None:
+    """Own the executions that are left, in rounds in which each project has its share."""
+    waiting: FairQueue[str] = FairQueue()
+    for execution_id, project_id in database.read(find_left, left).result():
+        waiting.add(project_id, execution_id, execution_id)
+    while waiting:
+        some = [waiting.pop() for _ in range(min(len(waiting), CLAIMS_PER_ROUND))]
+        claimed = database.write(claim_left, left, some).result()
+        engine.loop.wake(claimed, ())
 
 
 def recover_orphans(database: Database, engine: Engine) -> None:
@@ -94,4 +117,5 @@ def _run(engine: Engine, action: LeftAction, process_id: str) -> ActionRun:
         action.waits_outside,
         adhoc,
         process_id,
+        action.project_id,
     )

@@ -33,6 +33,11 @@ class Pending:
         self.failure: MaestraleError | None = None
         """Why the event was replaced by a `DecisionFailed`; told once that is durable."""
 
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it is a letter on which a commit has failed before."""
+        return self.letter is not None and self.letter.attempts > 0
+
 
 class Slot:
     """One execution. Exactly one thing happens to it at a time: loading, reading mail, asking, committing."""
@@ -49,11 +54,18 @@ class Slot:
         "owner",
         "pending",
         "program",
+        "project_id",
         "queued",
+        "size",
+        "trouble",
     )
 
-    def __init__(self, execution_id: str) -> None:
+    def __init__(self, execution_id: str, project_id: str | None = None) -> None:
         self.id = execution_id
+        self.project_id = project_id
+        """Whose it is, as soon as that is known."""
+        self.size = 0
+        """Bytes of what was read or written for the execution since it is in memory: no less than it has."""
         self.execution: Execution | None = None
         self.program: Program | None = None
         self.owner: str | None = None
@@ -65,6 +77,9 @@ class Slot:
         self.is_gone = False
         """It was deleted while something was being read for it."""
         self.failures = 0
+        """How many commits have failed for this execution alone since one succeeded."""
+        self.trouble: BaseException | None = None
+        """Why the last one did."""
         self.alarm: Microseconds | None = None
 
     def use(self, program: Program) -> None:
@@ -76,12 +91,13 @@ class Slot:
         self.execution = None
         self.program = None
         self.answers = {}
+        self.size = 0
 
 
 class Member:
     """What one execution contributes to a commit."""
 
-    __slots__ = ("draft", "new_owner", "pending", "rows", "runs", "slot")
+    __slots__ = ("draft", "new_owner", "pending", "rows", "runs", "size", "slot")
 
     def __init__(
         self, slot: Slot, draft: Draft, pending: list[Pending], rows: ExecutionRows, new_owner: str | None
@@ -90,6 +106,7 @@ class Member:
         self.draft = draft
         self.pending = pending
         self.rows = rows
+        self.size = rows.size
         self.new_owner = new_owner
         self.runs: list[tuple[ActionRun, bool]] = []
         """Actions to be run after the commit, and whether a place is reserved for them."""

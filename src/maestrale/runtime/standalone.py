@@ -142,6 +142,7 @@ class Standalone:
             facts.waits_outside,
             adhoc,
             None if unstored else self._lease.process_id,
+            request.project_id,
         )
         if unstored:
             self._waiting[action_id] = future

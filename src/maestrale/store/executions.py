@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, RowMapping, func, select, update
 
 from maestrale.engine.context import Context
 from maestrale.engine.draft import Record
@@ -17,7 +17,7 @@ from maestrale.model.values import Json
 from maestrale.store.documents import decode
 from maestrale.store.leases import require
 from maestrale.store.marks import select_standing
-from maestrale.store.rows import ExecutionRows, Row, decode_adhoc, load_answers, load_event
+from maestrale.store.rows import ExecutionRows, Row, decode_adhoc, load_answers, load_event, row_bytes
 from maestrale.store.tables import (
     action_executions,
     command_replies,
@@ -65,6 +65,9 @@ def write_executions(connection: Connection, batch: list[ExecutionRows]) -> None
     old = [r.workflow for r in batch if r.workflow and not r.is_new]
     with writing(connection) as writes:
         _write_heads(writes, batch)
+        # What a parent has heard stands on the rows of its children, which others own and write too.
+        known = {row["b_id"] for r in batch for row in r.known}
+        writes.lock(workflow_executions.c.id, sorted(known.union(row["id"] for row in old)))
         writes.insert(workflow_executions, [r.workflow for r in batch if r.workflow and r.is_new])
         writes.update(workflow_executions, [_only(row, _WORKFLOW_COLUMNS) for row in old])
         writes.insert_new(
@@ -160,14 +163,35 @@ def _reject(connection: Connection, task_id: str, attempt: int, indexes: list[in
 
 
 class LoadedExecution(msgspec.Struct):
-    """An execution as it is in the database. Contexts and joins are rebuilt by the engine's `rebuild`."""
+    """An execution as it is in the database. Contexts and joins are rebuilt by the engine's `rebuild`.
+
+    `size`: the bytes of the documents that were read for it.
+    """
 
     execution: Execution
     owner: str | None
+    size: int
+
+
+class _Meter:
+    """Counts the bytes of rows that go by."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    def measured(self, rows: Iterable[RowMapping]) -> Iterator[RowMapping]:
+        """The same rows."""
+        for row in rows:
+            self.bytes += row_bytes(row)
+            yield row
 
 
 def fetcher(connection: Connection, root_id: str) -> Callable[[str], bytes]:
     """How to get a large value of an execution tree; each is read at most once."""
+    return _fetcher(connection, root_id, _Meter())
+
+
+def _fetcher(connection: Connection, root_id: str, meter: _Meter) -> Callable[[str], bytes]:
     known: dict[str, bytes] = {}
 
     def fetch(key: str) -> bytes:
@@ -177,6 +201,7 @@ def fetcher(connection: Connection, root_id: str) -> Callable[[str], bytes]:
                     execution_values.c.root_id == root_id, execution_values.c.hash == key
                 )
             ).scalar_one()
+            meter.bytes += len(known[key])
         return known[key]
 
     return fetch
@@ -193,10 +218,12 @@ def load_execution(connection: Connection, execution_id: str) -> LoadedExecution
     execution.open_tasks = head["open_tasks"]
     execution.ready.extend(msgspec.json.decode(head["ready"] or "[]"))
     execution.control_epoch = head["control_epoch"]
-    fetch = fetcher(connection, head["root_id"])
+    meter = _Meter()
+    fetch = _fetcher(connection, head["root_id"], meter)
     row = connection.execute(
         select(workflow_executions).where(workflow_executions.c.id == execution_id)
     ).mappings().one()  # fmt: skip
+    meter.bytes += row_bytes(row)
     execution.workflow = _workflow(row, fetch)
     execution.last_time = (
         connection.execute(
@@ -204,15 +231,16 @@ def load_execution(connection: Connection, execution_id: str) -> LoadedExecution
         ).scalar_one()
         or 0
     )
-    for task_data in connection.execute(
+    tasks = connection.execute(
         select(task_executions)
         .where(task_executions.c.execution_id == execution_id, task_executions.c.live)
         .order_by(task_executions.c.sequence)
-    ).mappings():
+    )
+    for task_data in meter.measured(tasks.mappings()):
         _add_task(execution, _task(task_data, fetch))
-    _load_actions(connection, execution, execution_id, fetch)
-    _load_sub_workflows(connection, execution, execution_id)
-    return LoadedExecution(execution, head["owner"])
+    _load_actions(connection, execution, execution_id, fetch, meter)
+    _load_sub_workflows(connection, execution, execution_id, meter)
+    return LoadedExecution(execution, head["owner"], meter.bytes)
 
 
 def _workflow(row: Any, fetch: Callable[[str], bytes]) -> WorkflowExecution:
@@ -249,7 +277,11 @@ def _add_task(execution: Execution, task: TaskExecution) -> None:
 
 
 def _load_actions(
-    connection: Connection, execution: Execution, execution_id: str, fetch: Callable[[str], bytes]
+    connection: Connection,
+    execution: Execution,
+    execution_id: str,
+    fetch: Callable[[str], bytes],
+    meter: _Meter,
 ) -> None:
     table = action_executions
     query = select(table).where(
@@ -258,7 +290,7 @@ def _load_actions(
     )
     documents = ("input", "output")
     names = [n for n in Child.__struct_fields__ if n not in ("is_workflow", "adhoc")]
-    for row in connection.execute(query).mappings():
+    for row in meter.measured(connection.execute(query).mappings()):
         task = execution.tasks.get(row["task_id"])
         if task is None:
             continue
@@ -271,7 +303,9 @@ def _load_actions(
             execution.add_open(child)
 
 
-def _load_sub_workflows(connection: Connection, execution: Execution, execution_id: str) -> None:
+def _load_sub_workflows(
+    connection: Connection, execution: Execution, execution_id: str, meter: _Meter
+) -> None:
     table = workflow_executions
     query = (
         select(
@@ -282,13 +316,13 @@ def _load_sub_workflows(connection: Connection, execution: Execution, execution_
         .order_by(table.c.created_at, table.c.id)
     )  # fmt: skip
     found: dict[str, list[Child]] = {}
-    for row in connection.execute(query).mappings():
+    for row in meter.measured(connection.execute(query).mappings()):
         task = execution.tasks.get(row["parent_task_id"])
         if task is None:
             continue
         found.setdefault(task.id, []).append(_sub_workflow(task, row))
         if row["accepted"]:
-            output = decode(row["known_output"], fetcher(connection, row["root_id"]))
+            output = decode(row["known_output"], _fetcher(connection, row["root_id"], meter))
             runs = execution.runs.setdefault(task.id, Runs())
             runs.outcomes[row["item_index"] or 0] = Outcome(row["known_state"], output, row["id"])
     for task_id, sub_workflows in found.items():

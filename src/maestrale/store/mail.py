@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
-from maestrale.engine.events import AnyEvent
+from maestrale.engine.events import AnyEvent, DecisionFailed
 from maestrale.model.values import Microseconds
 from maestrale.store.marks import select_standing, with_root_kept
-from maestrale.store.rows import Reply, Row, load_event
+from maestrale.store.rows import Reply, Row, Unreadable, load_event
 from maestrale.store.tables import command_replies, execution_heads, mail
 
 LETTERS_PER_READ = 100
@@ -18,7 +19,11 @@ LETTERS_PER_READ = 100
 
 
 class Letter(msgspec.Struct, frozen=True):
-    """One letter as it was read."""
+    """One letter as it was read.
+
+    `attempts`: how often it could not be read, or what follows from it could not be stored. `problem`: why it
+    cannot be read; its event is the failure then.
+    """
 
     sequence: int
     execution_id: str
@@ -27,6 +32,7 @@ class Letter(msgspec.Struct, frozen=True):
     attempts: int
     reply_to: str | None = None
     """The process in which somebody waits for the reply to the command."""
+    problem: str | None = None
 
 
 def post(connection: Connection, rows: list[Row]) -> None:
@@ -50,7 +56,10 @@ def post_start(connection: Connection, row: Row) -> bool:
 
 
 def read_letters(connection: Connection, execution_ids: Collection[str]) -> dict[str, list[Letter]]:
-    """The oldest letters of some executions, in order. Call only when their ownership is certain."""
+    """The oldest letters of some executions, in order. Call only when their ownership is certain.
+
+    One that cannot be read is the last: nothing overtakes it.
+    """
     found: dict[str, list[Letter]] = {execution_id: [] for execution_id in execution_ids}
     for execution_id, letters in found.items():
         query = (
@@ -60,18 +69,29 @@ def read_letters(connection: Connection, execution_ids: Collection[str]) -> dict
             .limit(LETTERS_PER_READ)
         )
         for row in connection.execute(query).mappings():
-            event = load_event(row["event"])
-            letters.append(
-                Letter(
-                    row["sequence"],
-                    row["execution_id"],
-                    event,
-                    row["command_id"],
-                    row["attempts"],
-                    row["reply_to"],
-                )
-            )
+            letters.append(_letter(row))
+            if letters[-1].problem is not None:
+                break
     return found
+
+
+def _letter(row: Any) -> Letter:
+    problem = None
+    event: AnyEvent
+    try:
+        event = load_event(row["event"])
+    except Unreadable as error:
+        problem = f"The message with the number {row['sequence']} cannot be read: {error}"
+        event = DecisionFailed(problem)
+    names = ("sequence", "execution_id", "command_id", "attempts", "reply_to")
+    return Letter(event=event, problem=problem, **{name: row[name] for name in names})
+
+
+def count_attempt(connection: Connection, sequences: Collection[int]) -> None:
+    """Note that these letters did not lead to anything once more."""
+    connection.execute(
+        update(mail).where(mail.c.sequence.in_(sequences)).values(attempts=mail.c.attempts + 1)
+    )
 
 
 def settle(connection: Connection, sequence: int, reply: Reply | None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, select, update
 
+from maestrale.engine.events import Started
 from maestrale.engine.execution import AdHocRun
 from maestrale.model import states
 from maestrale.model.values import Json, Microseconds
@@ -15,17 +16,17 @@ from maestrale.store.documents import decode
 from maestrale.store.executions import fetcher
 from maestrale.store.leases import require
 from maestrale.store.marks import is_marked, is_there, select_standing
-from maestrale.store.rows import decode_adhoc
+from maestrale.store.rows import Unreadable, decode_adhoc, load_event
 from maestrale.store.tables import (
     action_executions,
     execution_heads,
+    mail,
     processes,
     task_executions,
     workflow_executions,
 )
 
 ACTIONS_PER_READ = 500
-CLAIMS_PER_WRITE = 500
 
 
 class Left(msgspec.Struct, frozen=True):
@@ -45,6 +46,7 @@ class LeftAction(msgspec.Struct, frozen=True):
     """An action execution that an earlier process was to run. `queued`: it never started."""
 
     id: str
+    project_id: str
     name: str
     execution_id: str | None
     workflow_name: str | None
@@ -107,15 +109,22 @@ def _left(connection: Connection, row: Any) -> LeftAction:
     )
 
 
-def claim_left(connection: Connection, left: Left) -> list[str]:
-    """Make executions ours whose owners are gone, a bounded number at a time.
+def find_left(connection: Connection, left: Left) -> list[tuple[str, str]]:
+    """The executions whose owners are gone, and their projects, in the order of their ids."""
+    table = execution_heads.c
+    query = select(table.id, table.project_id).where(left.by(table.owner)).order_by(table.id)
+    return [(row.id, row.project_id) for row in connection.execute(query)]
+
+
+def claim_left(connection: Connection, left: Left, execution_ids: Sequence[str]) -> list[str]:
+    """Make those of these executions ours whose owners are gone.
 
     The claim is durable before anything is decided: whoever dies with them now leaves them as its own. What
     another process is just claiming is passed over.
     """
     require(connection, left.process_id)
     table = execution_heads.c
-    query = select(table.id).where(left.by(table.owner)).order_by(table.id).limit(CLAIMS_PER_WRITE)
+    query = select(table.id).where(table.id.in_(execution_ids), left.by(table.owner)).order_by(table.id)
     found = list(connection.execute(query.with_for_update(key_share=True, skip_locked=True)).scalars())
     _own(connection, found, left.process_id)
     return found
@@ -164,6 +173,24 @@ def find_owner(connection: Connection, execution_id: str) -> str | None:
     """Who owns an execution."""
     table = execution_heads.c
     return connection.execute(select(table.owner).where(table.id == execution_id)).scalar()
+
+
+def find_projects(connection: Connection, execution_ids: Sequence[str]) -> dict[str, str]:
+    """Whose executions these are, also of those whose order to start is still in the mail."""
+    table = execution_heads.c
+    query = select(table.id, table.project_id).where(table.id.in_(execution_ids))
+    found = {row.id: row.project_id for row in connection.execute(query)}
+    absent = [execution_id for execution_id in execution_ids if execution_id not in found]
+    if absent:
+        letters = select(mail.c.execution_id, mail.c.event).where(mail.c.execution_id.in_(absent))
+        for row in connection.execute(letters.order_by(mail.c.sequence)):
+            try:
+                event = load_event(row.event)
+            except Unreadable:
+                continue
+            if isinstance(event, Started):
+                found.setdefault(row.execution_id, event.project_id)
+    return found
 
 
 def _own(connection: Connection, execution_ids: list[str], process_id: str) -> None:

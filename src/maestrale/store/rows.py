@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from itertools import chain
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -44,6 +45,13 @@ class Reply(msgspec.Struct, frozen=True):
     created_at: Microseconds = 0
 
 
+class Size(NamedTuple):
+    """How much a commit writes. `bytes` counts texts and binary values."""
+
+    rows: int
+    bytes: int
+
+
 class ExecutionRows(msgspec.Struct):
     """Everything one execution writes in one commit."""
 
@@ -70,6 +78,23 @@ class ExecutionRows(msgspec.Struct):
     process_id: str | None = None
     """In whose name this is written, and whose the actions are that start with it."""
 
+    @property
+    def size(self) -> Size:
+        """How much this is."""
+        lists = (
+            self.new_tasks, self.light_tasks, self.full_tasks, self.new_actions, self.changed_actions,
+            self.known, self.records, self.mail,
+        )  # fmt: skip
+        workflow = [self.workflow] if self.workflow else []
+        count = 1 + len(workflow) + sum(map(len, lists)) + len(self.values) + len(self.consumed)
+        size = sum(map(row_bytes, chain(workflow, *lists))) + sum(map(len, self.values.values()))
+        return Size(count, size)
+
+
+def row_bytes(row: Mapping[Any, Any]) -> int:
+    """Bytes (characters, of texts) of the values that have no fixed size."""
+    return sum(len(value) for value in row.values() if isinstance(value, str | bytes))
+
 
 class AnswerRecord(msgspec.Struct, frozen=True):
     """One answered need, as stored in a decision record."""
@@ -78,9 +103,16 @@ class AnswerRecord(msgspec.Struct, frozen=True):
     answer: Json
 
 
+class Unreadable(Exception):
+    """What was stored is no event that this version knows."""
+
+
 def load_event(data: bytes) -> AnyEvent:
-    """An event as it was stored in mail or in a decision record."""
-    event = _event_decoder.decode(data)
+    """An event as it was stored in mail or in a decision record. Raises `Unreadable`."""
+    try:
+        event = _event_decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Unreadable(error) from None
     return restore(event) if has_marks(data) else event
 
 
