@@ -156,8 +156,10 @@ def _waits_as_long_as_it_says(task: Row, spec: TaskSpec, runs: list[Row], where:
         return
     ends: dict[int, int] = {}
     for row in runs:
-        if row["state"] in states.COMPLETED and row["updated_at"] is not None:
-            ends[row["attempt"]] = max(ends.get(row["attempt"], 0), row["updated_at"])
+        # What still runs in a sub-workflow that has ended may yet publish globally: only actions rest then.
+        end = row["finished_at"] if "parent_task_id" in row else row["updated_at"]
+        if row["state"] in states.COMPLETED and end is not None:
+            ends[row["attempt"]] = max(ends.get(row["attempt"], 0), end)
     for row in runs:
         before = ends.get(row["attempt"] - 1)
         if before is not None:
