@@ -6,6 +6,9 @@ import json
 import random
 from typing import Any, NamedTuple
 
+from maestrale.lang.graph import build_graph
+from maestrale.lang.parse import load_workflow
+from maestrale.lang.spec import WorkflowSpec
 from maestrale.simulation.script import OUTSIDE, SAFE, WORK
 
 Body = dict[str, Any]
@@ -39,7 +42,22 @@ def random_definition(chance: random.Random, name: str) -> Definition:
     if is_reverse:
         params["task_name"] = chance.choice(list(bodies[name]["tasks"]))
     texts = {key: json.dumps({"version": "2.0", key: body}) for key, body in bodies.items()}
-    return Definition(texts, not maker.is_free, params)
+    races = any(joins_may_miss_something(load_workflow(text, key)) for key, text in texts.items())
+    return Definition(texts, not maker.is_free and not races, params)
+
+
+def joins_may_miss_something(spec: WorkflowSpec) -> bool:
+    """Whether a join has a branch with several executions: it starts when the first of them has come, and
+    what those publish that come after its end is seen nowhere below it.
+
+    `spec`: a workflow of this module, in which tasks stand behind those that lead to them.
+    """
+    inbound = build_graph(spec).inbound
+    repeated: set[str] = set()
+    for name, task in spec.tasks.items():
+        if not task.join and (len(inbound[name]) > 1 or not repeated.isdisjoint(inbound[name])):
+            repeated.add(name)
+    return any(task.join and not repeated.isdisjoint(inbound[name]) for name, task in spec.tasks.items())
 
 
 class _Maker:

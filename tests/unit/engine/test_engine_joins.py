@@ -185,6 +185,22 @@ def test_a_partial_join_fires_once_and_ignores_late_branches() -> None:
     assert len(found.actions("j")) == 1
 
 
+def test_a_join_that_has_run_takes_no_note_of_further_executions_of_a_branch() -> None:
+    found = run("""
+        w:
+          tasks:
+            slow: {action: remote, publish: {seen: 1}, on-success: twice}
+            quick: {action: remote, on-success: [twice, meet]}
+            twice: {publish: {came: 1}, on-success: meet}
+            meet: {join: all}
+    """)
+    found.finish("quick")
+    assert found.task("meet").state == "SUCCESS"
+    found.finish("slow")
+    assert len(found.tasks("twice")) == 2
+    assert (found.state, found.output) == ("SUCCESS", {"came": 1})
+
+
 def test_a_partial_join_hands_on_what_late_branches_brought_while_it_ran() -> None:
     found = run("""
         w:
