@@ -226,6 +226,26 @@ def test_a_skipped_branch_triggers_the_join_with_its_variables() -> None:
     assert events(found, "j") == [("a", "on-success"), ("b", "on-success")]
 
 
+def test_what_a_failed_join_held_back_runs_before_it_gets_another_chance() -> None:
+    found = run("""
+        w:
+          tasks:
+            a: {action: remote, on-success: meet}
+            b: {on-success: meet}
+            meet: {join: all, action: remote, on-error: pause, on-complete: after}
+            after: {action: std.noop}
+    """)
+    found.fail("a")
+    assert (found.state, found.task("meet").state, found.tasks("after")) == ("PAUSED", "ERROR", [])
+    found.skip("a")
+    found.resume()
+    assert found.task("meet").state == "RUNNING"
+    assert len(found.tasks("after")) == 1
+    found.finish("meet")
+    assert len(found.tasks("after")) == 2
+    assert found.state == "SUCCESS"
+
+
 def test_a_rerun_of_the_failed_join_itself_starts_it_with_the_branches_that_came() -> None:
     found = run("""
         w:
