@@ -40,6 +40,9 @@ class Faults(NamedTuple):
 SOME_FAULTS: Final = Faults()
 NO_FAULTS: Final = Faults(0, 0, 0, 0, 0, 0, 0, 0)
 
+BEAT: Final = 0.1
+"""How likely, at each step, a process learns that it was taken for dead."""
+
 
 class World:
     """Processes on one disk, people who use them, and everything that can go wrong.
@@ -74,7 +77,9 @@ class World:
         """Steps per decision."""
         self.processes: list[SimulatedProcess] = []
         self.dead: dict[str, Microseconds] = {}
-        """Processes that are no more, and when the others notice."""
+        """Processes that are no more, or stand still, and when the others take them for dead."""
+        self.condemned: set[str] = set()
+        """Processes that were taken for dead and go on: they take nothing over, and end once they know it."""
         self._incarnations = 0
         for _ in range(engines):
             self._start_process()
@@ -140,6 +145,7 @@ class World:
         if self.processes and chance.random() < faults.stall:
             self._stall(chance.choice(self.processes))
         self._notice_the_dead()
+        self._end_the_condemned()
         if chance.random() < self.people.eagerness:
             self.people.do_something()
         steps = [
@@ -175,10 +181,10 @@ class World:
     def _let_time_pass(self) -> bool:
         """Nothing can be done now: everything that is open must have a live cause. On to the next time."""
         is_quiet = all(p.stalled_until <= self.now and p.engine.loop.is_idle for p in self.processes)
-        if is_quiet and not self.dead:
+        if is_quiet and not self.dead and not self.condemned:
             self.checks.at_rest({process.id: process.active for process in self.processes})
         times = [at for process in self.processes if (at := self._wakes(process)) is not None]
-        times += self.dead.values()
+        times += [at for at in self.dead.values() if at > self.now]  # the others wait for an heir to wake
         if not times:
             return False
         self.now = max(self.now, min(times))
@@ -203,6 +209,7 @@ class World:
         """A process is gone with everything in its memory; another one takes its place."""
         self.note("crash", process.id)
         self.processes.remove(process)
+        self.condemned.discard(process.id)
         process.event_loop.abandon()
         self.people.forget(process.id)
         self.dead[process.id] = self.now + self.chance.randint(0, 10) * SECOND
@@ -217,12 +224,23 @@ class World:
 
     def _notice_the_dead(self) -> None:
         for process_id, at in list(self.dead.items()):
-            awake = [p for p in self.processes if p.stalled_until <= self.now and p.id != process_id]
-            if at <= self.now and awake:
+            heirs = [p for p in self._awake() if p.id not in (process_id, *self.condemned)]
+            if at <= self.now and heirs:
                 del self.dead[process_id]
-                heir = self.chance.choice(awake)
+                heir = self.chance.choice(heirs)
                 self.note("takeover", f"{process_id} by {heir.id}")
+                if any(process.id == process_id for process in self.processes):
+                    self.condemned.add(process_id)
                 recover(heir.database, heir.engine, [process_id])
+
+    def _end_the_condemned(self) -> None:
+        """Who was taken for dead does this or that before it learns so, and begins a new life then."""
+        for process in self._awake():
+            if process.id in self.condemned and self.chance.random() < BEAT:
+                self._crash(process)
+
+    def _awake(self) -> list[SimulatedProcess]:
+        return [process for process in self.processes if process.stalled_until <= self.now]
 
     # -- the end
 
