@@ -115,6 +115,11 @@ class Functions:
         """The names of all functions, sorted."""
         return sorted({*_OWN, *self._added})
 
+    @property
+    def added(self) -> list[str]:
+        """The names of the functions that the installation adds."""
+        return sorted(self._added)
+
     def bound(self, name: str) -> Callable[..., Any]:
         """The function as the languages call it: within an evaluation, values in and values out wrapped."""
         added = self._added.get(name)

@@ -7,44 +7,59 @@ evaluating has no effects, so nobody notices, and errors are always the library'
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from yaql.language import expressions as tree
+from yaql.language import utils
 
 from maestrale.expressions.fallbacks import NotCompiled
 from maestrale.expressions.options import Options
-from maestrale.expressions.views import CONTEXT_VARIABLES, CURRENT
-from maestrale.expressions.yaql_operators import (
-    BINARY,
-    UNARY,
+from maestrale.expressions.views import CONTEXT_VARIABLES
+from maestrale.expressions.yaql_calls import Written, function_call, method_call, with_variables
+from maestrale.expressions.yaql_closures import (
     Closure,
     Limits,
     Names,
     constant,
+    context_variable,
     current_value,
-    index,
-    measured,
+    variable,
+)
+from maestrale.expressions.yaql_operators import (
+    SHORTCUTS,
+    binary,
+    both,
+    either,
     member_if_any,
     members,
-    plus,
-    within,
+    unary,
 )
+from maestrale.expressions.yaql_overloads import Argument, Library
+
+_DRAWING: Final = frozenset({"random", "uuid"})
+"""Functions that give something else each time: an expression with one of them must not begin again."""
+
+_BINDING: Final = frozenset({"let", "with"})
+_DOLLAR: Final = frozenset({"$", "$1"})
 
 
 class Compiler:
     """Compiles the expressions of one library, under its options."""
 
-    def __init__(self, options: Options) -> None:
-        self._limits = Limits.of(options.limit_iterators, options.memory_quota)
-        self._is_standard = not options.iterable_dicts and not options.allow_delegates
+    def __init__(self, root: Any, engine: Any, options: Options, added: Collection[str]) -> None:
+        """`added` are the functions of the installation: nobody knows whether they may be called twice."""
+        limits = Limits.of(options.limit_iterators, options.memory_quota)
+        is_standard = limits is not None and not options.iterable_dicts and not options.allow_delegates
+        self._library = Library(root, engine, limits, SHORTCUTS) if limits and is_standard else None
+        self._added = frozenset(added)
 
     def compile(self, parsed: Any) -> Closure:
         """The closure of a parsed expression; `NotCompiled` if it is left to the official library."""
-        if self._limits is None or not self._is_standard:
+        if self._library is None:
             raise NotCompiled("options")
         try:
-            return _Expression(self._limits).compile(parsed.expression)
+            return _Expression(self._library, self._added, parsed.expression).compile()
         except RecursionError:
             raise NotCompiled("deep nesting") from None
 
@@ -52,70 +67,112 @@ class Compiler:
 class _Expression:
     """The compilation of one expression."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, library: Library, added: frozenset[str], whole: Any) -> None:
+        self._library = library
+        self._added = added
+        self._whole = whole
 
-    def compile(self, node: Any) -> Closure:
+    def compile(self) -> Closure:
+        return self._closure(self._whole)
+
+    def _closure(self, node: Any) -> Closure:
         compile_kind = _KINDS.get(type(node))
         if compile_kind is None:
             raise NotCompiled(type(node).__name__)
         return compile_kind(self, node)
 
     def _wrap(self, node: Any) -> Closure:
-        return self.compile(node.expr)
+        return self._closure(node.expr)
 
     def _constant(self, node: Any) -> Closure:
         return constant(node.value)
 
     def _variable(self, node: Any) -> Closure:
         name = node.path.value
-        if name in ("$", "$1"):
-            return current_value(self._limits)
+        size = self._library.limits.size
+        if name in _DOLLAR:
+            return current_value(size)
         if name[1:] in CONTEXT_VARIABLES:
-            return _context_variable(name[1:], self._limits.size)
-        return _variable(name, self._limits.size)
+            return context_variable(name[1:], size)
+        return variable(name, size)
 
     def _binary(self, node: Any) -> Closure:
         left, right = node.args
         match node.operator:
-            case ".":
-                return self._member(left, right)
-            case "?." if isinstance(right, tree.KeywordConstant):
-                return member_if_any(self.compile(left), right.value, self._limits)
-            case "+":
-                return plus(self.compile(left), self.compile(right), self._limits)
-            case "in":
-                return within(self.compile(left), self.compile(right), self._limits)
-            case symbol if symbol in BINARY:
-                return BINARY[symbol](self.compile(left), self.compile(right))
-        raise NotCompiled(f"operator {node.operator}")
+            case "." | "?." if isinstance(right, tree.KeywordConstant):
+                return self._member(node)
+            case "." | "?." if type(right) is tree.Function:
+                written = self._arguments(right)
+                self._allow(right, is_method=True)
+                return method_call(
+                    self._library, self._closure(left), right.name, written, node.operator == "?."
+                )
+            case "." | "?.":
+                raise NotCompiled(node.name)
+            case "->":
+                return self._with_variables(left, right)
+            case "and":
+                return both(self._closure(left), self._closure(right))
+            case "or":
+                return either(self._closure(left), self._closure(right))
+        return binary(self._library.delegate(node.name), self._closure(left), self._closure(right))
 
-    def _member(self, start: Any, name: Any) -> Closure:
-        keys: list[str] = []
-        node: Any = start
-        if not isinstance(name, tree.KeywordConstant):
-            raise NotCompiled(f"method {name.name}" if isinstance(name, tree.Function) else "operator .")
-        keys.append(name.value)
-        while _is_member(node):
-            node, name = node.args
+    def _member(self, node: Any) -> Closure:
+        start, name = node.args
+        if node.operator == "?.":
+            return member_if_any(self._closure(start), name.value, self._library)
+        keys: list[str] = [name.value]
+        while _is_member(start):
+            start, name = start.args
             keys.append(name.value)
-        root = None if _is_dollar(node) else self.compile(node)
-        return members(root, tuple(reversed(keys)), self._limits)
+        root = None if _is_dollar(start) else self._closure(start)
+        return members(root, tuple(reversed(keys)), self._library)
 
     def _unary(self, node: Any) -> Closure:
-        (operand,) = node.args
-        if node.operator not in UNARY:
-            raise NotCompiled(f"unary operator {node.operator}")
-        return UNARY[node.operator](self.compile(operand))
-
-    def _index(self, node: Any) -> Closure:
-        if len(node.args) != 2:
-            raise NotCompiled("index with default")
-        start, place = node.args
-        return index(self.compile(start), self.compile(place), self._limits)
+        return unary(self._library.delegate(node.name), self._closure(node.args[0]))
 
     def _function(self, node: Any) -> Closure:
-        raise NotCompiled(f"function {node.name}")
+        written = self._arguments(node)
+        if type(node) is tree.IndexExpression and len(node.args) == 2:
+            start, place = (written.arguments[id(part)].closure for part in node.args)
+            return binary(self._library.delegate(node.name), start, place)
+        self._allow(node, is_method=False)
+        return function_call(self._library, node.name, written)
+
+    def _with_variables(self, left: Any, right: Any) -> Closure:
+        """`let(a => 1) -> $a`."""
+        if type(left) is not tree.Function or left.name not in _BINDING:
+            raise NotCompiled("#operator_->")
+        values: list[Closure] = []
+        named: dict[str, Closure] = {}
+        for node in left.args:
+            if type(node) is not tree.MappingRuleExpression:
+                values.append(self._closure(node))
+            elif left.name == "let" and isinstance(node.source, tree.KeywordConstant):
+                named[f"${node.source.value}"] = self._closure(node.destination)
+            else:
+                raise NotCompiled("#operator_->")
+        return with_variables(values, named, self._closure(right))
+
+    def _arguments(self, call: Any) -> Written:
+        arguments: dict[int, Argument] = {}
+        for node in call.args:
+            if type(node) is tree.MappingRuleExpression:
+                source, destination = self._closure(node.source), self._closure(node.destination)
+                arguments[id(node)] = Argument(node, _rule(source, destination), source, destination)
+                arguments[id(node.destination)] = Argument(node.destination, destination)
+            else:
+                arguments[id(node)] = Argument(node, self._closure(node))
+        return Written(tuple(call.args), arguments)
+
+    def _allow(self, call: Any, is_method: bool) -> None:
+        name = call.name
+        if name in self._added:
+            raise NotCompiled("added function")
+        if name in _DRAWING and call is not self._whole:
+            raise NotCompiled(f"{name} in an expression")
+        if reason := self._library.why_not(name, is_method):
+            raise NotCompiled(reason)
 
 
 _KINDS: Final[dict[type, Callable[[_Expression, Any], Closure]]] = {
@@ -125,7 +182,7 @@ _KINDS: Final[dict[type, Callable[[_Expression, Any], Closure]]] = {
     tree.GetContextValue: _Expression._variable,
     tree.BinaryOperator: _Expression._binary,
     tree.UnaryOperator: _Expression._unary,
-    tree.IndexExpression: _Expression._index,
+    tree.IndexExpression: _Expression._function,
     tree.Function: _Expression._function,
     tree.ListExpression: _Expression._function,
     tree.MapExpression: _Expression._function,
@@ -141,18 +198,11 @@ def _is_member(node: Any) -> bool:
 
 
 def _is_dollar(node: Any) -> bool:
-    return type(node) is tree.GetContextValue and node.path.value in ("$", "$1")
+    return type(node) is tree.GetContextValue and node.path.value in _DOLLAR
 
 
-def _context_variable(name: str, size: int) -> Closure:
-    def evaluate(_names: Names, _dollar: Any) -> Any:
-        return measured(CURRENT.get().variable(name), size)
-
-    return evaluate
-
-
-def _variable(name: str, size: int) -> Closure:
-    def evaluate(names: Names, _dollar: Any) -> Any:
-        return measured(names.get(name), size)
+def _rule(source: Closure, destination: Closure) -> Closure:
+    def evaluate(names: Names, dollar: Any) -> Any:
+        return utils.MappingRule(source(names, dollar), destination(names, dollar))
 
     return evaluate

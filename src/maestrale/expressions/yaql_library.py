@@ -25,8 +25,8 @@ from maestrale.expressions.results import to_json, to_text
 from maestrale.expressions.scanner import Span, yaql_spans
 from maestrale.expressions.surroundings import Passthrough, Scope
 from maestrale.expressions.views import CONTEXT_VARIABLES, CURRENT, Evaluation, TupleView
+from maestrale.expressions.yaql_closures import Closure, Names
 from maestrale.expressions.yaql_compile import Compiler
-from maestrale.expressions.yaql_operators import Closure, Names
 from maestrale.model.values import Json
 
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -102,13 +102,13 @@ class YaqlLibrary:
             }
         )
         self._parser_lock = threading.Lock()
-        self._compiler = Compiler(options)
         standard = yaql.create_context(delegates=options.allow_delegates, yaqlized=False)
         self._root = standard.create_child_context()
         for function in (_now, _localtz, _random, _random_between, _datetime):
             self._root.register_function(function)
         for name in functions.names:
             self._root.register_function(_yaql_function(functions.bound(name)), name=name)
+        self._compiler = Compiler(self._root, self._engine, options, functions.added)
 
     def compile(self, text: str) -> YaqlText:
         """Parse a text that holds at least one expression; `GrammarError` says what is wrong and where."""

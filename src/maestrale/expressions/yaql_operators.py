@@ -1,6 +1,6 @@
-"""Operators of compiled YAQL expressions, for the kinds of values that nearly all expressions have.
+"""Operators of compiled YAQL expressions: shortcuts for the values that nearly all expressions have.
 
-Whatever else comes along raises `NotCompiled`: the official library knows what it means.
+Other values go to the library's functions for the operator.
 """
 
 from __future__ import annotations
@@ -9,187 +9,83 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-import msgspec
 from yaql.language import utils
 
-from maestrale.expressions.fallbacks import NotCompiled
-from maestrale.expressions.views import LazyView, MapView, ScopeView, TupleView
-
-Names = Mapping[str, Any]
-"""The variables of an expression besides `$`, by name."""
-
-Closure = Callable[[Names, Any], Any]
-"""A compiled expression: from the variables and the value of `$` to the value."""
-
-NUMBERS: Final = frozenset({int, float})
-MAPS: Final = frozenset({MapView, ScopeView, LazyView, utils.FrozenDict, dict})
-SEQUENCES: Final = frozenset({TupleView, tuple, list})
-
-_BYTES_OF_AN_ITEM: Final = 256
-"""More than any collection takes for an item, or a text for a character, without what it refers to."""
+from maestrale.expressions.yaql_closures import (
+    MAPS,
+    NUMBERS,
+    SEQUENCES,
+    Closure,
+    Limits,
+    Names,
+    Operation,
+    measured,
+)
+from maestrale.expressions.yaql_overloads import Library
 
 
-class Limits(msgspec.Struct, frozen=True):
-    """What no value of a compiled expression exceeds; the official library counts beyond that."""
+class Member:
+    """`.key`: of a map, or of each item of a collection, or a property (of a time)."""
 
-    items: int
-    """Of a collection that is gone through, as `limit_iterators`: -1 is any number."""
-    size: int
-    """Items or characters of a value that certainly take less than `memory_quota` bytes."""
+    __slots__ = ("_key", "_limits", "_property")
 
-    @staticmethod
-    def of(limit_iterators: int, memory_quota: int) -> Limits | None:
-        """The limits under these options; None if the quota is so small that every object matters."""
-        size = memory_quota // _BYTES_OF_AN_ITEM if memory_quota > 0 else 2**63
-        return Limits(limit_iterators, size) if size >= _BYTES_OF_AN_ITEM else None
+    def __init__(self, library: Library, key: str) -> None:
+        self._key = key
+        self._limits = library.limits
+        self._property = library.delegate(f"#property#{key}")
 
+    def of(self, value: Any) -> Any:
+        """The member of a value."""
+        found = value[self._key] if type(value) in MAPS else self.of_other(value)
+        return measured(found, self._limits.size)
 
-def constant(value: Any) -> Closure:
-    """A literal or a bare word."""
-
-    def evaluate(_names: Names, _dollar: Any) -> Any:
-        return value
-
-    return evaluate
+    def of_other(self, value: Any) -> Any:
+        """The member of what is none of the usual maps."""
+        if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
+            return self._property(value)
+        return map(self.of, utils.limit_iterable(measured(value, self._limits.size), self._limits.items))
 
 
-def current_value(limits: Limits) -> Closure:
-    """`$` by itself."""
-
-    def evaluate(_names: Names, dollar: Any) -> Any:
-        return measured(dollar, limits.size)
-
-    return evaluate
-
-
-def measured(value: Any, size: int) -> Any:
-    """The value, if it is certainly within the quota."""
-    kind = type(value)
-    if (kind is str or kind in SEQUENCES) and len(value) > size:
-        raise NotCompiled("large value")
-    return value
-
-
-def members(start: Closure | None, keys: tuple[str, ...], limits: Limits) -> Closure:
+def members(start: Closure | None, keys: tuple[str, ...], library: Library) -> Closure:
     """`start.a.b.c`; `start` None is `$`."""
-    size = limits.size
+    size = library.limits.size
+    path = [(key, Member(library, key).of_other) for key in keys]
 
     def evaluate(names: Names, dollar: Any) -> Any:
         value = dollar if start is None else start(names, dollar)
-        for key in keys:
-            value = value[key] if type(value) in MAPS else _member_of_each(value, key, limits)
+        for key, of_other in path:
+            value = value[key] if type(value) in MAPS else of_other(value)
         kind = type(value)
-        if (kind is str or kind in SEQUENCES) and len(value) > size:
-            raise NotCompiled("large value")
-        return value
+        return measured(value, size) if kind is str or kind in SEQUENCES else value
 
     return evaluate
 
 
-def member(value: Any, key: str, limits: Limits) -> Any:
-    """`value.key` of a map, or of each item of a collection."""
-    return value[key] if type(value) in MAPS else _member_of_each(value, key, limits)
-
-
-def _member_of_each(value: Any, key: str, limits: Limits) -> Any:
-    if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
-        raise NotCompiled(f"member of {type(value).__name__}")
-    items = utils.limit_iterable(measured(value, limits.size), limits.items)
-    return map(lambda item: measured(member(item, key, limits), limits.size), items)  # noqa: C417 - lazy
-
-
-def member_if_any(start: Closure, key: str, limits: Limits) -> Closure:
+def member_if_any(start: Closure, key: str, library: Library) -> Closure:
     """`start?.key`: null if `start` is null."""
+    member = Member(library, key)
 
     def evaluate(names: Names, dollar: Any) -> Any:
         value = start(names, dollar)
-        return None if value is None else measured(member(value, key, limits), limits.size)
+        return None if value is None else member.of(value)
 
     return evaluate
 
 
-def index(start: Closure, place: Closure, limits: Limits) -> Closure:
-    """`start[place]`."""
+def binary(operation: Operation, left: Closure, right: Closure) -> Closure:
+    """`left operation right`."""
 
     def evaluate(names: Names, dollar: Any) -> Any:
-        value = start(names, dollar)
-        key = place(names, dollar)
-        kind = type(value)
-        if kind in MAPS or (kind in SEQUENCES and type(key) is int):
-            return measured(value[key], limits.size)
-        raise NotCompiled("index")
+        return operation(left(names, dollar), right(names, dollar))
 
     return evaluate
 
 
-def plus(left: Closure, right: Closure, limits: Limits) -> Closure:
-    """`left + right` of two numbers, texts or lists."""
+def unary(operation: Operation, operand: Closure) -> Closure:
+    """`operation operand`."""
 
     def evaluate(names: Names, dollar: Any) -> Any:
-        one, other = left(names, dollar), right(names, dollar)
-        kind, other_kind = type(one), type(other)
-        if kind in NUMBERS and other_kind in NUMBERS:
-            return one + other
-        if kind is str and other_kind is str:
-            return measured(one + other, limits.size)
-        if isinstance(one, tuple) and isinstance(other, tuple):
-            utils.limit_iterable(one, limits.items)
-            utils.limit_iterable(other, limits.items)
-            return measured(one + other, limits.size)
-        raise NotCompiled("operator +")
-
-    return evaluate
-
-
-def arithmetic(symbol: str, calculate: Callable[[Any, Any], Any]) -> Callable[[Closure, Closure], Closure]:
-    """An operator of two numbers."""
-
-    def compiled(left: Closure, right: Closure) -> Closure:
-        def evaluate(names: Names, dollar: Any) -> Any:
-            one, other = left(names, dollar), right(names, dollar)
-            if type(one) in NUMBERS and type(other) in NUMBERS:
-                return calculate(one, other)
-            raise NotCompiled(f"operator {symbol}")
-
-        return evaluate
-
-    return compiled
-
-
-def comparison(symbol: str, compare: Callable[[Any, Any], Any]) -> Callable[[Closure, Closure], Closure]:
-    """An operator of two numbers or two texts."""
-
-    def compiled(left: Closure, right: Closure) -> Closure:
-        def evaluate(names: Names, dollar: Any) -> Any:
-            one, other = left(names, dollar), right(names, dollar)
-            kind, other_kind = type(one), type(other)
-            if (kind in NUMBERS and other_kind in NUMBERS) or (kind is str and other_kind is str):
-                return compare(one, other)
-            raise NotCompiled(f"operator {symbol}")
-
-        return evaluate
-
-    return compiled
-
-
-def _quotient(one: float, other: float) -> float:
-    return one // other if type(one) is int and type(other) is int else one / other
-
-
-def equal(left: Closure, right: Closure) -> Closure:
-    """`left = right`, of any values."""
-
-    def evaluate(names: Names, dollar: Any) -> Any:
-        return left(names, dollar) == right(names, dollar)
-
-    return evaluate
-
-
-def unequal(left: Closure, right: Closure) -> Closure:
-    """`left != right`, of any values."""
-
-    def evaluate(names: Names, dollar: Any) -> Any:
-        return left(names, dollar) != right(names, dollar)
+        return operation(operand(names, dollar))
 
     return evaluate
 
@@ -212,62 +108,102 @@ def either(left: Closure, right: Closure) -> Closure:
     return evaluate
 
 
-def within(item: Closure, collection: Closure, limits: Limits) -> Closure:
-    """`item in collection`: a list, or a text in a text."""
+def _index(otherwise: Operation, limits: Limits) -> Operation:
+    size = limits.size
 
-    def evaluate(names: Names, dollar: Any) -> Any:
-        wanted, place = item(names, dollar), collection(names, dollar)
-        kind = type(place)
-        if kind in SEQUENCES:
-            return wanted in utils.limit_iterable(place, limits.items)
-        if kind is str and type(wanted) is str:
+    def operate(value: Any, key: Any, *default: Any) -> Any:
+        kind = type(value)
+        if not default and (kind in MAPS or (kind in SEQUENCES and type(key) is int)):
+            return measured(value[key], size)
+        return otherwise(value, key, *default)
+
+    return operate
+
+
+def _plus(otherwise: Operation, limits: Limits) -> Operation:
+    size = limits.size
+
+    def operate(one: Any, other: Any) -> Any:
+        kind, other_kind = type(one), type(other)
+        if kind in NUMBERS and other_kind in NUMBERS:
+            return one + other
+        if kind is str and other_kind is str:
+            return measured(one + other, size)
+        return otherwise(one, other)
+
+    return operate
+
+
+def _within(otherwise: Operation, limits: Limits) -> Operation:
+    most = limits.size if limits.items < 0 else min(limits.size, limits.items)
+
+    def operate(wanted: Any, place: Any) -> Any:
+        if type(place) in SEQUENCES and len(place) <= most:
             return wanted in place
-        raise NotCompiled("operator in")
+        return otherwise(wanted, place)
 
-    return evaluate
-
-
-def opposite(operand: Closure) -> Closure:
-    """`not operand`, of any value."""
-
-    def evaluate(names: Names, dollar: Any) -> Any:
-        return not operand(names, dollar)
-
-    return evaluate
+    return operate
 
 
-def signed(symbol: str, calculate: Callable[[Any], Any]) -> Callable[[Closure], Closure]:
-    """`-operand` or `+operand` of a number."""
+def _for_two_numbers(calculate: Operation) -> Callable[[Operation, Limits], Operation]:
+    def shortcut(otherwise: Operation, _limits: Limits) -> Operation:
+        def operate(one: Any, other: Any) -> Any:
+            if type(one) in NUMBERS and type(other) in NUMBERS:
+                return calculate(one, other)
+            return otherwise(one, other)
 
-    def compiled(operand: Closure) -> Closure:
-        def evaluate(names: Names, dollar: Any) -> Any:
-            value = operand(names, dollar)
-            if type(value) in NUMBERS:
-                return calculate(value)
-            raise NotCompiled(f"unary operator {symbol}")
+        return operate
 
-        return evaluate
-
-    return compiled
+    return shortcut
 
 
-BINARY: Final[Mapping[str, Callable[[Closure, Closure], Closure]]] = {
-    "-": arithmetic("-", operator.sub),
-    "*": arithmetic("*", operator.mul),
-    "/": arithmetic("/", _quotient),
-    "mod": arithmetic("mod", operator.mod),
-    "<": comparison("<", operator.lt),
-    "<=": comparison("<=", operator.le),
-    ">": comparison(">", operator.gt),
-    ">=": comparison(">=", operator.ge),
-    "=": equal,
-    "!=": unequal,
-    "and": both,
-    "or": either,
+def _for_two_numbers_or_texts(compare: Operation) -> Callable[[Operation, Limits], Operation]:
+    def shortcut(otherwise: Operation, _limits: Limits) -> Operation:
+        def operate(one: Any, other: Any) -> Any:
+            kind, other_kind = type(one), type(other)
+            if (kind in NUMBERS and other_kind in NUMBERS) or (kind is str and other_kind is str):
+                return compare(one, other)
+            return otherwise(one, other)
+
+        return operate
+
+    return shortcut
+
+
+def _for_a_number(calculate: Operation) -> Callable[[Operation, Limits], Operation]:
+    def shortcut(otherwise: Operation, _limits: Limits) -> Operation:
+        def operate(value: Any) -> Any:
+            return calculate(value) if type(value) in NUMBERS else otherwise(value)
+
+        return operate
+
+    return shortcut
+
+
+def _for_all(calculate: Operation) -> Callable[[Operation, Limits], Operation]:
+    return lambda _otherwise, _limits: calculate
+
+
+def _quotient(one: Any, other: Any) -> Any:
+    return one // other if type(one) is int and type(other) is int else one / other
+
+
+SHORTCUTS: Final[Mapping[str, Callable[[Operation, Limits], Operation]]] = {
+    "#operator_+": _plus,
+    "#operator_-": _for_two_numbers(operator.sub),
+    "#operator_*": _for_two_numbers(operator.mul),
+    "#operator_/": _for_two_numbers(_quotient),
+    "#operator_mod": _for_two_numbers(operator.mod),
+    "#operator_<": _for_two_numbers_or_texts(operator.lt),
+    "#operator_<=": _for_two_numbers_or_texts(operator.le),
+    "#operator_>": _for_two_numbers_or_texts(operator.gt),
+    "#operator_>=": _for_two_numbers_or_texts(operator.ge),
+    "*equal": _for_all(operator.eq),
+    "*not_equal": _for_all(operator.ne),
+    "#operator_in": _within,
+    "#unary_operator_not": _for_all(operator.not_),
+    "#unary_operator_-": _for_a_number(operator.neg),
+    "#unary_operator_+": _for_a_number(operator.pos),
+    "#indexer": _index,
 }
-
-UNARY: Final[Mapping[str, Callable[[Closure], Closure]]] = {
-    "not": opposite,
-    "-": signed("-", operator.neg),
-    "+": signed("+", operator.pos),
-}
+"""From what the library would do with any values, and the limits, to what does it faster for some."""

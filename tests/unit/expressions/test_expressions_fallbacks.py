@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from typing import Any
 
@@ -12,14 +13,17 @@ from maestrale.expressions import template
 from maestrale.expressions.fallbacks import Stage, fallback_counts
 from maestrale.expressions.options import Options
 from maestrale.expressions.surroundings import LazyMap
-from maestrale.model.values import Secret
+from maestrale.model.errors import EvaluationError
+from maestrale.model.values import Secret, reveal
 
 
-def fallbacks_of(text: str, **variables: Any) -> dict[tuple[Stage, str], int]:
+def fallbacks_of(
+    expression: str, options: Options | None = None, **variables: Any
+) -> dict[tuple[Stage, str], int]:
     """What is counted while a text is compiled anew and evaluated."""
     before = Counter(fallback_counts())
-    with configured(Options()):
-        value_of(text, **variables)
+    with configured(options or Options()):
+        value_of(expression, world=World(), **variables)
     return dict(Counter(fallback_counts()) - before)
 
 
@@ -51,6 +55,29 @@ def fallbacks_of(text: str, **variables: Any) -> dict[tuple[Stage, str], int]:
         ("'or' in word", True),
         ("$.none = $unknown", True),
         ("$__env", None),
+        ("null < 1", True),
+        ("word * 2", "wordword"),
+        ("{a => 1} + {b => 2}", {"a": 1, "b": 2}),
+        ("word =~ 'w.*'", True),
+        ("$.rows.where($.id > 1).select({id => $.id})", [{"id": 2}]),
+        ("$.rows.join($.rows, $1.id < $2.id, [$1.id, $2.id])", [[1, 2]]),
+        ("$.rows.select($.id).sum()", 3),
+        ("range(1, stop => 3).toList()", [1, 2]),
+        ("switch($.nine > 9 => big, true => small)", "small"),
+        ("coalesce($.none, $.nine)", 9),
+        ("let(x => $.nine, y => 1) -> $x + $y", 10),
+        ("let(1, 2) -> $ + $2", 3),
+        ("now() < datetime('2030-01-01')", True),
+        ("now().year", 2027),
+        ("random()", 0.5),
+        ("uuid()", "11111111-2222-4333-8444-555555555555"),
+        ("task(t1).result.ip", ["10.0.0.1"]),
+        ("task(name => t1).state", "SUCCESS"),
+        ("task()", None),
+        ("env().region", "north"),
+        ("execution().input", {"a": 1}),
+        ("global(g)[1]", 2),
+        ("json_parse('[1]')[0]", 1),
     ],
 )
 def test_these_are_evaluated_without_the_library(expression: str, value: Any) -> None:
@@ -60,31 +87,61 @@ def test_these_are_evaluated_without_the_library(expression: str, value: Any) ->
         "none": None,
         "rows": [{"id": 1}, {"id": 2}],
     }
-    assert value_of(f"<% {expression} %>", **data) == value
+    assert value_of(f"<% {expression} %>", world=World(), **data) == value
     assert fallbacks_of(f"<% {expression} %>", **data) == {}
 
 
 @pytest.mark.parametrize(
     ("expression", "counted"),
     [
-        ("$.word * 2", ("run", "operator *")),
-        ("$.set + $.list", ("run", "operator +")),
-        ("true in $.set", ("run", "operator in")),
-        ("$.list[true]", ("run", "index")),
-        ("null < 1", ("run", "operator <")),
+        ("def(twice, $ * 2) -> twice(1)", "#operator_->"),
+        ("call(len, [[1]], {})", "call"),
+        ("random() + 1", "random in an expression"),
+        ("[uuid()]", "uuid in an expression"),
+        ("false and nope(1)", "unknown function"),
+        ("false and $.nope()", "unknown method"),
+        ("false and (1).(2)", "#operator_."),
+        ("false and range(x)", "range"),
     ],
 )
-def test_unusual_values_are_left_to_the_library(expression: str, counted: tuple[str, str]) -> None:
-    data: dict[str, Any] = {"word": "ab", "list": [1, 2], "set": frozenset({True})}
-    assert fallbacks_of(f"<% {expression} %>", **data) == {counted: 1}
-
-
-def test_an_expression_that_cannot_be_compiled_is_counted_once() -> None:
+def test_what_is_not_compiled_is_counted_once(expression: str, counted: str) -> None:
     before = Counter(fallback_counts())
     with configured(Options()):
-        text = template.compile_value("<% let(a => 1) -> $a %>")
-        assert [text.evaluate(scope()), text.evaluate(scope())] == [1, 1]
-    assert list((Counter(fallback_counts()) - before).values()) == [1]
+        text = template.compile_value(f"<% {expression} %>")
+        assert text.evaluate(scope(world=World())) == text.evaluate(scope(world=World()))
+    assert dict(Counter(fallback_counts()) - before) == {("compile", counted): 1}
+
+
+def test_large_values_are_the_library_s_to_measure() -> None:
+    options = Options(memory_quota=100_000)
+    large = "x" * 1000
+    assert fallbacks_of("<% $.text %>", options, text=large) == {("run", "large value"): 1}
+    assert fallbacks_of("<% $.list.len() %>", options, list=[1] * 1000) == {("run", "large value"): 1}
+    assert fallbacks_of("<% $.text + y %>", options, text="x" * 390) == {("run", "large value"): 1}
+    assert fallbacks_of("<% $.text %>", options, text="x" * 390) == {}
+
+
+def test_drawn_numbers_are_drawn_once() -> None:
+    class Dice(World):
+        draws = 0
+
+        def random(self) -> float:
+            self.draws += 1
+            return 0.5
+
+    for expression in ("random()", "random(1, 6)", "random() + 1", "random() + 'a'", "[random()].nope()"):
+        dice = Dice()
+        with contextlib.suppress(EvaluationError):
+            value_of(f"<% {expression} %>", world=dice)
+        assert dice.draws == 1
+
+
+def test_functions_of_the_installation_are_called_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(template, "_languages", template._languages)
+    template.register_functions({"ring": lambda context: calls.append(context)})
+    assert "'+'" in failure_of("<% ring() + 1 %>")
+    assert len(calls) == 1
 
 
 def test_options_that_change_the_meaning_of_operators_switch_compiling_off() -> None:
@@ -114,17 +171,20 @@ def test_limits_hold() -> None:
 
 
 def test_secrets_stay_secret_when_the_library_begins_again() -> None:
+    large = "x" * 1000
     data: dict[str, Any] = {
-        "login": Secret({"age": 1}),
-        "list": [Secret({"age": 2})],
-        "map": {"a": Secret(1)},
+        "text": large,
+        "secret": Secret(large),
+        "login": Secret({"name": large, "age": 1}),
+        "list": [Secret({"name": large})],
     }
-    for expression in ("$.login.age < null", "$.list.age + []", "$.map.a > null", "$.login + $.login"):
-        assert list(fallbacks_of(f"<% {expression} %>", **data).values()) == [1]
-        assert type(value_of(f"<% {expression} %>", **data)) is Secret
-    assert value_of("<% false and $.login %>", **data) is False
-    assert value_of("<% $.map %>", **data) == {"a": Secret(1)}
-    assert type(value_of("<% $.login.age %> and <% 1 < null %>", **data)) is Secret
+    for expression in ("$.secret", "$.login.name", "$.list.name", "str($.login.age) + $.text"):
+        with configured(Options(memory_quota=100_000)):
+            before = Counter(fallback_counts())
+            result = value_of(f"<% {expression} %>", **data)
+            assert type(result) is Secret
+            assert large in reveal(result)
+            assert dict(Counter(fallback_counts()) - before) == {("run", "large value"): 1}
 
 
 def test_needs_of_layers_pass_through() -> None:
@@ -134,7 +194,16 @@ def test_needs_of_layers_pass_through() -> None:
     layers: dict[str, Any] = {"lazy": LazyMap({"now": 1, "later": None}, {"later": work_out})}
     assert value_of("<% $.lazy.now %>", **layers) == 1
     before = fallback_counts()
-    for expression in ("$.lazy.later", "$.lazy.later + 1", "$.lazy"):
-        with pytest.raises(Need, match="later"):
-            value_of(f"<% {expression} %>", **layers, world=World())
+    for expression in (
+        "$.lazy.later",
+        "$.lazy.later + 1",
+        "$.lazy",
+        "$.lazy.values()",
+        "[1].select($__env.later)",
+        "task(elsewhere)",
+        "[1, 2].where(task(elsewhere) = $)",
+        "coalesce(task(elsewhere), 1)",
+    ):
+        with pytest.raises(Need, match=r"later|elsewhere"):
+            value_of(f"<% {expression} %>", **layers, __env=layers["lazy"], world=World())
     assert fallback_counts() == before
