@@ -203,7 +203,7 @@ RULES: Final[dict[str, list[str]]] = {
         "{list}.concat({list})",
         "{list}.append({any})",
         "{list}.slice(2)",
-        "{list}.insert(1, {any})",
+        "{list}.insert({number}, {any})",
         "{list}.delete(0)",
         "{list}.takeWhile({item truth})",
         "{list}.skipWhile({item truth})",

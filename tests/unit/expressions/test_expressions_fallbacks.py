@@ -159,6 +159,11 @@ def test_errors_are_the_library_s() -> None:
     assert "the value before '.b' is not a map" in failure_of("<% $.a.b %>", a=1)
 
 
+def test_a_function_that_finds_nothing_ends_the_evaluation_not_the_iteration_around_it() -> None:
+    assert "the collection is empty" in failure_of("<% $.l.select($.first()) %>", l=[[1], [], [2]])
+    assert "the collection is empty" in failure_of("<% $.l.where($.last() > 0).len() %>", l=[[1], [], [2]])
+
+
 def test_limits_hold() -> None:
     with configured(Options(limit_iterators=3)):
         assert value_of("<% $.l.id %>", l=[{"id": 1}] * 3) == [1, 1, 1]
