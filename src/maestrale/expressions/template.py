@@ -118,6 +118,7 @@ class _Text(Template):
                 raise self._failure(evaluation, error) from (None if evaluation.touched_secret else error)
         finally:
             CURRENT.reset(token)
+            evaluation.end()
         if evaluation.need is not None:
             raise evaluation.need
         return Secret(value) if evaluation.touched_secret else value

@@ -22,6 +22,7 @@ CONTEXT_VARIABLES: Final = ("__env", "__execution", "__task_execution")
 """Names of layers that are also variables of their own (`$__env`, `__env`)."""
 
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+_NO_ROOT: Final = msgspec.UNSET
 
 
 class Evaluation:
@@ -41,12 +42,16 @@ class Evaluation:
         self.touched_secret = False
         """Whether a `Secret` was read, which makes the result one."""
         self._make_list = make_list
-        self.root: Any = ScopeView(self) if scope.root is msgspec.UNSET else self.wrap(scope.root)
+        self.root: Any = ScopeView(self) if scope.root is _NO_ROOT else self.wrap(scope.root)
+
+    def end(self) -> None:
+        """Let go of the views: they refer to the evaluation, and would wait for the garbage collector."""
+        self.root = None
 
     def begin_again(self, touched_secret: bool) -> None:
         """Forget what was read since `touched_secret` was so; views made until now are not to be used."""
         self.touched_secret = touched_secret
-        self.root = ScopeView(self) if self.scope.root is msgspec.UNSET else self.wrap(self.scope.root)
+        self.root = ScopeView(self) if self.scope.root is _NO_ROOT else self.wrap(self.scope.root)
 
     def wrap(self, value: Json) -> Any:
         """`value` as an expression sees it."""
@@ -108,33 +113,34 @@ class MapView(Mapping[Any, Any]):
     def __init__(self, evaluation: Evaluation, stored: Mapping[Any, Json]) -> None:
         self.evaluation = evaluation
         self._stored = stored
-        self._containers: dict[Any, Any] = {}
-        self._hash: int | None = None
+        self._containers: dict[Any, Any] | None = None
 
     @property
     def stored(self) -> Mapping[Any, Json]:
         """The data behind the view, as it is stored."""
         return self._stored
 
-    def _find(self, key: Any) -> Json:
-        return self._stored[key]
-
     def _missing(self, key: Any) -> MissingName:
         return MissingName(key, lambda: list(self.stored), is_variable=False)
 
     def __getitem__(self, key: Any) -> Any:
-        if key in self._containers:
-            return self._containers[key]
         try:
-            value = self._find(key)
+            value = self._stored[key]
         except KeyError:
             raise self._missing(key) from None
         except Passthrough as need:
             self.evaluation.need = need
             raise
-        if type(value) in _PLAIN:
-            return value
-        wrapped = self._containers[key] = self.evaluation.wrap(value)
+        return value if type(value) in _PLAIN else self._container(key, value)
+
+    def _container(self, key: Any, value: Json) -> Any:
+        """What is not plain is wrapped once."""
+        containers = self._containers
+        if containers is None:
+            containers = self._containers = {}
+        elif key in containers:
+            return containers[key]
+        wrapped = containers[key] = self.evaluation.wrap(value)
         return wrapped
 
     def __contains__(self, key: object) -> bool:
@@ -160,10 +166,12 @@ class MapView(Mapping[Any, Any]):
         return {key: self[key] for key in self}
 
     def __hash__(self) -> int:
-        if self._hash is None:
-            self._hash = 0
-            for pair in self.items():
-                self._hash ^= hash(pair)
+        try:
+            return self._hash
+        except AttributeError:
+            self._hash: int = 0
+        for pair in self.items():
+            self._hash ^= hash(pair)
         return self._hash
 
     def __repr__(self) -> str:
@@ -200,7 +208,8 @@ class ScopeView(MapView):
     __slots__ = ("_merged",)
 
     def __init__(self, evaluation: Evaluation) -> None:
-        super().__init__(evaluation, {})
+        self.evaluation = evaluation
+        self._containers = None
         self._merged: dict[Any, Json] | None = None
 
     @property
@@ -213,14 +222,19 @@ class ScopeView(MapView):
                         self._merged[name] = layer[name]
         return self._merged
 
-    def _find(self, key: Any) -> Json:
-        for layer in self.evaluation.scope.layers:
-            if key in layer:
-                return layer[key]
-        raise KeyError(key)
-
     def _missing(self, key: Any) -> MissingName:
         return MissingName(key, lambda: list(self.stored), is_variable=True)
+
+    def __getitem__(self, key: Any) -> Any:
+        try:
+            for layer in self.evaluation.scope.layers:
+                if key in layer:
+                    value = layer[key]
+                    return value if type(value) in _PLAIN else self._container(key, value)
+        except Passthrough as need:
+            self.evaluation.need = need
+            raise
+        raise self._missing(key)
 
     def __contains__(self, key: object) -> bool:
         return any(key in layer for layer in self.evaluation.scope.layers)
@@ -232,7 +246,16 @@ class TupleView(tuple[Any, ...]):
     stored: Sequence[Json]
 
     def __new__(cls, evaluation: Evaluation, stored: Sequence[Json]) -> TupleView:
-        view = super().__new__(cls, [evaluation.wrap(item) for item in stored])
+        wrap = evaluation.wrap
+        items = [
+            item
+            if (kind := type(item)) in _PLAIN
+            else MapView(evaluation, item)
+            if kind is dict
+            else wrap(item)
+            for item in stored
+        ]
+        view = super().__new__(cls, items)
         view.stored = stored
         return view
 
@@ -247,9 +270,12 @@ class ListView(list[Any]):
         self.stored = stored
 
 
+_VIEWS: Final = frozenset({MapView, LazyView, ScopeView, TupleView, ListView})
+
+
 def is_view(value: object) -> bool:
     """Whether `value` stands for stored data (and has it as `stored`)."""
-    return isinstance(value, MapView | TupleView | ListView)
+    return type(value) in _VIEWS
 
 
 def is_set(value: object) -> bool:
