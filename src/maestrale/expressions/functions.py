@@ -125,6 +125,7 @@ class Functions:
         added = self._added.get(name)
         function = added or _OWN[name]
         signature = _signature(function)
+        fitting: set[tuple[int, tuple[str, ...]]] = set()
 
         def call(*args: Any, **kwargs: Any) -> Any:
             evaluation = CURRENT.get()
@@ -132,7 +133,10 @@ class Functions:
             named = {_spelled(key, signature): cleared(value, evaluation) for key, value in kwargs.items()}
             if added:
                 positional.insert(0, evaluation.root)
-            _check_arguments(name, signature, positional, named)
+            shape = (len(positional), tuple(named))
+            if shape not in fitting:
+                _check_arguments(name, signature, positional, named)
+                fitting.add(shape)
             result = _guarded(evaluation, function, positional, named)
             return evaluation.wrap(to_json(result, evaluation) if added else result)
 

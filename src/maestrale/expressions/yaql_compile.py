@@ -27,10 +27,13 @@ from maestrale.expressions.yaql_closures import (
     variable,
 )
 from maestrale.expressions.yaql_operators import (
+    MOST_MEMBERS,
     SHORTCUTS,
     binary,
     both,
     either,
+    list_literal,
+    map_literal,
     member_if_any,
     members,
     unary,
@@ -131,11 +134,26 @@ class _Expression:
     def _unary(self, node: Any) -> Closure:
         return unary(self._library.delegate(node.name), self._closure(node.args[0]))
 
+    def _index(self, node: Any) -> Closure:
+        if len(node.args) != 2 or _is_rule(node.args[1]):
+            return self._function(node)
+        start, place = node.args
+        return binary(self._library.delegate(node.name), self._closure(start), self._closure(place))
+
+    def _list(self, node: Any) -> Closure:
+        if any(_is_rule(item) for item in node.args):
+            return self._function(node)
+        return list_literal([self._closure(item) for item in node.args], self._library)
+
+    def _map(self, node: Any) -> Closure:
+        if len(node.args) > MOST_MEMBERS or not all(_is_rule(item) for item in node.args):
+            return self._function(node)
+        return map_literal(
+            [(self._closure(item.source), self._closure(item.destination)) for item in node.args]
+        )
+
     def _function(self, node: Any) -> Closure:
         written = self._arguments(node)
-        if type(node) is tree.IndexExpression and len(node.args) == 2:
-            start, place = (written.arguments[id(part)].closure for part in node.args)
-            return binary(self._library.delegate(node.name), start, place)
         self._allow(node, is_method=False)
         return function_call(self._library, node.name, written)
 
@@ -146,7 +164,7 @@ class _Expression:
         values: list[Closure] = []
         named: dict[str, Closure] = {}
         for node in left.args:
-            if type(node) is not tree.MappingRuleExpression:
+            if not _is_rule(node):
                 values.append(self._closure(node))
             elif left.name == "let" and isinstance(node.source, tree.KeywordConstant):
                 named[f"${node.source.value}"] = self._closure(node.destination)
@@ -157,7 +175,7 @@ class _Expression:
     def _arguments(self, call: Any) -> Written:
         arguments: dict[int, Argument] = {}
         for node in call.args:
-            if type(node) is tree.MappingRuleExpression:
+            if _is_rule(node):
                 source, destination = self._closure(node.source), self._closure(node.destination)
                 arguments[id(node)] = Argument(node, _rule(source, destination), source, destination)
                 arguments[id(node.destination)] = Argument(node.destination, destination)
@@ -182,11 +200,15 @@ _KINDS: Final[dict[type, Callable[[_Expression, Any], Closure]]] = {
     tree.GetContextValue: _Expression._variable,
     tree.BinaryOperator: _Expression._binary,
     tree.UnaryOperator: _Expression._unary,
-    tree.IndexExpression: _Expression._function,
+    tree.IndexExpression: _Expression._index,
     tree.Function: _Expression._function,
-    tree.ListExpression: _Expression._function,
-    tree.MapExpression: _Expression._function,
+    tree.ListExpression: _Expression._list,
+    tree.MapExpression: _Expression._map,
 }
+
+
+def _is_rule(node: Any) -> bool:
+    return type(node) is tree.MappingRuleExpression
 
 
 def _is_member(node: Any) -> bool:

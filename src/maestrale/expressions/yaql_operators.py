@@ -6,7 +6,7 @@ Other values go to the library's functions for the operator.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from yaql.language import utils
@@ -21,7 +21,13 @@ from maestrale.expressions.yaql_closures import (
     Operation,
     measured,
 )
-from maestrale.expressions.yaql_overloads import Library
+from maestrale.expressions.yaql_overloads import SMALL, Library
+
+_SHORT: Final = 32
+"""So many items of the allowed size are certainly within the quota together."""
+
+MOST_MEMBERS: Final = 256
+"""So many members of a map are certainly within the quota together."""
 
 
 class Member:
@@ -108,6 +114,35 @@ def either(left: Closure, right: Closure) -> Closure:
     return evaluate
 
 
+def list_literal(items: Sequence[Closure], library: Library) -> Closure:
+    """`[a, b]`."""
+    size = library.limits.size
+    otherwise = library.delegate("#list")
+    is_short = len(items) <= _SHORT
+
+    def evaluate(names: Names, dollar: Any) -> Any:
+        values = [item(names, dollar) for item in items]
+        if is_short and all(_is_small(value, size) for value in values):
+            return tuple(values)
+        return otherwise(*values)
+
+    return evaluate
+
+
+def map_literal(members: Sequence[tuple[Closure, Closure]]) -> Closure:
+    """`{a => b}`."""
+
+    def evaluate(names: Names, dollar: Any) -> Any:
+        return utils.FrozenDict([(key(names, dollar), value(names, dollar)) for key, value in members])
+
+    return evaluate
+
+
+def _is_small(value: Any, size: int) -> bool:
+    kind = type(value)
+    return kind in SMALL or ((kind is str or kind in SEQUENCES) and len(value) <= size)
+
+
 def _index(otherwise: Operation, limits: Limits) -> Operation:
     size = limits.size
 
@@ -184,6 +219,21 @@ def _for_all(calculate: Operation) -> Callable[[Operation, Limits], Operation]:
     return lambda _otherwise, _limits: calculate
 
 
+def _str(otherwise: Operation, _limits: Limits) -> Operation:
+    def operate(value: Any) -> Any:
+        return value if type(value) is str else str(value) if type(value) in NUMBERS else otherwise(value)
+
+    return operate
+
+
+def _greater(one: Any, other: Any) -> Any:
+    return other if other > one else one
+
+
+def _less(one: Any, other: Any) -> Any:
+    return one if other > one else other
+
+
 def _quotient(one: Any, other: Any) -> Any:
     return one // other if type(one) is int and type(other) is int else one / other
 
@@ -205,5 +255,8 @@ SHORTCUTS: Final[Mapping[str, Callable[[Operation, Limits], Operation]]] = {
     "#unary_operator_-": _for_a_number(operator.neg),
     "#unary_operator_+": _for_a_number(operator.pos),
     "#indexer": _index,
+    "str": _str,
+    "max": _for_two_numbers(_greater),
+    "min": _for_two_numbers(_less),
 }
 """From what the library would do with any values, and the limits, to what does it faster for some."""

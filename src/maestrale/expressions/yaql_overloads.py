@@ -16,12 +16,14 @@ from yaql.language import exceptions, runner, specs, utils, yaqltypes
 from yaql.language import expressions as tree
 
 from maestrale.expressions.fallbacks import NotCompiled
+from maestrale.expressions.views import LazyView, MapView
 from maestrale.expressions.yaql_closures import SEQUENCES, Closure, Limits, Names, Operation, measured
 
 Maker = Callable[[Sequence[Any], Names, Any], Any]
 """Makes one argument of a function from the values of a call, the variables and `$`."""
 
-_SMALL: Final = frozenset({int, float, bool, type(None), map, filter})
+SMALL: Final = frozenset({int, float, bool, type(None), map, filter, MapView, LazyView, utils.FrozenDict})
+"""Kinds of values that take few bytes without what they refer to."""
 _SAME: Final = frozenset({yaqltypes.PythonType, yaqltypes.Integer, yaqltypes.Number, yaqltypes.Sequence})
 _KEEPS_ITS_CONTEXT: Final = frozenset({"then_by", "then_by_descending"})
 """Functions that are given their context and put it aside."""
@@ -70,7 +72,7 @@ class Plan:
         except StopIteration:
             # an iterator around this call must not take it for its own end
             raise NotCompiled("StopIteration") from None
-        if type(result) not in _SMALL and self._quota > 0 and sys.getsizeof(result, 0) > self._quota:
+        if type(result) not in SMALL and self._quota > 0 and sys.getsizeof(result, 0) > self._quota:
             raise NotCompiled("large value")
         return result
 
