@@ -28,10 +28,17 @@ def to_json(value: Any, evaluation: Evaluation) -> Json:
         return value
     if is_view(value):
         return value.stored
+    if kind is list or kind is tuple:
+        return _list(value, evaluation)
     if kind is Secret:
         return value
     if isinstance(value, Mapping):
-        return {_key(key): to_json(item, evaluation) for key, item in value.items()}
+        return {
+            key if type(key) is str else _key(key): (
+                item if type(item) in _PLAIN else to_json(item, evaluation)
+            )
+            for key, item in value.items()
+        }
     if isinstance(value, _MOMENTS):
         return moment_text(value)
     if isinstance(value, str):
@@ -40,7 +47,11 @@ def to_json(value: Any, evaluation: Evaluation) -> Json:
         return int(value) if isinstance(value, int) else float(value)
     if isinstance(value, bytes):
         return value.decode()
-    return [to_json(item, evaluation) for item in _items(value, evaluation)]
+    return _list(_items(value, evaluation), evaluation)
+
+
+def _list(items: Iterable[Any], evaluation: Evaluation) -> list[Json]:
+    return [item if type(item) in _PLAIN else to_json(item, evaluation) for item in items]
 
 
 def cleared(value: Any, evaluation: Evaluation) -> Json:

@@ -22,6 +22,7 @@ CONTEXT_VARIABLES: Final = ("__env", "__execution", "__task_execution")
 """Names of layers that are also variables of their own (`$__env`, `__env`)."""
 
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+_DICT_ALONE: Final = frozenset({dict})
 _NO_ROOT: Final = msgspec.UNSET
 
 
@@ -246,16 +247,13 @@ class TupleView(tuple[Any, ...]):
     stored: Sequence[Json]
 
     def __new__(cls, evaluation: Evaluation, stored: Sequence[Json]) -> TupleView:
-        wrap = evaluation.wrap
-        items = [
-            item
-            if (kind := type(item)) in _PLAIN
-            else MapView(evaluation, item)
-            if kind is dict
-            else wrap(item)
-            for item in stored
-        ]
-        view = super().__new__(cls, items)
+        kinds = set(map(type, stored))
+        if kinds <= _PLAIN:
+            view = super().__new__(cls, stored)
+        elif kinds == _DICT_ALONE:
+            view = super().__new__(cls, [MapView(evaluation, item) for item in stored])
+        else:
+            view = super().__new__(cls, [evaluation.wrap(item) for item in stored])
         view.stored = stored
         return view
 

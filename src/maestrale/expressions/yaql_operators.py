@@ -33,12 +33,13 @@ MOST_MEMBERS: Final = 256
 class Member:
     """`.key`: of a map, or of each item of a collection, or a property (of a time)."""
 
-    __slots__ = ("_key", "_limits", "_property")
+    __slots__ = ("_key", "_library", "_limits", "_property")
 
     def __init__(self, library: Library, key: str) -> None:
         self._key = key
+        self._library = library
         self._limits = library.limits
-        self._property = library.delegate(f"#property#{key}")
+        self._property: Operation | None = None
 
     def of(self, value: Any) -> Any:
         """The member of a value."""
@@ -48,6 +49,8 @@ class Member:
     def of_other(self, value: Any) -> Any:
         """The member of what is none of the usual maps."""
         if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
+            if self._property is None:
+                self._property = self._library.property(self._key)
             return self._property(value)
         return map(self.of, utils.limit_iterable(measured(value, self._limits.size), self._limits.items))
 
@@ -56,11 +59,22 @@ def members(start: Closure | None, keys: tuple[str, ...], library: Library) -> C
     """`start.a.b.c`; `start` None is `$`."""
     size = library.limits.size
     path = [(key, Member(library, key).of_other) for key in keys]
+    if start is None and len(path) == 1:
+        return _member_of_dollar(*path[0], size)
 
     def evaluate(names: Names, dollar: Any) -> Any:
         value = dollar if start is None else start(names, dollar)
         for key, of_other in path:
             value = value[key] if type(value) in MAPS else of_other(value)
+        kind = type(value)
+        return measured(value, size) if kind is str or kind in SEQUENCES else value
+
+    return evaluate
+
+
+def _member_of_dollar(key: str, of_other: Callable[[Any], Any], size: int) -> Closure:
+    def evaluate(_names: Names, dollar: Any) -> Any:
+        value = dollar[key] if type(dollar) in MAPS else of_other(dollar)
         kind = type(value)
         return measured(value, size) if kind is str or kind in SEQUENCES else value
 

@@ -151,6 +151,10 @@ class Library:
             self._delegates[key] = found
         return found
 
+    def property(self, key: str) -> Operation:
+        """The function behind `value.key`; not remembered, for authors may write any key."""
+        return Delegate(self, f"#property#{key}", is_method=False, use_convention=False)
+
     def candidates(
         self, name: str, overloads: list[set[Any]], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Candidates:
