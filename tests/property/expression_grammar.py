@@ -138,6 +138,8 @@ RULES: Final[dict[str, list[str]]] = {
         "{words}.max()",
         "json_dump({map})",
         "regex('a(.)').replace({text}, x)",
+        "regex('a(.)').search({text})",
+        "regex('(a).*').search({text}, $.value + $2.value)",
     ],
     "truth": [
         *["true", "false", "$.b"],
@@ -233,6 +235,8 @@ RULES: Final[dict[str, list[str]]] = {
         "{text}.split()",
         "{text}.toCharArray()",
         "tasks().name",
+        "regex('[ab]').searchAll({text})",
+        "regex(' ').split({text})",
     ],
     "ints": [
         *["$.ints", "$.d.ints", "range({number})", "range(1, {number})", "[1, {number}, 2]"],

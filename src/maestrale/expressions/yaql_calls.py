@@ -10,7 +10,7 @@ from yaql.language import utils
 
 from maestrale.expressions.fallbacks import NotCompiled
 from maestrale.expressions.yaql_closures import Closure, Names
-from maestrale.expressions.yaql_overloads import Argument, Candidates, Library, Plan, construct
+from maestrale.expressions.yaql_overloads import Argument, Library, Plan, construct
 
 
 class Written(NamedTuple):
@@ -29,23 +29,24 @@ class _Call:
         self._name = name
         self._has_receiver = receiver is not utils.NO_VALUE
         given = (receiver, *written.nodes) if self._has_receiver else written.nodes
-        overloads = library.overloads(name, self._has_receiver)
-        self._candidates: Candidates = library.candidates(name, overloads, given, {})
-        if not self._candidates.levels:
+        candidates = library.candidates(name, library.overloads(name, self._has_receiver), given, {})
+        if not candidates.levels:
             raise NotCompiled(construct(name))
+        self._levels = candidates.levels
         self.evaluated: list[Closure] = []
         """The arguments that are evaluated before the call, in their order."""
-        places = int(self._has_receiver)
+        first = int(self._has_receiver)
         self._args: list[int | Argument] = [0] if self._has_receiver else []
-        self._kwargs: dict[str, int | Argument] = {}
-        for place, node in enumerate(self._candidates.args[places:], places):
-            self._args.append(self._sorted(place, written.arguments[id(node)]))
-        for key, node in self._candidates.kwargs.items():
-            self._kwargs[key] = self._sorted(key, written.arguments[id(node)])
+        for place, node in enumerate(candidates.args[first:], first):
+            self._args.append(self._sorted(written.arguments[id(node)], place in candidates.lazy))
+        self._kwargs = {
+            key: self._sorted(written.arguments[id(node)], key in candidates.lazy)
+            for key, node in candidates.kwargs.items()
+        }
         self._plans: dict[tuple[type, ...], Plan] = {}
 
-    def _sorted(self, place: int | str, argument: Argument) -> int | Argument:
-        if place in self._candidates.lazy or isinstance(argument.node, tree.Constant):
+    def _sorted(self, argument: Argument, is_lazy: bool) -> int | Argument:
+        if is_lazy or isinstance(argument.node, tree.Constant):
             return argument
         self.evaluated.append(argument.closure)
         return len(self.evaluated) - 1 + int(self._has_receiver)
@@ -62,7 +63,7 @@ class _Call:
         args = tuple(_sample(argument, values) for argument in self._args)
         kwargs = {name: _sample(argument, values) for name, argument in self._kwargs.items()}
         receiver = values[0] if self._has_receiver else utils.NO_VALUE
-        function = self._library.choose(self._name, self._candidates, receiver, args, kwargs)
+        function = self._library.choose(self._name, self._levels, receiver, args, kwargs)
         return self._library.plan(function, self._args, self._kwargs)
 
 

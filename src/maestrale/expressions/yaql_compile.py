@@ -51,16 +51,24 @@ class Compiler:
     """Compiles the expressions of one library, under its options."""
 
     def __init__(self, root: Any, engine: Any, options: Options, added: Collection[str]) -> None:
-        """`added` are the functions of the installation: nobody knows whether they may be called twice."""
+        """`added` are the functions of the installation: nobody knows whether they may be called twice.
+
+        Nothing is compiled under options that change what operators mean, or with functions of the standard
+        library replaced.
+        """
         limits = Limits.of(options.limit_iterators, options.memory_quota)
-        is_standard = limits is not None and not options.iterable_dicts and not options.allow_delegates
+        is_standard = not (
+            options.iterable_dicts
+            or options.allow_delegates
+            or any(root.parent.collect_functions(name) for name in added)
+        )
         self._library = Library(root, engine, limits, SHORTCUTS) if limits and is_standard else None
         self._added = frozenset(added)
 
     def compile(self, parsed: Any) -> Closure:
         """The closure of a parsed expression; `NotCompiled` if it is left to the official library."""
         if self._library is None:
-            raise NotCompiled("options")
+            raise NotCompiled("another language")
         try:
             return _Expression(self._library, self._added, parsed.expression).compile()
         except RecursionError:

@@ -25,8 +25,8 @@ Maker = Callable[[Sequence[Any], Names, Any], Any]
 SMALL: Final = frozenset({int, float, bool, type(None), map, filter, MapView, LazyView, utils.FrozenDict})
 """Kinds of values that take few bytes without what they refer to."""
 _SAME: Final = frozenset({yaqltypes.PythonType, yaqltypes.Integer, yaqltypes.Number, yaqltypes.Sequence})
-_KEEPS_ITS_CONTEXT: Final = frozenset({"then_by", "then_by_descending"})
-"""Functions that are given their context and put it aside."""
+_LEAVES_ITS_CONTEXT: Final = frozenset({"then_by", "then_by_descending", "search", "search_all"})
+"""Functions that are given their context and neither read nor write it, unless they have a selector."""
 
 
 class Argument(msgspec.Struct, frozen=True):
@@ -38,10 +38,14 @@ class Argument(msgspec.Struct, frozen=True):
     destination: Closure | None = None
 
 
-class Candidates(NamedTuple):
-    """The functions that a call may mean before its arguments are evaluated."""
+Levels = list[list[tuple[Any, Any]]]
+"""Functions that a call may mean, each with how it would take the arguments; the first level wins."""
 
-    levels: list[list[tuple[Any, Any]]]
+
+class Candidates(NamedTuple):
+    """What is known of a call before its arguments are evaluated."""
+
+    levels: Levels
     lazy: frozenset[int | str]
     """Places and names of arguments that the function itself evaluates, if and when it wants to."""
     args: tuple[Any, ...]
@@ -103,7 +107,7 @@ class Delegate:
         library = self._library
         candidates = library.candidates(self.name, self._overloads, values, {})
         receiver = values[0] if self._is_method else utils.NO_VALUE
-        function = library.choose(self.name, candidates, receiver, values, {})
+        function = library.choose(self.name, candidates.levels, receiver, values, {})
         return library.plan(function, list(range(len(values))), {})
 
 
@@ -159,7 +163,7 @@ class Library:
         self, name: str, overloads: list[set[Any]], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Candidates:
         """What the library's `choose_overload` finds out before it evaluates arguments."""
-        levels: list[list[tuple[Any, Any]]] = []
+        levels: Levels = []
         lazy: frozenset[int | str] | None = None
         no_kwargs: bool | None = None
         for level in overloads:
@@ -186,10 +190,10 @@ class Library:
         return Candidates(levels, lazy or frozenset(), tuple(args), dict(kwargs))
 
     def choose(
-        self, name: str, candidates: Candidates, receiver: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, name: str, levels: Levels, receiver: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """The function that the library's `choose_overload` chooses for evaluated arguments."""
-        for level in candidates.levels:
+        for level in levels:
             chosen = chosen_mapping = None
             for function, mapping in level:
                 try:
@@ -248,7 +252,7 @@ class Library:
                 return _fixed(self._engine)
             case yaqltypes.Delegate(name=str(name), with_context=False):
                 return _fixed(self.delegate(name, kind.method, kind.use_convention))
-            case yaqltypes.Context() if function.payload.__name__ in _KEEPS_ITS_CONTEXT:
+            case yaqltypes.Context() if function.payload.__name__ in _LEAVES_ITS_CONTEXT:
                 return _fixed(self._root)
         raise NotCompiled(construct(function.name))
 
@@ -296,7 +300,7 @@ def construct(name: str) -> str:
 
 
 def _wants_context(function: Any) -> bool:
-    return function.payload.__name__ not in _KEEPS_ITS_CONTEXT and any(
+    return function.payload.__name__ not in _LEAVES_ITS_CONTEXT and any(
         isinstance(parameter.value_type, yaqltypes.Context) for parameter in function.parameters.values()
     )
 

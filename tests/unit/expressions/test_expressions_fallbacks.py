@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections import Counter
 from typing import Any
 
@@ -146,10 +147,28 @@ def test_functions_of_the_installation_are_called_once(monkeypatch: pytest.Monke
 
 def test_options_that_change_the_meaning_of_operators_switch_compiling_off() -> None:
     for options in (Options(iterable_dicts=True), Options(allow_delegates=True), Options(memory_quota=2000)):
-        before = fallback_counts().get(("compile", "options"), 0)
+        before = fallback_counts().get(("compile", "another language"), 0)
         with configured(options):
             assert value_of("<% $.a %>", a=1) == 1
-        assert fallback_counts()[("compile", "options")] == before + 1
+        assert fallback_counts()[("compile", "another language")] == before + 1
+
+
+def test_functions_that_replace_the_library_s_switch_compiling_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(template, "_languages", template._languages)
+    template.register_functions({"str": lambda _context, value: f"<{value}>"})
+    assert value_of("<% $.l.join('-') %>", l=[1, "a"]) == "<1>-<a>"
+
+
+def test_a_call_keeps_no_value_of_an_evaluation() -> None:
+    class Row(dict[str, Any]):
+        """A map that can be seen to go."""
+
+    row = Row(a=1)
+    gone = weakref.ref(row)
+    text = template.compile_value("<% $.row.get(a) + $.row.keys().len() + [$.row].select($.a).first() %>")
+    assert text.evaluate(scope(row=row)) == 3
+    del row
+    assert gone() is None
 
 
 def test_errors_are_the_library_s() -> None:
