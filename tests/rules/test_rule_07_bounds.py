@@ -154,8 +154,8 @@ def test_rows_and_bytes_per_commit(
     world.engine.start_workflow(request).result(PATIENCE)
     one = max(size(rows) for rows in batches.pop())
     monkeypatch.setattr(commits, limit, 4 * one)
-    _at_once(world, lambda: [world.engine.start_workflow(request) for _ in range(50)])
-    assert sum(map(len, batches)) == 50
+    _at_once(world, lambda: [world.engine.start_workflow(request) for _ in range(24)])
+    assert sum(map(len, batches)) == 24
     sizes = [sum(map(size, batch)) for batch in batches]
     assert max(sizes) < 5 * one + 100
     assert max(map(len, batches)) > 2, "they share commits all the same"
@@ -211,7 +211,7 @@ def test_claims_and_reads_at_once(world: World, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(reading, "READS_AT_ONCE", 4)
     monkeypatch.setattr(memory, "SLOTS_AT_REST", 0)
     world.define(OUTSIDE)
-    keys = [world.start("wf") for _ in range(30)]
+    keys = [world.start("wf") for _ in range(12)]
     world.engine.loop.settle()
     under_way, most = [0], [0]
 
