@@ -53,6 +53,15 @@ def dialect_of(url: str, timeouts: Timeouts | None = None) -> Dialect:
     )
 
 
+_GUARDED: Final = "guards_itself"
+
+
+def guards_itself(unit: Callable[P, T]) -> Callable[P, T]:
+    """Mark a unit of work that sees to it by itself that this process may write."""
+    setattr(unit, _GUARDED, True)
+    return unit
+
+
 class Unit:
     """One unit of work and the future of its result."""
 
@@ -62,6 +71,11 @@ class Unit:
         self.function, self.args, self.kwargs = function, args, kwargs
         self.future: Future[Any] = Future()
         self.result: Any = None
+
+    @property
+    def guards_itself(self) -> bool:
+        """Whether it does what the guard of the database would do."""
+        return getattr(self.function, _GUARDED, False)
 
     def run(self, connection: Connection) -> None:
         """Do it, in somebody's transaction."""
@@ -85,7 +99,8 @@ class Database:
         self._writer.start()
         self._closed = False
         self.guard: Callable[[Connection], None] | None = None
-        """Called first in every transaction that writes; what it raises undoes the transaction."""
+        """Called first in every transaction that writes, unless all of its units guard themselves; what it
+        raises undoes the transaction."""
         self._aside: Connection | None = None
 
     def read(
@@ -221,7 +236,7 @@ def _failure(
         committing = False
         try:
             with connection.begin():
-                if guard is not None:
+                if guard is not None and not all(unit.guards_itself for unit in units):
                     guard(connection)
                 for unit in units:
                     unit.run(connection)

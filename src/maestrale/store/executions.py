@@ -14,8 +14,8 @@ from maestrale.engine.execution import Child, Execution, Outcome, Runs, TaskExec
 from maestrale.engine.rebuild import waited_for
 from maestrale.model import states
 from maestrale.model.values import Json
+from maestrale.store.database import guards_itself
 from maestrale.store.documents import decode
-from maestrale.store.leases import require
 from maestrale.store.marks import select_standing
 from maestrale.store.rows import ExecutionRows, Row, decode_adhoc, load_answers, load_event, row_bytes
 from maestrale.store.tables import (
@@ -57,13 +57,14 @@ _FULL_COLUMNS = (
 )  # fmt: skip
 
 
+@guards_itself
 def write_executions(connection: Connection, batch: list[ExecutionRows]) -> None:
     """Write all rows of a batch. Raises `Overtaken` or `MailChanged` if memory was not the truth, `LeaseLost`
     if they were decided before this process was taken for dead."""
-    for process_id in {rows.process_id for rows in batch}:
-        require(connection, process_id)
+    names = {rows.process_id for rows in batch if rows.process_id is not None}
     old = [r.workflow for r in batch if r.workflow and not r.is_new]
     with writing(connection) as writes:
+        writes.hold(sorted(names))
         _write_heads(writes, batch)
         # What a parent has heard stands on the rows of its children, which others own and write too.
         known = {row["b_id"] for r in batch for row in r.known}

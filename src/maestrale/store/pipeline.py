@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import Boolean, Column, Connection, Float, Integer, LargeBinary, Table
 from sqlalchemy.exc import DBAPIError
 
+from maestrale.store.leases import LeaseLost
 from maestrale.store.postgresql import ends_connection
 from maestrale.store.rows import MATCHED, Row
 
@@ -21,6 +22,9 @@ BYTES_PER_STATEMENT: Final = 4 * 1024 * 1024
 """A statement takes rows until it has that many; a larger row goes by itself."""
 
 _encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
+
+
+_HOLD: Final = "SELECT 1 FROM processes WHERE id = ANY(%s) AND NOT gone ORDER BY id FOR KEY SHARE"
 
 
 class _Statement(NamedTuple):
@@ -36,6 +40,12 @@ class Pipeline:
 
     def __init__(self) -> None:
         self._statements: list[_Statement] = []
+
+    def hold(self, process_ids: Sequence[str]) -> None:
+        """The rows of these processes stay until the end of the transaction."""
+        if process_ids:
+            expected = len(process_ids), LeaseLost
+            self._statements.append(_Statement(_HOLD, [list(process_ids)], expected))
 
     def insert(self, table: Table, rows: Sequence[Row]) -> None:
         """New rows."""

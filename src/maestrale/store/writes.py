@@ -19,6 +19,10 @@ VALUES_PER_STATEMENT: Final = 500
 class Writes(Protocol):
     """Takes rows in. They are written, and what was expected holds, when the block of `writing` ends."""
 
+    def hold(self, process_ids: Sequence[str]) -> None:
+        """See to it that these processes, in whose names this is written, are not gone, before anything else;
+        as `leases.hold` does, but without a question of its own. Raises `LeaseLost`."""
+
     def lock(self, column: Column[Any], values: Sequence[Any]) -> None:
         """Take the rows with these values before all others, in the order of the values."""
 
@@ -57,6 +61,9 @@ class _AtOnce:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def hold(self, process_ids: Sequence[str]) -> None:
+        """There is no other process."""
 
     def lock(self, column: Column[Any], values: Sequence[Any]) -> None:
         """Nobody else writes."""
