@@ -130,6 +130,8 @@ def test_nothing_is_committed_in_the_name_of_the_dead(url: str) -> None:
         membership = world.service.presence._membership  # type: ignore[attr-defined]
         with membership._beating:  # it hears nothing for a while
             world.database.aside(leases.condemn, [], [lease.process_id], 0)
+            rows = execution("late")
+            rows.process_id = lease.process_id
             with pytest.raises(LeaseLost):
-                world.database.write(write_executions, [execution("late")]).result(PATIENCE)
+                world.database.write(write_executions, [rows]).result(PATIENCE)
         assert world.rows(execution_heads) == []
