@@ -118,14 +118,14 @@ class Service:
 
     def services(self) -> Services:
         """The use cases."""
-        limits = self.settings.api
+        limits, clock = self.settings.api, self.lease.now
         admission = Admission(limits.max_waiting_starts, limits.longest_wait)
         return Services(
-            definitions=Definitions(self.database),
-            workbooks=Workbooks(self.database, self.registry, self.engine),
-            environments=Environments(self.database),
+            definitions=Definitions(self.database, clock),
+            workbooks=Workbooks(self.database, self.registry, self.engine, clock),
+            environments=Environments(self.database, clock),
             executions=Executions(
-                self.database, self.engine, admission, publishers=self.settings.notifier.publishers
+                self.database, self.engine, admission, clock, publishers=self.settings.notifier.publishers
             ),
             tasks=Tasks(self.database, self.engine),
             action_executions=ActionExecutions(
@@ -134,8 +134,8 @@ class Service:
                 admission,
                 allow_deletion=limits.allow_action_execution_deletion,
             ),
-            actions=Actions(self.database, self.registry, self.engine),
-            operations=Operations(self.database),
+            actions=Actions(self.database, self.registry, self.engine, clock),
+            operations=Operations(self.database, clock),
             why=Why(self.database, self.engine.programs),
         )
 

@@ -52,10 +52,10 @@ def _work(settings: Settings) -> None:
     stop = threading.Event()
     service = Service(settings)
     try:
-        service.start()
-        _tell_of_data(service, f"Maestrale {__version__} runs workflows of")
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        service.start()
+        _tell_of_data(service, f"Maestrale {__version__} runs workflows of")
         service.warm_up()
         stop.wait()
         say("Stopping: running actions may end first.")

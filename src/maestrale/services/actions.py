@@ -16,7 +16,7 @@ from maestrale.services.access import Caller, authorise
 from maestrale.services.definitions import Stored, Uploads
 from maestrale.services.drafts import Base, Read, read_actions
 from maestrale.services.parsing import CYCLE_HINT, cycle_message, find_cycle, parse_supported_actions
-from maestrale.services.waiting import outcome
+from maestrale.services.waiting import Clock, outcome
 from maestrale.store.actions import BuiltIn, action_resource, find_text, get_action, list_actions
 from maestrale.store.database import Database
 
@@ -27,8 +27,8 @@ class Actions(Uploads):
     kind = "action"
     collection = "actions"
 
-    def __init__(self, database: Database, registry: Registry, engine: WorkflowEngine) -> None:
-        super().__init__(database)
+    def __init__(self, database: Database, registry: Registry, engine: WorkflowEngine, clock: Clock) -> None:
+        super().__init__(database, clock)
         self._registry = registry
         self._engine = engine
         built_in = [BuiltIn(action.name, action.input_text, action.description) for action in registry]

@@ -18,7 +18,7 @@ from maestrale.model.listing import Listing, Row
 from maestrale.services.access import Caller, authorise
 from maestrale.services.drafts import Read, check_namespace, read_workflows
 from maestrale.services.parsing import parse_supported
-from maestrale.services.waiting import now, outcome
+from maestrale.services.waiting import Clock, outcome
 from maestrale.store.catalogue import (
     WORKFLOWS,
     KindName,
@@ -58,8 +58,9 @@ class Uploads(ABC):
     kind: ClassVar[KindName]
     collection: ClassVar[str]
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
 
     async def create(
         self, caller: Caller, text: str, *, namespace: str = "", scope: str | None = None
@@ -83,7 +84,7 @@ class Uploads(ABC):
                     project_id=caller.project_id,
                     namespace=namespace,
                     scope=scope,
-                    now=now(),
+                    now=self._clock(),
                 )
             )
         except IntegrityError:  # somebody else was quicker
@@ -122,7 +123,7 @@ class Uploads(ABC):
                     read.drafts,
                     namespace=namespace,
                     scope=scope,
-                    now=now(),
+                    now=self._clock(),
                     identifier=identifier,
                 )
             )

@@ -15,7 +15,7 @@ from maestrale.model.listing import Listing, Row
 from maestrale.model.values import Json
 from maestrale.services.access import Caller, authorise
 from maestrale.services.definitions import checked_scope
-from maestrale.services.waiting import now, outcome
+from maestrale.services.waiting import Clock, outcome
 from maestrale.store.database import Database
 from maestrale.store.environments import (
     ENVIRONMENTS,
@@ -44,8 +44,9 @@ class Environments:
 
     shape = ENVIRONMENTS.shape()
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
 
     async def page(self, caller: Caller, listing: Listing) -> list[Row]:
         """One page of environments."""
@@ -72,7 +73,7 @@ class Environments:
                     scope=values.get("scope", "private"),
                     description=values.get("description"),
                     variables=values.get("variables", {}),
-                    now=now(),
+                    now=self._clock(),
                 )
             )
         except IntegrityError:  # somebody else was quicker
@@ -82,7 +83,9 @@ class Environments:
         """Change an environment; given `variables` replace all that were there."""
         authorise(caller, "environments:update")
         values = _values(caller, change)
-        return await outcome(self._database.write(update_environment, caller.viewer, name, values, now()))
+        return await outcome(
+            self._database.write(update_environment, caller.viewer, name, values, self._clock())
+        )
 
     async def delete(self, caller: Caller, name: str) -> None:
         """Remove an environment. Executions that started with it keep their copy."""

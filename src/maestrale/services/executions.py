@@ -28,7 +28,7 @@ from maestrale.runtime.requests import StartedExecution, StartWorkflow, Workflow
 from maestrale.services.access import Caller, authorise
 from maestrale.services.admission import Admission
 from maestrale.services.environments import environment_of
-from maestrale.services.waiting import now, outcome, then
+from maestrale.services.waiting import Clock, outcome, then
 from maestrale.store.catalogue import definition_to_start
 from maestrale.store.database import Database
 from maestrale.store.queries import (
@@ -89,12 +89,14 @@ class Executions:
         database: Database,
         engine: WorkflowEngine,
         admission: Admission,
+        clock: Clock,
         *,
         publishers: Sequence[Publisher] = (),
     ) -> None:
         self._admission = admission
         self._publishers = publishers
         self._database = database
+        self._clock = clock
         self._engine = engine
 
     async def page(self, caller: Caller, listing: Listing) -> list[Row]:
@@ -196,7 +198,7 @@ class Executions:
                 report,
                 caller.viewer,
                 identifier,
-                now=now(),
+                now=self._clock(),
                 errors_only=errors_only,
                 max_depth=max_depth,
                 statistics_only=statistics_only,

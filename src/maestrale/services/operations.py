@@ -6,7 +6,7 @@ from sqlalchemy import Connection, select
 
 from maestrale.model.listing import Row
 from maestrale.services.access import Caller, authorise
-from maestrale.services.waiting import now, outcome
+from maestrale.services.waiting import Clock, outcome
 from maestrale.store.database import Database
 from maestrale.store.leases import neighbours
 from maestrale.store.tables import processes
@@ -15,8 +15,9 @@ from maestrale.store.tables import processes
 class Operations:
     """How the service is."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
 
     async def check(self) -> None:
         """Answer if the database can be read. Unavailable if it refuses."""
@@ -25,7 +26,7 @@ class Operations:
     async def services(self, caller: Caller) -> list[Row]:
         """Every process that works on this database, once for each of its roles."""
         authorise(caller, "services:list")
-        found = await outcome(self._database.read(neighbours, now()))
+        found = await outcome(self._database.read(neighbours, self._clock()))
         return [
             {"id": one.id, "name": f"{one.host}:{one.pid}", "type": role, "address": one.address}
             for one in found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
@@ -14,6 +13,9 @@ from maestrale.store.database import is_unusable
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+Clock = Callable[[], Microseconds]
+"""The time that all processes of a database go by."""
 
 
 async def outcome(future: Future[T]) -> T:
@@ -57,8 +59,3 @@ def then(first: Future[T], second: Callable[[T], Future[U]]) -> Future[U]:
 
     first.add_done_callback(begin)
     return both
-
-
-def now() -> Microseconds:
-    """The time of this machine."""
-    return time.time_ns() // 1000

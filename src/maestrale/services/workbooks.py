@@ -17,7 +17,7 @@ from maestrale.services.actions import check_chains, shadow_warnings
 from maestrale.services.definitions import Verdict, checked_scope, verdict
 from maestrale.services.drafts import ReadBook, check_namespace, read_workbook
 from maestrale.services.parsing import parse_supported_workbook
-from maestrale.services.waiting import now, outcome
+from maestrale.services.waiting import Clock, outcome
 from maestrale.store.catalogue import (
     WORKBOOKS,
     check_new,
@@ -42,8 +42,9 @@ class Workbooks:
 
     shape = WORKBOOKS.shape()
 
-    def __init__(self, database: Database, registry: Registry, engine: WorkflowEngine) -> None:
+    def __init__(self, database: Database, registry: Registry, engine: WorkflowEngine, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         self._registry = registry
         self._engine = engine
 
@@ -81,7 +82,7 @@ class Workbooks:
                     project_id=project_id,
                     namespace=namespace,
                     scope=scope,
-                    now=now(),
+                    now=self._clock(),
                 )
             )
         except IntegrityError:  # somebody else was quicker
@@ -105,7 +106,7 @@ class Workbooks:
                 _fresh_ids(read.draft),
                 namespace=namespace,
                 scope=scope,
-                now=now(),
+                now=self._clock(),
             )
         )
         await outcome(self._engine.definitions_changed())
