@@ -56,7 +56,9 @@ class LazyMap(Mapping[str, Json]):
 class Surroundings(Protocol):
     """Answers the service's own functions for one evaluation.
 
-    Any method may raise a need (a `Passthrough` of the engine's); it is not an evaluation error.
+    Any method may raise a need (a `Passthrough` of the engine's); it is not an evaluation error. An
+    expression may ask the same thing twice, and gets the same answer; only `uuid` and `random` are asked
+    as often as the expression says, for they answer something else each time.
     """
 
     def task(self, name: str | None) -> Mapping[str, Json] | None: ...

@@ -154,6 +154,8 @@ def map_literal(members: Sequence[tuple[Closure, Closure]]) -> Closure:
 
 def _is_small(value: Any, size: int) -> bool:
     kind = type(value)
+    if kind is int:
+        return bool(value.bit_length() <= size)
     return kind in SMALL or ((kind is str or kind in SEQUENCES) and len(value) <= size)
 
 
@@ -178,6 +180,19 @@ def _plus(otherwise: Operation, limits: Limits) -> Operation:
             return one + other
         if kind is str and other_kind is str:
             return measured(one + other, size)
+        return otherwise(one, other)
+
+    return operate
+
+
+def _times(otherwise: Operation, limits: Limits) -> Operation:
+    size = limits.size
+
+    def operate(one: Any, other: Any) -> Any:
+        if type(one) in NUMBERS and type(other) in NUMBERS:
+            product = one * other
+            if type(product) is float or product.bit_length() <= size:
+                return product
         return otherwise(one, other)
 
     return operate
@@ -255,7 +270,7 @@ def _quotient(one: Any, other: Any) -> Any:
 SHORTCUTS: Final[Mapping[str, Callable[[Operation, Limits], Operation]]] = {
     "#operator_+": _plus,
     "#operator_-": _for_two_numbers(operator.sub),
-    "#operator_*": _for_two_numbers(operator.mul),
+    "#operator_*": _times,
     "#operator_/": _for_two_numbers(_quotient),
     "#operator_mod": _for_two_numbers(operator.mod),
     "#operator_<": _for_two_numbers_or_texts(operator.lt),

@@ -22,7 +22,7 @@ from maestrale.expressions.yaql_closures import SEQUENCES, Closure, Limits, Name
 Maker = Callable[[Sequence[Any], Names, Any], Any]
 """Makes one argument of a function from the values of a call, the variables and `$`."""
 
-SMALL: Final = frozenset({int, float, bool, type(None), map, filter, MapView, LazyView, utils.FrozenDict})
+SMALL: Final = frozenset({float, bool, type(None), map, filter, MapView, LazyView, utils.FrozenDict})
 """Kinds of values that take few bytes without what they refer to."""
 _SAME: Final = frozenset({yaqltypes.PythonType, yaqltypes.Integer, yaqltypes.Number, yaqltypes.Sequence})
 _LEAVES_ITS_CONTEXT: Final = frozenset({"then_by", "then_by_descending", "search", "search_all"})

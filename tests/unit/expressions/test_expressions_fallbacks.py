@@ -192,6 +192,11 @@ def test_limits_hold() -> None:
         assert value_of("<% $.t + a %>", t="x" * 50_000) == "x" * 50_000 + "a"
         assert "memory" in failure_of("<% $.t + $.t %>", t="x" * 60_000).lower()
         assert "memory" in failure_of("<% $.t %>", t="x" * 110_000).lower()
+        assert "memory" in failure_of("<% generate(2, true, $ * $).last() %>").lower()
+        assert "memory" in failure_of("<% pow(2, 1000000) %>").lower()
+        assert "memory" in failure_of("<% [pow(2, 500000), pow(2, 500000)].len() %>").lower()
+        assert "memory" in failure_of("<% 'xyz' * 40000 %>").lower()
+        assert value_of("<% pow(2, 3000) * pow(2, 3000) %>") == 2**6000
 
 
 def test_secrets_stay_secret_when_the_library_begins_again() -> None:
