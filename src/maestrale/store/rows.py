@@ -93,7 +93,7 @@ class ExecutionRows(msgspec.Struct):
 
 def row_bytes(row: Mapping[Any, Any]) -> int:
     """Bytes (characters, of texts) of the values that have no fixed size."""
-    return sum(len(value) for value in row.values() if isinstance(value, str | bytes))
+    return sum([len(value) for value in row.values() if type(value) is str or type(value) is bytes])
 
 
 class AnswerRecord(msgspec.Struct, frozen=True):
