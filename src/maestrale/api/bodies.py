@@ -17,6 +17,9 @@ JSON_TYPES = frozenset({"", "application/json"})
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 DEEPEST: Final = 100
 """Levels of lists and objects in JSON data; the same as in definitions."""
+_NUL: Final = "\0"
+_ESCAPED_NUL: Final = r"\u0000"
+"""The only way in which JSON can write a NUL; behind another backslash it stands for itself."""
 
 
 class UnsupportedType(BadRequest):
@@ -53,9 +56,13 @@ async def read_attributes(
         )
     if given not in JSON_TYPES:
         raise UnsupportedType(f"Unknown mimetype: {given}", "send JSON as application/json")
-    content = _decoded("The body", await _utf8(request))
+    text = await _utf8(request)
+    content = _decoded("The body", text)
     if not isinstance(content, dict):
         raise BadRequest(f"The body must be a JSON object, not {_kind(content)}")
+    if _ESCAPED_NUL in text:
+        for name, value in content.items():
+            _refuse_nul(f"Attribute {name!r}", [name, value])
     unknown = sorted(set(content) - set(known))
     if unknown:
         raise BadRequest(f"Unknown attribute for argument {argument}: {', '.join(unknown)}")
@@ -98,6 +105,27 @@ def _is_deeper(value: Json, levels: int) -> bool:
     return bool(containers)
 
 
+def _refuse_nul(subject: str, value: Json) -> None:
+    """BadRequest for a NUL in any text of a value, names of members too.
+
+    Not every database can hold one in a text, and what a request brings may come to stand in one.
+    """
+    waiting = [value]
+    while waiting:
+        match waiting.pop():
+            case str() as text if _NUL in text:
+                raise BadRequest(
+                    f"{subject} has a NUL character (U+0000), which cannot be stored in texts",
+                    "leave it out, or send such data encoded, for instance in base64",
+                )
+            case dict() as members:
+                waiting += [*members.keys(), *members.values()]
+            case list() as entries:
+                waiting += entries
+            case _:
+                pass
+
+
 def _refuse_xml(request: Request) -> None:
     given = content_type(request)
     if given.endswith(("/xml", "+xml")):
@@ -116,10 +144,13 @@ def object_of(content: dict[str, Json], name: str) -> dict[str, Json]:
 
 def json_of(content: dict[str, Json], name: str) -> Json:
     """An attribute that holds JSON data, or text with JSON; None where it is missing."""
-    value = content.get(name)
-    if not isinstance(value, str) or not value:
-        return value
-    return _decoded(f"Attribute {name} is text that", value, "a plain text needs its own quotes")
+    text = content.get(name)
+    if not isinstance(text, str) or not text:
+        return text
+    value = _decoded(f"Attribute {name} is text that", text, "a plain text needs its own quotes")
+    if _ESCAPED_NUL in text:
+        _refuse_nul(f"Attribute {name!r}", value)
+    return value
 
 
 def text_of(content: dict[str, Json], name: str) -> str | None:
