@@ -88,11 +88,12 @@ class World:
         asynchronous: int = 256,
         threads: int = 16,
         steps: int = 200,
+        letters: int = 2000,
         clock: Clock | None = None,
         start: bool = True,
         roles: tuple[Role, ...] = ROLES,
     ) -> None:
-        self.steps = steps
+        self.limits = Limits(steps=steps, letters=letters)
         self.folds = True
         self._definitions: dict[tuple[str, str], tuple[str, str]] = {}
         self._changed = threading.Condition()
@@ -110,7 +111,7 @@ class World:
         if clock is not None:
             self.service.engine = Engine(
                 self.database, self.service.registry, self.service.lease,
-                limits=Limits(steps=steps), clock=clock, asynchronous=asynchronous, threads=threads,
+                limits=self.limits, clock=clock, asynchronous=asynchronous, threads=threads,
             )  # fmt: skip
         self.engine = self.service.engine
         for action in actions:
@@ -144,7 +145,7 @@ class World:
                 row["id"],
                 self.engine.programs,
                 self.service.registry,
-                Limits(steps=self.steps),
+                self.limits,
             )
 
     def pass_time(self, seconds: float) -> None:

@@ -224,7 +224,7 @@ def the_owner_is_not_compared(patch: pytest.MonkeyPatch) -> None:
 
 def a_cancel_does_not_reach_sub_workflows(patch: pytest.MonkeyPatch) -> None:
     """Cancelling the parent leaves the children running."""
-    patch.setattr(control, "tell_children", lambda *_: None)
+    patch.setattr(control, "command_children", lambda *_: None)
 
 
 def the_parent_is_not_told(patch: pytest.MonkeyPatch) -> None:

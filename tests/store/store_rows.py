@@ -34,6 +34,7 @@ def execution(key: str, **changed: Any) -> ExecutionRows:
         "globals": "{}",
         "output": None,
         "backlog": None,
+        "cascades": None,
         "description": None,
         "tags": "[]",
         "accepted": False,

@@ -8,9 +8,10 @@ import msgspec
 
 from maestrale.engine import messages
 from maestrale.engine.adhoc import complete_input, delivered, find_action, prepare, undeliverable
+from maestrale.engine.cascades import tell_all
 from maestrale.engine.context import merge_maps
 from maestrale.engine.decision import Completion, Decision, ForcedFailure, ResultRefused, TaskFailure
-from maestrale.engine.effects import CancelAction, RunAction, StartSubWorkflow, Tell
+from maestrale.engine.effects import CancelAction, RunAction, StartSubWorkflow
 from maestrale.engine.events import Started, StopRequested
 from maestrale.engine.execution import Child, Known, Outcome, TaskExecution
 from maestrale.engine.limits import check_size
@@ -261,10 +262,11 @@ def cancel_children(decision: Decision, task: TaskExecution, info: str) -> None:
 
     A sub-workflow stays open until it reports its end, which is recorded and has no consequences.
     """
-    runs = decision.draft.runs(task.id)
-    for child in [child for _, child in runs.open.items()]:
+    children = [child for _, child in decision.draft.runs(task.id).open.items()]
+    sub_workflows = [child.id for child in children if child.is_workflow]
+    tell_all(decision, sub_workflows, StopRequested("CANCELLED", info))
+    for child in children:
         if child.is_workflow:
-            decision.draft.effects.append(Tell(child.id, StopRequested("CANCELLED", info)))
             continue
         edited, before = decision.draft.edit_child(child), child.state
         edited.state = states.CANCELLED

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from maestrale.engine.branches import keep_contexts_of_followers
+from maestrale.engine.cascades import command_children, open_sub_workflows, spare, tell_all
 from maestrale.engine.children import cancel_children
 from maestrale.engine.completion import follow
 from maestrale.engine.context import merge_maps
@@ -23,7 +26,7 @@ from maestrale.engine.items import has_items_left, items_to_repeat
 from maestrale.engine.joins import forget, inherit_anew
 from maestrale.engine.notifications import action_changed, workflow_changed
 from maestrale.engine.outputs import end_workflow, success_output
-from maestrale.engine.pausing import pause_workflow, paused_child, tell_children, tell_parent
+from maestrale.engine.pausing import pause_workflow, paused_child, tell_parent
 from maestrale.engine.tasks import (
     abandon_children,
     clear_timer,
@@ -60,7 +63,7 @@ def resume_requested(decision: Decision, event: ResumeRequested) -> None:
         return
     if event.environment:
         share_environment(decision, event.environment)
-    tell_children(decision, ResumeRequested(cascaded=True))
+    command_children(decision, ResumeRequested(cascaded=True))
     _set_running(decision)
     tell_parent(decision, states.RUNNING, event.cascaded)
     take_up_the_rest(decision)
@@ -77,7 +80,7 @@ def stop_requested(decision: Decision, event: StopRequested) -> None:
         success_output(decision)
     end_workflow(decision, event.state, event.message)
     if event.state == states.CANCELLED:
-        tell_children(decision, event)
+        command_children(decision, event)
 
 
 def rerun_requested(decision: Decision, event: RerunRequested) -> None:
@@ -166,6 +169,7 @@ def child_rerun(decision: Decision, event: ChildRerun) -> None:
 def await_again(decision: Decision, task: TaskExecution, event: ChildRerun, index: int) -> TaskExecution:
     """A task waits anew for a sub-workflow execution that had ended as its outcome `index`."""
     execution_id = event.execution_id
+    spare(decision, execution_id)
     runs = decision.draft.runs(task.id)
     was_completed = task.is_completed
     cause: Cause = {"kind": "items"}
@@ -276,13 +280,15 @@ def _tell_parent_environment(decision: Decision, environment: dict[str, Json]) -
 
 def _tell_family(decision: Decision, event: EnvironmentUpdated) -> None:
     """Pass it on to every sub-workflow that is open, or may be opened again by a rerun."""
-    draft = decision.draft
-    tell_children(decision, event)
-    for task_id, task in draft.tasks.items():
+    tell_all(decision, [*open_sub_workflows(decision), *_reopenable_sub_workflows(decision)], event)
+
+
+def _reopenable_sub_workflows(decision: Decision) -> Iterator[str]:
+    for task_id, task in decision.draft.tasks.items():
         if task.type == "WORKFLOW":
-            for _, outcome in draft.runs(task_id).outcomes.items():
+            for _, outcome in decision.draft.runs(task_id).outcomes.items():
                 if outcome.state != states.SUCCESS:
-                    draft.effects.append(Tell(outcome.child_id, event))
+                    yield outcome.child_id
 
 
 def _failed_task(decision: Decision, task_id: str) -> TaskExecution:

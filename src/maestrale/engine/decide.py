@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from maestrale.engine import messages
 from maestrale.engine.adhoc import delivered, undeliverable
+from maestrale.engine.cascades import tell_the_rest
 from maestrale.engine.children import child_ended, completion_of_single
 from maestrale.engine.completion import complete_task
 from maestrale.engine.control import (
@@ -97,7 +98,7 @@ def _handle(decision: Decision, execution_id: str, event: AnyEvent) -> None:
         case AlarmDue():
             _alarm_due(decision)
         case Continue():
-            pass
+            tell_the_rest(decision)
         case PauseRequested():
             pause_requested(decision, event)
         case ResumeRequested():
@@ -127,7 +128,7 @@ def _handle(decision: Decision, execution_id: str, event: AnyEvent) -> None:
 
 
 def _run(decision: Decision) -> None:
-    """Do everything that follows, within the bound; what is left over stays in `draft.ready`."""
+    """Start everything that follows, within the bound; what is left over stays in `draft.ready`."""
     draft = decision.draft
     while True:
         if decision.completions:
@@ -146,7 +147,7 @@ def _next_ready(decision: Decision) -> str | None:
     draft = decision.draft
     if not draft.ready or decision.steps_left <= 0:
         return None
-    if draft.has_work:
+    if draft.may_start:
         return draft.ready.popleft()
     if draft.workflow.state == states.PAUSED:
         for task_id in draft.ready:

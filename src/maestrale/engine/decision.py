@@ -24,6 +24,9 @@ from maestrale.model.values import Json, Microseconds
 STEPS_PER_DECISION = 200
 """Tasks started and children made in one decision; the rest waits for a *continue*."""
 
+LETTERS_PER_DECISION = 2000
+"""Sub-workflows that one decision tells of a pause, an end or the like; the rest waits for a *continue*."""
+
 
 class ActionCatalogue(Protocol):
     """What the engine asks about actions; a pure look-up."""
@@ -101,6 +104,7 @@ class Limits(msgspec.Struct, frozen=True):
     """
 
     steps: int = STEPS_PER_DECISION
+    letters: int = LETTERS_PER_DECISION
     field_size_kb: int = 1024
     data_flow: DataFlow = DataFlow()
     traces: bool = False
@@ -116,6 +120,7 @@ class Decision:
         "draft",
         "exempt",
         "identity",
+        "letters_left",
         "limits",
         "now",
         "program",
@@ -141,6 +146,7 @@ class Decision:
         self.limits = limits
         self.identity = Identity(draft.base.seed, draft.next_sequence, now)
         self.steps_left = limits.steps
+        self.letters_left = limits.letters
         self.completions: deque[Completion] = deque()
         self.exempt: set[str] = set()
         """Tasks that start although the workflow is paused: they stood before a pause command."""

@@ -144,8 +144,18 @@ class Draft:
 
     @property
     def has_work(self) -> bool:
-        """Whether a *continue* would start something; of a workflow that is over, only what outlives it."""
+        """Whether a *continue* would bring something about."""
+        return bool(self.workflow.cascades) or self.may_start
+
+    @property
+    def may_start(self) -> bool:
+        """Whether a task may start; of a workflow that is over, only what outlives it."""
         return bool(self.ready) and self.workflow.state != states.PAUSED
+
+    @property
+    def is_left_undone(self) -> bool:
+        """Whether anything was left for a later decision, be it that a pause holds it back."""
+        return bool(self.ready) or bool(self.workflow.cascades)
 
     @property
     def has_started(self) -> bool:

@@ -17,7 +17,11 @@ join, due, continue, pause, pause-before, rerun, skip, tasks, outside, executor.
 
 
 class WorkflowExecution(msgspec.Struct, kw_only=True):
-    """One row of workflow_executions. `globals` holds what was published globally, `variables` the vars."""
+    """One row of workflow_executions. `globals` holds what was published globally, `variables` the vars.
+
+    `cascades`: what sub-workflows are still to be told. Under `waiting` the events by key, the oldest first,
+    each with the place of who is next; under each key the ids of all receivers, which do not change.
+    """
 
     id: str
     project_id: str
@@ -41,6 +45,7 @@ class WorkflowExecution(msgspec.Struct, kw_only=True):
     globals: dict[str, Json]
     output: Json = None
     backlog: list[dict[str, Json]] | None = None
+    cascades: dict[str, Json] | None = None
     description: str | None
     tags: list[str]
     security_context: str | None

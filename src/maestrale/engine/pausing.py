@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+from maestrale.engine.cascades import command_children
 from maestrale.engine.decision import Decision
 from maestrale.engine.effects import Tell
-from maestrale.engine.events import AnyEvent, PauseRequested, SubWorkflowUpdated
+from maestrale.engine.events import PauseRequested, SubWorkflowUpdated
 from maestrale.engine.execution import Cause, TaskExecution
 from maestrale.engine.limits import cut
 from maestrale.engine.notifications import workflow_changed
@@ -26,13 +25,8 @@ def pause_workflow(decision: Decision, info: str | None, by: Cause, *, cascaded:
     workflow.cause = {"kind": "pause", **by}
     workflow.updated_at = decision.now
     workflow_changed(decision, states.RUNNING)
-    tell_children(decision, PauseRequested(cascaded=True))
+    command_children(decision, PauseRequested(cascaded=True))
     tell_parent(decision, states.PAUSED, cascaded)
-
-
-def tell_children(decision: Decision, event: AnyEvent) -> None:
-    """Pass an event on to every open sub-workflow."""
-    decision.draft.effects += [Tell(child_id, event) for child_id in _open_sub_workflows(decision)]
 
 
 def paused_child(decision: Decision, task: TaskExecution) -> str | None:
@@ -54,11 +48,3 @@ def tell_parent(decision: Decision, state: str, cascaded: bool) -> None:
     if workflow.parent_id is not None and workflow.parent_task_id is not None:
         event = SubWorkflowUpdated(workflow.parent_task_id, workflow.id, state, cascaded)  # type: ignore[arg-type]
         decision.draft.effects.append(Tell(workflow.parent_id, event))
-
-
-def _open_sub_workflows(decision: Decision) -> Iterator[str]:
-    for task_id, task in decision.draft.tasks.items():
-        if task.type == "WORKFLOW":
-            for child_id, child in decision.draft.runs(task_id).open.items():
-                if child.is_workflow:
-                    yield child_id

@@ -255,7 +255,7 @@ class Decider:
 
         Among others it keeps parents too, whose children tell it of their ends.
         """
-        if draft.ready or draft.local_actions:
+        if draft.is_left_undone or draft.local_actions:
             return True
         return self._lease.is_shared and draft.sub_workflows > 0
 

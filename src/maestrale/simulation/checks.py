@@ -170,6 +170,8 @@ class Checks:
             require(waiting < open_tasks, f"in {where} joins wait for each other")
         if head["ready"] is not None and rows.is_running:
             require(head["owner"], f"{where} has tasks to start and no owner")
+        if workflow["cascades"] is not None:
+            require(head["owner"], f"{where} has sub-workflows to tell and no owner")
 
     def _task(self, rows: Rows, task: Row) -> None:
         where = f"task {task['name']} {task['id']} ({task['state']})"
@@ -289,6 +291,8 @@ class Checks:
                 require(self._clock() - alarm < SWEPT, f"{where} slept through its alarm")
             for row in rows.actions:
                 self._running_action(row, rows, active)
+        for row in self._disk.read(_all, workflow_executions, workflow_executions.c.cascades.is_not(None)):
+            raise Violation(f"execution {row['id']} at rest has sub-workflows to tell: {row['cascades']}")
         for letter in self._disk.read(_all, mail, true()):
             unread = f"{letter['execution_id']} at rest has unread mail"  # also if it has ended
             require(self._clock() - letter["created_at"] < SWEPT, unread)

@@ -57,7 +57,7 @@ class Step(NamedTuple):
 class SimulatedProcess:
     """A process from its start to its crash. Everything it holds is lost then."""
 
-    def __init__(self, process_id: str, world: Surroundings, steps: int) -> None:
+    def __init__(self, process_id: str, world: Surroundings, limits: Limits) -> None:
         self.id = process_id
         self.stalled_until: Microseconds = 0
         self.on_the_way: list[str] = []
@@ -75,7 +75,7 @@ class SimulatedProcess:
             self.database,
             registry,
             Lease(process_id),
-            limits=Limits(steps=steps),
+            limits=limits,
             clock=world.clock,
             entropy=world.entropy,
             asynchronous=PLACES,

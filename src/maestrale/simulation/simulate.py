@@ -9,7 +9,6 @@ from contextlib import contextmanager
 import msgspec
 from sqlalchemy import Connection, select
 
-from maestrale.engine.decision import Limits
 from maestrale.simulation.checks import Violation
 from maestrale.simulation.folding import check_fold
 from maestrale.simulation.undisturbed import compare_with_undisturbed
@@ -71,7 +70,7 @@ def _check_folds(world: World) -> None:
             execution_id,
             process.engine.programs,
             process.registry,
-            Limits(steps=world.bound),
+            world.limits,
         )
 
 

@@ -7,6 +7,7 @@ import random
 from typing import Final, NamedTuple
 
 from maestrale.actions.base import ActionContext
+from maestrale.engine.decision import Limits
 from maestrale.model.values import Microseconds
 from maestrale.runtime.executor import ActionRun
 from maestrale.runtime.recovery import recover
@@ -73,8 +74,8 @@ class World:
         self.trace = hashlib.blake2b(digest_size=16)
         self.steps = 0
         self.counts: dict[str, int] = {}
-        self.bound = self.chance.choice([2, 3, 200])
-        """Steps per decision."""
+        bound = self.chance.choice([2, 3, 200])
+        self.limits = Limits(steps=bound, letters=bound)
         self.processes: list[SimulatedProcess] = []
         self.dead: dict[str, Microseconds] = {}
         """Processes that are no more, or stand still, and when the others take them for dead."""
@@ -200,7 +201,7 @@ class World:
 
     def _start_process(self) -> SimulatedProcess:
         self._incarnations += 1
-        process = SimulatedProcess(f"process-{self._incarnations}", self, self.bound)
+        process = SimulatedProcess(f"process-{self._incarnations}", self, self.limits)
         self.processes.append(process)
         self.note("start", process.id)
         return process

@@ -44,8 +44,8 @@ class MailChanged(Exception):
 
 _HEAD_COLUMNS = ("version", "owner", "alarm_at", "next_sequence", "open_tasks", "ready", "control_epoch")
 _WORKFLOW_COLUMNS = (
-    "state", "state_info", "cause", "params", "globals", "variables", "output", "backlog", "description",
-    "updated_at", "finished_at",
+    "state", "state_info", "cause", "params", "globals", "variables", "output", "backlog", "cascades",
+    "description", "updated_at", "finished_at",
 )  # fmt: skip
 _LIGHT_COLUMNS = (
     "state", "state_info", "cause", "due_at", "timeout_at", "items_count", "items_next", "items_done",
@@ -246,7 +246,7 @@ def load_execution(connection: Connection, execution_id: str) -> LoadedExecution
 
 def _workflow(row: Any, fetch: Callable[[str], bytes]) -> WorkflowExecution:
     names = WorkflowExecution.__struct_fields__
-    documents = ("cause", "input", "params", "variables", "globals", "output", "backlog", "tags")
+    documents = ("cause", "input", "params", "variables", "globals", "output", "backlog", "cascades", "tags")
     return WorkflowExecution(**{n: decode(row[n], fetch) if n in documents else row[n] for n in names})
 
 

@@ -94,6 +94,7 @@ def _alive(connection: Connection, root_ids: Iterable[str]) -> set[str]:
         _workflow.state.not_in(states.COMPLETED),
         _heads.owner.is_not(None),
         _heads.ready.is_not(None),
+        _workflow.cascades.is_not(None),
         _heads.deleting,
     )
     members = workflow_executions.join(execution_heads, _heads.id == _workflow.id)

@@ -254,6 +254,7 @@ def workflow_row(workflow: WorkflowExecution, values: Values) -> Row:
         "globals": encode(workflow.globals, values),
         "output": encode_optional(workflow.output, values),
         "backlog": encode_optional(workflow.backlog, values),
+        "cascades": encode_optional(workflow.cascades, values),
         "description": workflow.description,
         "tags": encode(workflow.tags, values),
         "accepted": False,

@@ -127,6 +127,7 @@ workflow_executions = Table(
     Column("finished_at", BigInteger),
     Column("known_state", Characters(10)),
     Column("known_output", Document),
+    Column("cascades", Document),
     Index("ix_workflow_executions_created_at_id", "created_at", "id"),
     Index("ix_workflow_executions_project_id_created_at", "project_id", "created_at"),
     Index("ix_workflow_executions_name_created_at", "name", "created_at"),
@@ -145,6 +146,7 @@ workflow_executions = Table(
 """`root_id` of a root is its own id (the API shows null); `parent_task_id` is null for roots.
 
 `accepted`, `known_state` and `known_output` are written by the parent: what it has heard of this execution.
+`cascades`: what its own children are still to be told by it, mostly null.
 """
 
 task_executions = Table(

@@ -73,6 +73,7 @@ class World:
         text: str,
         *,
         steps: int = 200,
+        letters: int = 2000,
         field_size_kb: int = 1024,
         data_flow: DataFlow = DataFlow(),  # noqa: B008 - immutable
         traces: bool = False,
@@ -85,7 +86,7 @@ class World:
         assert not parsed.errors, parsed.errors
         names = [spec.name for spec in parsed.specs]
         self.programs = {name: Program(load_workflow(self.text, name), f"hash-{name}") for name in names}
-        self.limits = Limits(steps, field_size_kb, data_flow, traces)
+        self.limits = Limits(steps, letters, field_size_kb, data_flow, traces)
         self.nothing = msgspec.structs.replace(self.limits, steps=0)
         """A child is created in the commit of its parent and does nothing yet."""
         self.check_base = check_base
