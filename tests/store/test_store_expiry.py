@@ -266,6 +266,25 @@ def test_a_huge_tree_goes_in_bounded_parts(store: Store) -> None:
     assert store.counts() == {}
 
 
+def test_leaves_go_first(store: Store) -> None:
+    """What remains is always the upper part of a tree, so that the mark of its root is enough."""
+    store.add("r")
+    for branch in "abc":
+        store.child(branch, "r")
+        for number in range(3):
+            store.child(f"{branch}{number}", branch, "r")
+            store.child(f"{branch}{number}-leaf", f"{branch}{number}", "r")
+    store.write(deletion.begin, "r", True)
+    table = workflow_executions.c
+    left, sizes = ["r"], [22]
+    while left:
+        left = store.write(deletion.remove, left, 10)
+        rows = store.read(lambda c: list(c.execute(select(table.id, table.parent_id))))
+        assert {parent for _, parent in rows} <= {None, *(key for key, _ in rows)}
+        sizes.append(len(rows))
+    assert sorted(set(sizes), reverse=True) == [22, 13, 4, 1, 0]  # level by level, each in several parts
+
+
 def test_large_values_go_a_few_at_a_time(store: Store) -> None:
     store.add("r")
     large = [{"root_id": "r", "hash": f"{n:064}", "data": bytes(1_500_000)} for n in range(9)]

@@ -89,8 +89,9 @@ execution_heads = Table(
 )  # fmt: skip
 """What claiming and committing touch: narrow, and no index holds a column that every commit changes.
 
-`ready`: the tasks that a bounded decision left for the next one, mostly null. `deleting`: this execution and
-everything below it is on its way out, and counts as absent.
+`ready`: the tasks that a bounded decision left for the next one, mostly null. `control_epoch`: always 0, as
+is the one of letters; the order of mail makes it unnecessary. `deleting`: this execution and everything below
+it is on its way out, and counts as absent.
 """
 
 workflow_executions = Table(
