@@ -227,6 +227,15 @@ def a_cancel_does_not_reach_sub_workflows(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(control, "command_children", lambda *_: None)
 
 
+def a_cascade_ends_after_its_first_portion(patch: pytest.MonkeyPatch) -> None:
+    """What one decision may not tell any more is forgotten."""
+
+    def forget(decision: Decision) -> None:
+        decision.draft.edit_workflow().cascades = None
+
+    patch.setattr(decide, "tell_the_rest", forget)
+
+
 def the_parent_is_not_told(patch: pytest.MonkeyPatch) -> None:
     """One end of a sub-workflow in three is lost on the way to its parent."""
     chance = random.Random(1)
@@ -278,6 +287,7 @@ PLANTS: tuple[Plant, ...] = (
     a_lost_answer_counts_as_a_failed_commit,
     the_owner_is_not_compared,
     a_cancel_does_not_reach_sub_workflows,
+    a_cascade_ends_after_its_first_portion,
     the_parent_is_not_told,
     hints_are_all_there_is,
     an_early_answer,

@@ -23,6 +23,7 @@ FOUND_BY = {
     "an_error_is_handled_because_there_is_a_clause": 3,
     "what_was_to_start_dies_with_the_process": 1,
     "a_cancel_does_not_reach_sub_workflows": 13,
+    "a_cascade_ends_after_its_first_portion": 4,
     "hints_are_all_there_is": 1,
 }
 """The seeds that are tried first, to save time; others follow."""

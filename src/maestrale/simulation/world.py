@@ -75,7 +75,7 @@ class World:
         self.steps = 0
         self.counts: dict[str, int] = {}
         bound = self.chance.choice([2, 3, 200])
-        self.limits = Limits(steps=bound, letters=bound)
+        self.limits = Limits(steps=bound, letters=bound // 2)
         self.processes: list[SimulatedProcess] = []
         self.dead: dict[str, Microseconds] = {}
         """Processes that are no more, or stand still, and when the others take them for dead."""
