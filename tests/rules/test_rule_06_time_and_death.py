@@ -58,7 +58,7 @@ def test_a_lease_runs_by_the_clock_of_the_database(database: Database, own_clock
     """What the clock of the machine says does not make a lease longer, or another one run out."""
     for key in ("one", "two"):
         database.write(leases.register, _process(key), 100.0, own_clock).result(PATIENCE)
-    beat = database.write(leases.renew, "one", 200.0, own_clock).result(PATIENCE)
+    beat = database.write(leases.renew, "one", 200.0).result(PATIENCE)
     ask = text("SELECT extract(epoch FROM now())")
     now = database.read(lambda c: float(c.execute(ask).scalar_one()) * SECOND).result(PATIENCE)
     assert abs(now - beat.now) < 60 * SECOND

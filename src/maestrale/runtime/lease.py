@@ -144,7 +144,7 @@ class Membership:
     def _beat(self) -> None:
         asked = self._clock()
         try:
-            seen = self._database.aside(leases.renew, self._lease.process_id, SECONDS, asked)
+            seen = self._database.aside(leases.renew, self._lease.process_id, SECONDS)
             self._lease.heard(seen.now, asked)
             if not seen.holds:
                 log.error("This process was taken for dead; it goes on as a new one")

@@ -11,7 +11,19 @@ from collections.abc import Collection
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, delete, exists, extract, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    delete,
+    exists,
+    extract,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from maestrale.model import states
 from maestrale.model.values import Microseconds
@@ -42,6 +54,9 @@ class Neighbour(msgspec.Struct, frozen=True):
     address: str | None
     is_over: bool
     gone: bool
+
+
+_NEIGHBOUR: Final = tuple(name for name in Neighbour.__struct_fields__ if name != "is_over")
 
 
 class Beat(msgspec.Struct, frozen=True):
@@ -80,31 +95,36 @@ def unregister(connection: Connection, process_id: str) -> None:
     connection.execute(update(processes).where(_table.id == process_id).values(gone=True))
 
 
-def renew(connection: Connection, process_id: str, lease: float, now: Microseconds) -> Beat:
-    """Make a lease last `lease` seconds from now, and look around."""
-    now = database_time(connection, now)
-    renewed = connection.execute(
-        update(processes)
-        .where(_table.id == process_id, ~_table.gone)
-        .values(lease_until=now + round(lease * _SECOND))
+def renew(connection: Connection, process_id: str, lease: float) -> Beat:
+    """Make a lease last `lease` seconds from now, and look around. Only where processes share a database."""
+    given = {"process_id": process_id, "lease": round(lease * _SECOND)}
+    rows = connection.execute(_RENEW, given).mappings().all()
+    others = [_neighbour(row, row["now"]) for row in rows if row["id"] is not None]
+    return Beat(rows[0]["holds"], others, rows[0]["now"])
+
+
+_RENEW: Final = text("""
+    WITH clock AS (SELECT round(extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now),
+    renewed AS (
+        UPDATE processes SET lease_until = clock.now + :lease FROM clock
+        WHERE processes.id = :process_id AND NOT processes.gone RETURNING processes.id
     )
-    return Beat(renewed.rowcount == 1, _neighbours(connection, process_id, now), now)
+    SELECT clock.now, EXISTS (SELECT 1 FROM renewed) AS holds, processes.*
+    FROM clock LEFT JOIN processes ON processes.id <> :process_id
+    ORDER BY processes.started_at, processes.id
+""")
+"""One statement, because every process asks it twice a second."""
 
 
 def neighbours(connection: Connection, now: Microseconds) -> list[Neighbour]:
     """All processes."""
-    return _neighbours(connection, None, database_time(connection, now))
+    now = database_time(connection, now)
+    query = select(processes).order_by(_table.started_at, _table.id)
+    return [_neighbour(row, now) for row in connection.execute(query).mappings()]
 
 
-def _neighbours(connection: Connection, process_id: str | None, now: Microseconds) -> list[Neighbour]:
-    names = [name for name in Neighbour.__struct_fields__ if name != "is_over"]
-    columns = [_table[name] for name in names]
-    query = select(*columns, _table.lease_until).order_by(_table.started_at, _table.id)
-    return [
-        Neighbour(**{name: row[name] for name in names}, is_over=row["lease_until"] < now)
-        for row in connection.execute(query).mappings()
-        if row["id"] != process_id
-    ]
+def _neighbour(row: RowMapping, now: Microseconds) -> Neighbour:
+    return Neighbour(**{name: row[name] for name in _NEIGHBOUR}, is_over=row["lease_until"] < now)
 
 
 def condemn(
