@@ -25,7 +25,7 @@ from processes.server import Server
 
 HERE = Path(__file__).parent
 CASES = sorted((HERE / "cases").rglob("*.yaml"))
-ON_POSTGRESQL = 20
+ON_POSTGRESQL = 100
 NOT_YET: dict[str, str] = yaml.safe_load((HERE / "not_yet.yaml").read_text())
 JOBS = 24
 

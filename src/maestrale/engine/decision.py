@@ -160,7 +160,7 @@ class Decision:
 
     def task_program(self, task: TaskExecution) -> TaskProgram:
         """The compiled definition of a task execution."""
-        return self.program.task(task.name)
+        return self.program.tasks[task.name]
 
     def environment(self) -> Mapping[str, Json]:
         """The environment of the root execution."""

@@ -118,6 +118,18 @@ class TaskProgram:
         return sources
 
 
+class TaskPrograms(dict[str, TaskProgram]):
+    """The tasks of a workflow, each compiled when it is asked for first."""
+
+    def __init__(self, specs: Mapping[str, TaskSpec]) -> None:
+        super().__init__()
+        self._specs = specs
+
+    def __missing__(self, name: str) -> TaskProgram:
+        found = self[name] = TaskProgram(self._specs[name])
+        return found
+
+
 class Ran(Protocol):
     """An execution of a task, as it is in memory or as its row says."""
 
@@ -152,17 +164,11 @@ class Program:
         self.output_on_error = None if spec.output_on_error is None else compile_section(spec.output_on_error)
         self.joins = tuple(name for name, task in spec.tasks.items() if task.join)
         self.order = {name: index for index, name in enumerate(spec.tasks)}
-        self._tasks: dict[str, TaskProgram] = {}
+        self.tasks = TaskPrograms(spec.tasks)
+        """By name; KeyError for a name that the definition has not."""
         self._cyclic: frozenset[str] | None = None
         self._cycles: dict[str, frozenset[str]] = {}
         self._routes: Routes | None = None
-
-    def task(self, name: str) -> TaskProgram:
-        """The compiled task of that name (KeyError if the definition has none)."""
-        found = self._tasks.get(name)
-        if found is None:
-            found = self._tasks[name] = TaskProgram(self.spec.tasks[name])
-        return found
 
     @property
     def routes(self) -> Routes:
