@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from maestrale.store.database import Database
 from maestrale.store.dialect import DatabaseError
-from maestrale.store.tables import metadata
+from maestrale.store.tables import for_postgresql, metadata
 
 HEAD: Final = "0006"
 """The newest revision in migrations/versions."""
@@ -85,6 +85,7 @@ def _create_or_upgrade(connection: Connection, database: Database) -> None:
 
 def _create(connection: Connection) -> None:
     """What all migrations together make, in a moment."""
-    metadata.create_all(connection)
+    tables = for_postgresql() if connection.dialect.name == "postgresql" else metadata
+    tables.create_all(connection)
     connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
     connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})

@@ -51,6 +51,11 @@ Name = Characters(255)
 Document = Text().with_variant(PlainText, "postgresql")
 Sequence = BigInteger().with_variant(Integer, "sqlite")
 
+STORAGE: Final = "storage"
+WHERE: Final = "where"
+"""What SQLAlchemy takes for a PostgreSQL alone stands under these keys in `info` until a schema is made there
+(see `for_postgresql`): said to the tables themselves, it makes every start load that dialect."""
+
 VERY_HOT: Final = {
     "fillfactor": 70,
     "autovacuum_vacuum_scale_factor": 0.02,
@@ -63,6 +68,22 @@ EMPTIED: Final = {name: value for name, value in HOT.items() if name != "fillfac
 Room in a page lets a changed row stay there, without touching an index; dead rows are cleared away after
 hundreds, not after a fifth of the table.
 """
+
+
+def _partial(name: str, *columns: str, where: str, on_postgresql: str | None = None) -> Index:
+    """An index of the rows for which a condition holds."""
+    return Index(name, *columns, sqlite_where=text(where), info={WHERE: on_postgresql or where})
+
+
+def for_postgresql() -> MetaData:
+    """The tables as a PostgreSQL stores them."""
+    for table in metadata.tables.values():
+        table.dialect_options["postgresql"]["with"] = table.info.get(STORAGE, {})
+        for index in table.indexes:
+            if WHERE in index.info:
+                index.dialect_options["postgresql"]["where"] = text(index.info[WHERE])
+    return metadata
+
 
 execution_heads = Table(
     "execution_heads",
@@ -79,13 +100,10 @@ execution_heads = Table(
     Column("control_epoch", Integer, nullable=False),
     Column("seed", Characters(32), nullable=False),
     Column("deleting", Boolean, nullable=False),
-    Index("ix_execution_heads_owner", "owner", sqlite_where=text("owner IS NOT NULL"),
-          postgresql_where=text("owner IS NOT NULL")),
-    Index("ix_execution_heads_alarm_at", "alarm_at", sqlite_where=text("alarm_at IS NOT NULL"),
-          postgresql_where=text("alarm_at IS NOT NULL")),
-    Index("ix_execution_heads_deleting", "id", sqlite_where=text("deleting = 1"),
-          postgresql_where=text("deleting")),
-    postgresql_with=VERY_HOT,
+    _partial("ix_execution_heads_owner", "owner", where="owner IS NOT NULL"),
+    _partial("ix_execution_heads_alarm_at", "alarm_at", where="alarm_at IS NOT NULL"),
+    _partial("ix_execution_heads_deleting", "id", where="deleting = 1", on_postgresql="deleting"),
+    info={STORAGE: VERY_HOT},
 )  # fmt: skip
 """What claiming and committing touch: narrow, and no index holds a column that every commit changes.
 
@@ -135,14 +153,10 @@ workflow_executions = Table(
     Index("ix_workflow_executions_state_created_at", "state", "created_at"),
     Index("ix_workflow_executions_root_id", "root_id"),
     Index("ix_workflow_executions_definition_hash", "definition_hash"),
-    Index("ix_workflow_executions_ended_roots", "state", "finished_at", "id",
-          sqlite_where=text("parent_id IS NULL AND finished_at IS NOT NULL"),
-          postgresql_where=text("parent_id IS NULL AND finished_at IS NOT NULL")),
-    Index("ix_workflow_executions_parent_task_id", "parent_task_id",
-          sqlite_where=text("parent_task_id IS NOT NULL"),
-          postgresql_where=text("parent_task_id IS NOT NULL")),
-    Index("ix_workflow_executions_parent_id", "parent_id", sqlite_where=text("parent_id IS NOT NULL"),
-          postgresql_where=text("parent_id IS NOT NULL")),
+    _partial("ix_workflow_executions_ended_roots", "state", "finished_at", "id",
+             where="parent_id IS NULL AND finished_at IS NOT NULL"),
+    _partial("ix_workflow_executions_parent_task_id", "parent_task_id", where="parent_task_id IS NOT NULL"),
+    _partial("ix_workflow_executions_parent_id", "parent_id", where="parent_id IS NOT NULL"),
 )  # fmt: skip
 """`root_id` of a root is its own id (the API shows null); `parent_task_id` is null for roots.
 
@@ -185,7 +199,7 @@ task_executions = Table(
     Column("finished_at", BigInteger),
     Index("ix_task_executions_execution_id_sequence", "execution_id", "sequence"),
     Index("ix_task_executions_created_at_id", "created_at", "id"),
-    postgresql_with=HOT,
+    info={STORAGE: HOT},
 )
 
 action_executions = Table(
@@ -218,13 +232,8 @@ action_executions = Table(
     Index("ix_action_executions_task_id_item_index", "task_id", "item_index"),
     Index("ix_action_executions_execution_id", "execution_id"),
     Index("ix_action_executions_created_at_id", "created_at", "id"),
-    Index(
-        "ix_action_executions_executor",
-        "executor",
-        sqlite_where=text("state = 'RUNNING'"),
-        postgresql_where=text("state = 'RUNNING'"),
-    ),
-    postgresql_with=HOT,
+    _partial("ix_action_executions_executor", "executor", where="state = 'RUNNING'"),
+    info={STORAGE: HOT},
 )
 """`execution_id` and `task_id` are null for an action that was run directly.
 
@@ -244,7 +253,7 @@ mail = Table(
     Column("reply_to", Id),
     Index("ix_mail_execution_id_sequence", "execution_id", "sequence"),
     sqlite_autoincrement=True,
-    postgresql_with=EMPTIED,
+    info={STORAGE: EMPTIED},
 )
 
 command_replies = Table(
