@@ -7,10 +7,25 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from maestrale.model.errors import BadRequest
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class _Dispatch:
+    """The endpoints of one path, as an application of its own: errors are explained further outside, once."""
+
+    def __init__(self, methods: dict[str, Endpoint], allowed: set[str]) -> None:
+        self._methods = methods
+        self._allow = {"Allow": ", ".join(sorted(allowed))}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        endpoint = self._methods.get("GET" if request.method == "HEAD" else request.method)
+        response = Response(headers=self._allow) if endpoint is None else await endpoint(request)
+        await response(scope, receive, send)
 
 
 def route(path: str, **methods: Endpoint) -> Route:
@@ -20,15 +35,7 @@ def route(path: str, **methods: Endpoint) -> Route:
     allowed ones in the header Allow.
     """
     allowed = {*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}
-
-    async def dispatch(request: Request) -> Response:
-        method = "GET" if request.method == "HEAD" else request.method
-        endpoint = methods.get(method)
-        if endpoint is None:
-            return Response(headers={"Allow": ", ".join(sorted(allowed))})
-        return await endpoint(request)
-
-    return Route(path, dispatch, methods=allowed)
+    return Route(path, _Dispatch(methods, allowed), methods=allowed)
 
 
 async def missing_id(_request: Request) -> Response:
