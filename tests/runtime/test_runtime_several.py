@@ -144,6 +144,11 @@ def test_a_parent_hears_of_children_that_others_end(url: str, stack: ExitStack) 
         assert worlds[1].end(key)["state"] == "SUCCESS"
 
 
+def test_what_could_not_be_started_can_be_stopped(url: str) -> None:
+    """As when the database goes away between the first connection and the first statement."""
+    World(url, start=False).close(check=False)
+
+
 def test_the_end_of_a_process_of_this_machine_is_seen() -> None:
     """Its number is free, or somebody else's; of other machines and boots nothing can be said."""
     me = description()

@@ -63,7 +63,8 @@ class Wakeups:
         self._outbox.put((self._channels[-1], "stop", ""))  # wakes the one that listens
         self._outbox.put(None)
         for thread in self._threads:
-            thread.join()
+            if thread.ident is not None:  # what stops may never have been started
+                thread.join()
 
     def listen_as(self, process_id: str) -> None:
         """Receive what is told to this process too."""
