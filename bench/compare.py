@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))  # known
 
 from bench import bare, moments, report
 from bench.client import Client, WrongResult
+from bench.run import play
 from bench.scenarios import (
-    Measured,
     Scenario,
     big_document,
     chain,
@@ -126,11 +126,13 @@ def _play_all(given: argparse.Namespace, folder: Path, postgresql: PostgresqlSer
 def _contenders(
     stack: contextlib.ExitStack, others: list[str], folder: Path, postgresql: PostgresqlServer
 ) -> Iterator[Contender]:
-    for name, url, pids in (("sqlite", None, []), ("postgresql", postgresql.url(postgresql.create()), [0])):
+    for name, url, of_database in (
+        ("sqlite", None, []),
+        ("postgresql", postgresql.url(postgresql.create()), postgresql.process_ids()[:1]),
+    ):
         here = folder / name
         here.mkdir()
         server = stack.enter_context(Server(here, url))
-        of_database = [postgresql.process_ids()[0] for _ in pids]
         yield Contender(name, server.url, Usage(server.pid, *of_database), is_ours=True)
     for other in others:
         name, _, url = other.partition("=")
@@ -138,20 +140,8 @@ def _contenders(
 
 
 async def _play(contender: Contender, scenario: Scenario, n: int) -> report.Result:
-    result: report.Result = {
-        "contender": contender.name, "scenario": scenario.name, "n": n, "unit": scenario.unit, "ok": False,
-    }  # fmt: skip
-    before = contender.usage.cpu_seconds()
-    try:
-        async with Client(contender.url) as client:
-            measured: Measured = await scenario.run(client, n)
-    except (WrongResult, aiohttp.ClientError, TimeoutError, ValueError, KeyError) as error:
-        return result | {"error": f"{type(error).__name__}: {error}"}
-    after = contender.usage.cpu_seconds()
-    result |= {"ok": True, "seconds": measured.seconds, "per_second": measured.units / measured.seconds}
-    if before is not None and after is not None:
-        result["cpu_ms_each"] = (after - before) * 1000 / measured.units
-    return result | measured.details
+    async with Client(contender.url) as client:
+        return {"contender": contender.name} | await play(client, scenario, n, contender.usage)
 
 
 def _bare(folder: Path, postgresql: PostgresqlServer, round_: int) -> list[report.Result]:
@@ -185,7 +175,7 @@ def _moments(folder: Path, postgresql: PostgresqlServer, waiting: int) -> list[r
     """What needs servers of its own."""
     results: list[report.Result] = []
     for contender in ("sqlite", "postgresql"):
-        for name, play in (
+        for name, measure in (
             ("at_rest", moments.at_rest),
             ("waiting", lambda make: moments.with_waiting(make, waiting)),
             ("after_a_kill", moments.after_a_kill),
@@ -194,17 +184,17 @@ def _moments(folder: Path, postgresql: PostgresqlServer, waiting: int) -> list[r
             here.mkdir()
             url = None if contender == "sqlite" else postgresql.url(postgresql.create())
             result: report.Result = {"contender": contender, "scenario": name, "n": 1, "ok": True}
-            result |= _figures(play, here, url)
+            result |= _figures(measure, here, url)
             results.append(result)
             _tell(0, result)
     return results
 
 
 def _figures(
-    play: Callable[[Callable[[], Server]], moments.Figures], here: Path, url: str | None
+    measure: Callable[[Callable[[], Server]], moments.Figures], here: Path, url: str | None
 ) -> dict[str, Any]:
     try:
-        return dict(play(lambda: Server(here, url)))
+        return dict(measure(lambda: Server(here, url)))
     except (WrongResult, aiohttp.ClientError, TimeoutError, RuntimeError) as error:
         return {"ok": False, "error": f"{type(error).__name__}: {error}"}
 

@@ -84,14 +84,15 @@ async def _play_all(url: str, plays: list[Play], usage: Usage) -> list[report.Re
     results = []
     async with Client(url) as client:
         for scenario, n in plays:
-            result = await _play(client, scenario, n, usage)
+            result = await play(client, scenario, n, usage)
             figure = f"{result['per_second']:.1f} {scenario.unit}/s" if result["ok"] else result["error"]
             report.progress(f"{scenario.name} {n}: {figure}")
             results.append(result)
     return results
 
 
-async def _play(client: Client, scenario: Scenario, n: int, usage: Usage) -> report.Result:
+async def play(client: Client, scenario: Scenario, n: int, usage: Usage) -> report.Result:
+    """One scenario against the server of a client; `usage` is that of the server."""
     result: report.Result = {"scenario": scenario.name, "n": n, "unit": scenario.unit, "ok": False}
     before = usage.cpu_seconds()
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future
 from typing import Final, Literal
 
 import msgspec
@@ -25,10 +24,11 @@ from maestrale.model.listing import Listing, Row
 from maestrale.model.notifications import Publisher, checked_publishers
 from maestrale.model.values import Json
 from maestrale.runtime.requests import StartedExecution, StartWorkflow, WorkflowEngine
+from maestrale.runtime.steps import Steps, carry_out
 from maestrale.services.access import Caller, authorise
 from maestrale.services.admission import Admission
 from maestrale.services.environments import environment_of
-from maestrale.services.waiting import Clock, outcome, then
+from maestrale.services.waiting import Clock, outcome
 from maestrale.store.catalogue import definition_to_start
 from maestrale.store.database import Database
 from maestrale.store.queries import (
@@ -133,15 +133,14 @@ class Executions:
                 "Workflow ID or workflow name must be provided",
                 "send workflow_name or workflow_id, or source_execution_id to repeat an execution",
             )
+        return await outcome(carry_out(self._starting(caller.viewer, new)))
 
-        def start(started: Started) -> Future[StartedExecution]:
-            return self._engine.start_workflow(StartWorkflow(started, new.id))
-
-        def read(answer: StartedExecution) -> Future[Row]:
-            return self._database.read(_started, caller.viewer, answer)
-
-        prepared = self._database.read(_prepared, caller.viewer, new, self._publishers)
-        return await outcome(then(then(prepared, start), read))
+    def _starting(self, viewer: Viewer, new: NewExecution) -> Steps[Row]:
+        """In the threads below, so that the event loop is woken once."""
+        started: Started = yield self._database.read(_prepared, viewer, new, self._publishers)
+        answer: StartedExecution = yield self._engine.start_workflow(StartWorkflow(started, new.id))
+        row: Row = yield self._database.read(_started, viewer, answer)
+        return row
 
     async def update(self, caller: Caller, identifier: str, change: ExecutionChange) -> Row:
         """Describe, pause, resume or stop an execution, or change its environment."""
