@@ -43,6 +43,20 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresqlS
         yield server
 
 
+@pytest.fixture
+def lent_name(postgresql: PostgresqlServer) -> Iterator[str]:
+    """A database with all tables on the PostgreSQL, for what is about that alone."""
+    name = postgresql.lend()
+    yield name
+    postgresql.take_back(name)
+
+
+@pytest.fixture
+def lent_url(postgresql: PostgresqlServer, lent_name: str) -> str:
+    """The same, by its URL."""
+    return postgresql.url(lent_name)
+
+
 @pytest.fixture(params=KINDS)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A database of its own for the test, without anything in it."""

@@ -8,7 +8,6 @@ import pytest
 from api_service import Api, serving
 
 from maestrale.store import leases
-from postgresql import PostgresqlServer
 
 WORKFLOW = """
 version: '2.0'
@@ -19,11 +18,9 @@ pytestmark = pytest.mark.postgresql
 
 
 @pytest.fixture
-def api(postgresql: PostgresqlServer) -> Iterator[Api]:
-    name = postgresql.lend()
-    with serving(postgresql.url(name)) as found:
+def api(lent_url: str) -> Iterator[Api]:
+    with serving(lent_url) as found:
         yield found
-    postgresql.take_back(name)
 
 
 def test_nothing_is_done_and_it_says_to_try_again(api: Api) -> None:

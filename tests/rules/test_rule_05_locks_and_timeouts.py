@@ -24,16 +24,8 @@ NAMES = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeo
 
 
 @pytest.fixture
-def name(postgresql: PostgresqlServer) -> Iterator[str]:
-    """A database with all tables."""
-    lent = postgresql.lend()
-    yield lent
-    postgresql.take_back(lent)
-
-
-@pytest.fixture
-def database(postgresql: PostgresqlServer, name: str) -> Iterator[Database]:
-    opened = Database(postgresql.url(name))
+def database(postgresql: PostgresqlServer, lent_name: str) -> Iterator[Database]:
+    opened = Database(postgresql.url(lent_name))
     yield opened
     opened.close()
 
@@ -65,7 +57,7 @@ def _knowing(key: str, child: str) -> ExecutionRows:
 )
 def test_rows_are_taken_in_the_order_of_their_ids(
     postgresql: PostgresqlServer,
-    name: str,
+    lent_name: str,
     database: Database,
     table: str,
     batch: Callable[[], list[ExecutionRows]],
@@ -75,11 +67,11 @@ def test_rows_are_taken_in_the_order_of_their_ids(
     The rows lie on the disk in another order.
     """
     database.write(write_executions, [execution(key) for key in "cba"]).result(PATIENCE)
-    with psycopg.connect(postgresql.url(name)) as other:
+    with psycopg.connect(postgresql.url(lent_name)) as other:
         other.execute(f"SELECT 1 FROM {table} WHERE id = 'a' FOR UPDATE")
         writing = database.write(write_executions, batch())
         waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
-        while not postgresql.execute(name, waiting, name):
+        while not postgresql.execute(lent_name, waiting, lent_name):
             assert not writing.done()
         other.execute(f"SELECT 1 FROM {table} WHERE id = 'b' FOR UPDATE NOWAIT")
         other.commit()
@@ -87,7 +79,7 @@ def test_rows_are_taken_in_the_order_of_their_ids(
 
 
 @pytest.mark.postgresql
-def test_every_connection_gives_up_in_time(postgresql: PostgresqlServer, name: str) -> None:
+def test_every_connection_gives_up_in_time(postgresql: PostgresqlServer, lent_name: str) -> None:
     """Writer, readers, the lease's own one, and those that hints come and go by: whatever is opened."""
     found: list[tuple[str, ...]] = []
 
@@ -100,7 +92,7 @@ def test_every_connection_gives_up_in_time(postgresql: PostgresqlServer, name: s
     event.listen(Pool, "connect", ask)
     try:
         gate = Gate()
-        with World(postgresql.url(name), actions=[gate.action]) as world:
+        with World(postgresql.url(lent_name), actions=[gate.action]) as world:
             world.define("version: '2.0'\nwf: {tasks: {t: {action: test.gate}}}\n")
             world.start("wf")
             gate.wait()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -27,19 +26,11 @@ OUTSIDE = "version: '2.0'\nwf: {tasks: {t: {action: std.async_noop}}}\n"
 NEIGHBOUR = {**description(), "id": "neighbour", "roles": "engine", "address": None}
 
 
-@pytest.fixture
-def name(postgresql: PostgresqlServer) -> Iterator[str]:
-    """A database with all tables."""
-    lent = postgresql.lend()
-    yield lent
-    postgresql.take_back(lent)
-
-
 def test_a_hint_is_sent_after_the_commit_on_another_connection(
-    postgresql: PostgresqlServer, name: str
+    postgresql: PostgresqlServer, lent_name: str
 ) -> None:
     """Whoever gets it finds the letter, and commits do not wait for each other's NOTIFY."""
-    with World(postgresql.url(name)) as world:
+    with World(postgresql.url(lent_name)) as world:
         world.define(OUTSIDE)
         key = world.start("wf")
         writer = world.database.write(_backend).result(PATIENCE)
@@ -50,7 +41,7 @@ def test_a_hint_is_sent_after_the_commit_on_another_connection(
             connection.execute(changed.values(owner="neighbour"))
 
         world.database.write(give_away).result(PATIENCE)
-        with psycopg.connect(postgresql.url(name), autocommit=True) as neighbour:
+        with psycopg.connect(postgresql.url(lent_name), autocommit=True) as neighbour:
             neighbour.execute(f'LISTEN "{channel_of("neighbour")}"')
             world.engine.send(key, PauseRequested())
             (hint,) = neighbour.notifies(timeout=PATIENCE, stop_after=1)
@@ -64,9 +55,9 @@ def _backend(connection: Connection) -> int:
     return int(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
 
 
-def test_hints_are_coalesced(postgresql: PostgresqlServer, name: str) -> None:
+def test_hints_are_coalesced(postgresql: PostgresqlServer, lent_name: str) -> None:
     """What is told while one is on its way goes with the next, and each name once."""
-    database = Database(postgresql.url(name))
+    database = Database(postgresql.url(lent_name))
     heard: list[str] = []
     sent: list[str] = []
     on_its_way, may_go, complete = threading.Event(), threading.Event(), threading.Event()
@@ -107,9 +98,9 @@ def test_hints_are_coalesced(postgresql: PostgresqlServer, name: str) -> None:
     assert [heard.count(f"execution-{number}") for number in range(100)] == [1] * 100
 
 
-def test_a_lost_connection_is_followed_by_a_sweep(postgresql: PostgresqlServer, name: str) -> None:
+def test_a_lost_connection_is_followed_by_a_sweep(postgresql: PostgresqlServer, lent_name: str) -> None:
     """Nobody knows what was said meanwhile."""
-    database = Database(postgresql.url(name))
+    database = Database(postgresql.url(lent_name))
     swept, listening = threading.Event(), threading.Event()
 
     def received(kind: str, _names: list[str]) -> None:
@@ -125,7 +116,7 @@ def test_a_lost_connection_is_followed_by_a_sweep(postgresql: PostgresqlServer, 
         while not listening.wait(0.05):
             wakeups.tell("me", "here", "")
         assert not swept.is_set()
-        postgresql.cut(name)
+        postgresql.cut(lent_name)
         assert swept.wait(PATIENCE)
     finally:
         wakeups.stop()

@@ -20,7 +20,6 @@ from maestrale.store.database import Database
 from maestrale.store.executions import write_executions
 from maestrale.store.leases import LeaseLost
 from maestrale.store.tables import execution_heads, processes
-from postgresql import PostgresqlServer
 
 pytestmark = pytest.mark.postgresql
 
@@ -29,15 +28,8 @@ HOUR = 3600.0
 
 
 @pytest.fixture
-def url(postgresql: PostgresqlServer) -> Iterator[str]:
-    name = postgresql.lend()
-    yield postgresql.url(name)
-    postgresql.take_back(name)
-
-
-@pytest.fixture
-def database(url: str) -> Iterator[Database]:
-    opened = Database(url)
+def database(lent_url: str) -> Iterator[Database]:
+    opened = Database(lent_url)
     yield opened
     opened.close()
 
@@ -80,14 +72,14 @@ def test_a_process_reckons_by_the_clock_of_the_database() -> None:
     assert lease.now() == 1_700_000_030 * SECOND
 
 
-def test_the_end_of_a_predecessor_is_proven_at_once(url: str, database: Database) -> None:
+def test_the_end_of_a_predecessor_is_proven_at_once(lent_url: str, database: Database) -> None:
     """Same host, same boot, and no such process: its lease of an hour is not waited for."""
     rows = execution("left")
     rows.head["owner"] = "predecessor"
     row = _process("predecessor", pid=_dead_pid())
     database.write(leases.register, row, HOUR, 0).result(PATIENCE)
     database.write(write_executions, [rows]).result(PATIENCE)
-    with World(url) as world:
+    with World(lent_url) as world:
         world.folds = False
         world.until(lambda: "predecessor" not in [row["id"] for row in world.rows(processes)])
         (head,) = world.rows(execution_heads)
@@ -96,7 +88,7 @@ def test_the_end_of_a_predecessor_is_proven_at_once(url: str, database: Database
 
 @pytest.mark.parametrize("elsewhere", ["host", "boot"])
 def test_of_others_the_lease_is_waited_for(
-    url: str, database: Database, monkeypatch: pytest.MonkeyPatch, elsewhere: str
+    lent_url: str, database: Database, monkeypatch: pytest.MonkeyPatch, elsewhere: str
 ) -> None:
     """Of another machine, or of this one before it was started again, nothing can be proven by its number."""
     monkeypatch.setattr("maestrale.runtime.lease._SILENCE", 0)  # not as after an outage
@@ -105,7 +97,7 @@ def test_of_others_the_lease_is_waited_for(
     row = _process("far", pid=_dead_pid(), **{elsewhere: "another one"})
     database.write(leases.register, row, HOUR, 0).result(PATIENCE)
     database.write(write_executions, [rows]).result(PATIENCE)
-    with World(url) as world:
+    with World(lent_url) as world:
         world.folds = False
         membership = world.service.presence._membership  # type: ignore[attr-defined]
         for _ in range(3):
@@ -121,11 +113,11 @@ def test_of_others_the_lease_is_waited_for(
         world.until(lambda: "far" not in [row["id"] for row in world.rows(processes)])
 
 
-def test_nothing_is_committed_in_the_name_of_the_dead(url: str) -> None:
+def test_nothing_is_committed_in_the_name_of_the_dead(lent_url: str) -> None:
     """Nor by one that does not know yet that it was taken for dead."""
     gate = Gate()
     with ExitStack() as stack:
-        world = stack.enter_context(World(url, actions=[gate.action]))
+        world = stack.enter_context(World(lent_url, actions=[gate.action]))
         lease = world.service.lease
         membership = world.service.presence._membership  # type: ignore[attr-defined]
         with membership._beating:  # it hears nothing for a while

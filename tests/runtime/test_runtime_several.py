@@ -17,7 +17,6 @@ from maestrale.runtime.machine import description, has_ended
 from maestrale.store import leases
 from maestrale.store.leases import Neighbour
 from maestrale.store.tables import execution_heads, processes
-from postgresql import PostgresqlServer
 
 pytestmark = pytest.mark.postgresql
 
@@ -27,13 +26,6 @@ version: '2.0'
 tree: {tasks: {t: {with-items: i in <% range(5) %>, workflow: leaf}}}
 leaf: {tasks: {t: {action: std.echo output=1}}}
 """
-
-
-@pytest.fixture
-def url(postgresql: PostgresqlServer) -> Iterator[str]:
-    name = postgresql.lend()
-    yield postgresql.url(name)
-    postgresql.take_back(name)
 
 
 @pytest.fixture
@@ -54,11 +46,11 @@ def _owner(world: World, execution_id: str) -> str | None:
 
 
 @pytest.mark.covers("eng.multi")
-def test_a_command_reaches_the_owner(url: str, stack: ExitStack) -> None:
+def test_a_command_reaches_the_owner(lent_url: str, stack: ExitStack) -> None:
     """Whoever is asked, the process decides that has the execution, and its reply comes back."""
     gate = Gate()
-    here = stack.enter_context(World(url, actions=[gate.action]))
-    there = stack.enter_context(World(url, actions=[gate.action]))
+    here = stack.enter_context(World(lent_url, actions=[gate.action]))
+    there = stack.enter_context(World(lent_url, actions=[gate.action]))
     here.define(ONE)
     key = here.start("one")
     gate.wait()
@@ -72,10 +64,10 @@ def test_a_command_reaches_the_owner(url: str, stack: ExitStack) -> None:
     assert _owner(here, key) is None
 
 
-def test_an_api_leaves_workflows_to_engines(url: str, stack: ExitStack) -> None:
+def test_an_api_leaves_workflows_to_engines(lent_url: str, stack: ExitStack) -> None:
     gate = Gate()
-    engine = stack.enter_context(World(url, actions=[gate.action], roles=("engine",)))
-    api = stack.enter_context(World(url, roles=("api",), actions=[Gate().action]))
+    engine = stack.enter_context(World(lent_url, actions=[gate.action], roles=("engine",)))
+    api = stack.enter_context(World(lent_url, roles=("api",), actions=[Gate().action]))
     api.define(ONE)
     key = api.start("one")
     gate.wait()
@@ -87,22 +79,22 @@ def test_an_api_leaves_workflows_to_engines(url: str, stack: ExitStack) -> None:
         api.send("nothing", PauseRequested())
 
 
-def test_a_start_waits_for_an_engine(url: str, stack: ExitStack) -> None:
+def test_a_start_waits_for_an_engine(lent_url: str, stack: ExitStack) -> None:
     """Without any engine it is kept; the next one begins it."""
-    api = stack.enter_context(World(url, roles=("api",), actions=[Gate().action]))
+    api = stack.enter_context(World(lent_url, roles=("api",), actions=[Gate().action]))
     api.define(TREE)
     started = api.engine.start_workflow(api.request("tree"))
-    engine = stack.enter_context(World(url, roles=("engine",)))
+    engine = stack.enter_context(World(lent_url, roles=("engine",)))
     key = started.result(PATIENCE).execution_id
     assert engine.end(key)["state"] == "SUCCESS"
 
 
 @pytest.mark.covers("eng.heartbeat", "eng.multi")
-def test_who_was_taken_for_dead_begins_anew(url: str, stack: ExitStack) -> None:
+def test_who_was_taken_for_dead_begins_anew(lent_url: str, stack: ExitStack) -> None:
     """What it runs is given up; what it decides in its old name is refused, and decided in the new one."""
     gate, other_gate = Gate(), Gate()
-    here = stack.enter_context(World(url, actions=[gate.action]))
-    there = stack.enter_context(World(url, actions=[other_gate.action]))
+    here = stack.enter_context(World(lent_url, actions=[gate.action]))
+    there = stack.enter_context(World(lent_url, actions=[other_gate.action]))
     here.define(ONE)
     key = here.start("one")
     gate.wait()
@@ -120,10 +112,10 @@ def test_who_was_taken_for_dead_begins_anew(url: str, stack: ExitStack) -> None:
     there.until(lambda: old not in [row["id"] for row in there.rows(processes)], "the burial")
 
 
-def test_what_may_be_repeated_runs_elsewhere(url: str, stack: ExitStack) -> None:
+def test_what_may_be_repeated_runs_elsewhere(lent_url: str, stack: ExitStack) -> None:
     gate, other_gate = Gate(repeatable=True), Gate(repeatable=True)
-    here = stack.enter_context(World(url, actions=[gate.action]))
-    there = stack.enter_context(World(url, actions=[other_gate.action]))
+    here = stack.enter_context(World(lent_url, actions=[gate.action]))
+    there = stack.enter_context(World(lent_url, actions=[other_gate.action]))
     here.define(ONE)
     key = here.start("one")
     gate.wait()
@@ -134,9 +126,9 @@ def test_what_may_be_repeated_runs_elsewhere(url: str, stack: ExitStack) -> None
     assert [c.idempotency_key for c in gate.contexts] == [c.idempotency_key for c in other_gate.contexts]
 
 
-def test_a_parent_hears_of_children_that_others_end(url: str, stack: ExitStack) -> None:
+def test_a_parent_hears_of_children_that_others_end(lent_url: str, stack: ExitStack) -> None:
     """Also of those that went on elsewhere, since their process was taken for dead."""
-    worlds = [stack.enter_context(World(url)) for _ in range(3)]
+    worlds = [stack.enter_context(World(lent_url)) for _ in range(3)]
     worlds[0].define(TREE)
     keys = [worlds[0].start("tree") for _ in range(10)]
     _condemn(worlds[1], worlds[0].service.lease.process_id)
@@ -144,9 +136,9 @@ def test_a_parent_hears_of_children_that_others_end(url: str, stack: ExitStack) 
         assert worlds[1].end(key)["state"] == "SUCCESS"
 
 
-def test_what_could_not_be_started_can_be_stopped(url: str) -> None:
+def test_what_could_not_be_started_can_be_stopped(lent_url: str) -> None:
     """As when the database goes away between the first connection and the first statement."""
-    World(url, start=False).close(check=False)
+    World(lent_url, start=False).close(check=False)
 
 
 def test_the_end_of_a_process_of_this_machine_is_seen() -> None:

@@ -33,16 +33,8 @@ BLOCK = Timeouts(lock=0.2, statement=5.0)
 
 
 @pytest.fixture
-def name(postgresql: PostgresqlServer) -> Iterator[str]:
-    """A database with all tables."""
-    lent = postgresql.lend()
-    yield lent
-    postgresql.take_back(lent)
-
-
-@pytest.fixture
-def database(postgresql: PostgresqlServer, name: str) -> Iterator[Database]:
-    opened = Database(postgresql.url(name), readers=2, timeouts=BLOCK)
+def database(postgresql: PostgresqlServer, lent_name: str) -> Iterator[Database]:
+    opened = Database(postgresql.url(lent_name), readers=2, timeouts=BLOCK)
     yield opened
     opened.close()
 
@@ -94,10 +86,10 @@ def run_sql(statement: str) -> Callable[[Connection, int], object]:
 
 
 def test_idle_connections_that_were_cut_are_replaced(
-    postgresql: PostgresqlServer, name: str, database: Database
+    postgresql: PostgresqlServer, lent_name: str, database: Database
 ) -> None:
     assert database.read(keys).result(PATIENCE) == []
-    assert postgresql.cut(name) == 2
+    assert postgresql.cut(lent_name) == 2
     assert database.read(keys).result(PATIENCE) == []
     adding = Adding()
     assert database.write(adding).result(PATIENCE) == "a"
@@ -106,12 +98,12 @@ def test_idle_connections_that_were_cut_are_replaced(
 
 @pytest.mark.parametrize("is_pipelined", [False, True])
 def test_a_unit_that_was_cut_before_its_commit_runs_again(
-    postgresql: PostgresqlServer, name: str, database: Database, is_pipelined: bool
+    postgresql: PostgresqlServer, lent_name: str, database: Database, is_pipelined: bool
 ) -> None:
     def cut(connection: Connection, run: int) -> None:
         if run == 1:
             connection.execute(insert(definition_texts).values(hash="of the first run", text="t"))
-            postgresql.execute(name, "SELECT pg_terminate_backend(%s)", backend(connection))
+            postgresql.execute(lent_name, "SELECT pg_terminate_backend(%s)", backend(connection))
 
     adding = Adding(before=cut, is_pipelined=is_pipelined)
     assert database.write(adding).result(PATIENCE) == "a"
@@ -120,10 +112,10 @@ def test_a_unit_that_was_cut_before_its_commit_runs_again(
 
 
 def test_whoever_is_cut_every_time_is_told_so(
-    postgresql: PostgresqlServer, name: str, database: Database
+    postgresql: PostgresqlServer, lent_name: str, database: Database
 ) -> None:
     def cut(connection: Connection, _: int) -> None:
-        postgresql.execute(name, "SELECT pg_terminate_backend(%s)", backend(connection))
+        postgresql.execute(lent_name, "SELECT pg_terminate_backend(%s)", backend(connection))
 
     adding = Adding(before=cut)
     assert is_unusable(failure(database.write(adding)))
@@ -134,11 +126,11 @@ def test_whoever_is_cut_every_time_is_told_so(
 
 @pytest.mark.parametrize("is_committed", [False, True])
 def test_a_commit_without_an_answer_is_run_only_once(
-    postgresql: PostgresqlServer, name: str, is_committed: bool
+    postgresql: PostgresqlServer, lent_name: str, is_committed: bool
 ) -> None:
     """The connection is cut before or after the server has heard of the COMMIT: nobody can know which."""
     with Relay(postgresql.port) as relay:
-        database = Database(postgresql.url(name).replace(f":{postgresql.port}/", f":{relay.port}/"))
+        database = Database(postgresql.url(lent_name).replace(f":{postgresql.port}/", f":{relay.port}/"))
         relay.cut_at(b"COMMIT", forwards=is_committed)
         units = [Adding("a"), Adding("b")]
         ready = threading.Event()
@@ -168,11 +160,11 @@ def test_a_restart_of_the_server(postgresql: PostgresqlServer, database: Databas
 # -- transactions that get into each other's way
 
 
-def test_a_deadlock_is_run_again(postgresql: PostgresqlServer, name: str, database: Database) -> None:
+def test_a_deadlock_is_run_again(postgresql: PostgresqlServer, lent_name: str, database: Database) -> None:
     for key in "xy":
         database.write(Adding(key)).result(PATIENCE)
     change = "UPDATE definition_texts SET text = '{}' WHERE hash = '{}'"
-    with psycopg.connect(postgresql.url(name)) as other:
+    with psycopg.connect(postgresql.url(lent_name)) as other:
         other.execute("SET deadlock_timeout = '1min'")
         other.execute(change.format("theirs", "y"))
         second: list[threading.Thread] = []
@@ -187,26 +179,26 @@ def test_a_deadlock_is_run_again(postgresql: PostgresqlServer, name: str, databa
             thread = threading.Thread(target=other.execute, args=(change.format("theirs", "x"),))
             thread.start()
             second.append(thread)
-            _wait_until_somebody_waits(postgresql, name)
+            _wait_until_somebody_waits(postgresql, lent_name)
             connection.execute(text(change.format("ours", "y")))
 
         adding = Adding(before=meet)
         assert database.write(adding).result(PATIENCE) == "a"
     assert adding.runs == 2
-    texts = postgresql.execute(name, "SELECT text FROM definition_texts ORDER BY hash")
+    texts = postgresql.execute(lent_name, "SELECT text FROM definition_texts ORDER BY hash")
     assert texts == [("t",), ("theirs",), ("theirs",)]
 
 
-def _wait_until_somebody_waits(postgresql: PostgresqlServer, name: str) -> None:
+def _wait_until_somebody_waits(postgresql: PostgresqlServer, lent_name: str) -> None:
     end = time.monotonic() + PATIENCE
     waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
-    while not postgresql.execute(name, waiting, name):
+    while not postgresql.execute(lent_name, waiting, lent_name):
         assert time.monotonic() < end
         time.sleep(0.01)
 
 
 def test_a_serialization_failure_is_run_again(
-    postgresql: PostgresqlServer, name: str, database: Database
+    postgresql: PostgresqlServer, lent_name: str, database: Database
 ) -> None:
     database.write(Adding("x")).result(PATIENCE)
 
@@ -214,20 +206,22 @@ def test_a_serialization_failure_is_run_again(
         connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         keys(connection)
         if run == 1:
-            postgresql.execute(name, "UPDATE definition_texts SET text = 'theirs'")
+            postgresql.execute(lent_name, "UPDATE definition_texts SET text = 'theirs'")
         connection.execute(text("UPDATE definition_texts SET text = text || '!'"))
 
     adding = Adding(before=read_then_change)
     assert database.write(adding).result(PATIENCE) == "a"
     assert adding.runs == 2
-    assert postgresql.execute(name, "SELECT text FROM definition_texts WHERE hash = 'x'") == [("theirs!",)]
+    assert postgresql.execute(lent_name, "SELECT text FROM definition_texts WHERE hash = 'x'") == [
+        ("theirs!",)
+    ]
 
 
 def test_a_lock_that_is_not_to_be_had_fails_its_unit_alone(
-    postgresql: PostgresqlServer, name: str, database: Database
+    postgresql: PostgresqlServer, lent_name: str, database: Database
 ) -> None:
     database.write(Adding("x")).result(PATIENCE)
-    with psycopg.connect(postgresql.url(name)) as other:
+    with psycopg.connect(postgresql.url(lent_name)) as other:
         other.execute("UPDATE definition_texts SET text = 'theirs'")
         waiting = run_sql("UPDATE definition_texts SET text = 'ours'")
         futures = _together(database, Adding("a"), Adding("b", waiting), Adding("c"))
@@ -248,8 +242,8 @@ def _together(database: Database, *units: Adding) -> list[Future[str]]:
 # -- time-outs
 
 
-def test_a_statement_that_takes_too_long(postgresql: PostgresqlServer, name: str) -> None:
-    database = Database(postgresql.url(name), timeouts=Timeouts(statement=0.1))
+def test_a_statement_that_takes_too_long(postgresql: PostgresqlServer, lent_name: str) -> None:
+    database = Database(postgresql.url(lent_name), timeouts=Timeouts(statement=0.1))
     sleep = text("SELECT pg_sleep(10)")
     assert is_unusable(failure(database.write(lambda connection: connection.execute(sleep))))
     assert is_unusable(failure(database.read(lambda connection: connection.execute(sleep))))
@@ -257,9 +251,9 @@ def test_a_statement_that_takes_too_long(postgresql: PostgresqlServer, name: str
     database.close()
 
 
-def test_a_transaction_that_does_nothing_for_too_long(postgresql: PostgresqlServer, name: str) -> None:
+def test_a_transaction_that_does_nothing_for_too_long(postgresql: PostgresqlServer, lent_name: str) -> None:
     """The server ends it: a process that is stopped in the middle of a transaction blocks nobody."""
-    database = Database(postgresql.url(name), timeouts=Timeouts(idle_in_transaction=0.2))
+    database = Database(postgresql.url(lent_name), timeouts=Timeouts(idle_in_transaction=0.2))
 
     def sleep(connection: Connection, run: int) -> None:
         keys(connection)
@@ -310,17 +304,17 @@ def test_refusals_of_the_database_are_told_from_faults_of_a_unit(
 
 
 def test_a_full_disk_is_not_the_fault_of_a_unit_that_a_pipeline_carries(
-    postgresql: PostgresqlServer, name: str, database: Database
+    postgresql: PostgresqlServer, lent_name: str, database: Database
 ) -> None:
     """Errors of pipelines come as those of other statements."""
     postgresql.execute(
-        name,
+        lent_name,
         "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS"
         " $$ BEGIN RAISE EXCEPTION 'disk full' USING ERRCODE = '53100'; END $$;"
         "CREATE TRIGGER full_disk BEFORE INSERT ON definition_texts EXECUTE FUNCTION full_disk()",
     )
     error = failure(database.write(_pipelined, "a"))
-    postgresql.execute(name, "DROP FUNCTION full_disk CASCADE")
+    postgresql.execute(lent_name, "DROP FUNCTION full_disk CASCADE")
     assert is_unusable(error)
     assert "disk full" in str(error)
     database.write(_pipelined, "b").result(PATIENCE)
@@ -370,12 +364,12 @@ def test_a_question_that_does_not_fit_is_a_bad_request(database: Database) -> No
 # -- opening
 
 
-def test_a_read_only_server_is_refused(postgresql: PostgresqlServer, name: str) -> None:
+def test_a_read_only_server_is_refused(postgresql: PostgresqlServer, lent_name: str) -> None:
     """As a standby is."""
-    setting = f"ALTER DATABASE {name} SET default_transaction_read_only = "
+    setting = f"ALTER DATABASE {lent_name} SET default_transaction_read_only = "
     postgresql.execute("postgres", setting + "on")
     with pytest.raises(DatabaseError, match=r"read-only.*name the primary"):
-        Database(postgresql.url(name))
+        Database(postgresql.url(lent_name))
     postgresql.execute("postgres", setting + "off")
 
 
@@ -389,25 +383,25 @@ def test_whoever_finds_a_server_read_only_looks_for_another(database: Database, 
     assert database.write(backend).result(PATIENCE) != before
 
 
-def test_too_many_connections(postgresql: PostgresqlServer, name: str) -> None:
+def test_too_many_connections(postgresql: PostgresqlServer, lent_name: str) -> None:
     """Whoever has a connection keeps it; readers without one are refused, and try again later."""
     postgresql.execute(
-        name,
+        lent_name,
         "CREATE ROLE guest LOGIN PASSWORD 'secret' CONNECTION LIMIT 1;"
         "GRANT ALL ON ALL TABLES IN SCHEMA public TO guest",
     )
-    url = postgresql.url(name).replace("//maestrale:", "//guest:")
+    url = postgresql.url(lent_name).replace("//maestrale:", "//guest:")
     database = Database(url)
     try:
         assert is_unusable(failure(database.read(keys)))
         with pytest.raises(DatabaseError, match="max_connections"):
             Database(url)
         assert database.write(Adding()).result(PATIENCE) == "a"
-        postgresql.execute(name, "ALTER ROLE guest CONNECTION LIMIT 2")
+        postgresql.execute(lent_name, "ALTER ROLE guest CONNECTION LIMIT 2")
         assert database.read(keys).result(PATIENCE) == ["a"]
     finally:
         database.close()
-        postgresql.execute(name, "DROP OWNED BY guest; DROP ROLE guest")
+        postgresql.execute(lent_name, "DROP OWNED BY guest; DROP ROLE guest")
 
 
 def test_who_may_not_make_tables_is_told_so(postgresql: PostgresqlServer) -> None:
@@ -429,8 +423,8 @@ def test_texts_that_are_not_unicode_are_refused(postgresql: PostgresqlServer) ->
 
 
 def test_old_servers_are_refused(
-    postgresql: PostgresqlServer, name: str, monkeypatch: pytest.MonkeyPatch
+    postgresql: PostgresqlServer, lent_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dialect, "OLDEST", 99)
     with pytest.raises(DatabaseError, match="PostgreSQL 99 or newer"):
-        Database(postgresql.url(name))
+        Database(postgresql.url(lent_name))
