@@ -95,7 +95,8 @@ def test_a_letter_that_is_gone_voids_what_was_decided(
         def read(connection: Connection, execution_ids: list[str]) -> Any:
             found = real(connection, execution_ids)
             if key in execution_ids:
-                world.database.write(lambda c: c.execute(delete(letters))).result(PATIENCE)
+                consumed = delete(letters).where(letters.c.execution_id == key)
+                world.database.write(lambda c: c.execute(consumed)).result(PATIENCE)
             return found
 
         monkeypatch.setattr(mail, "read_letters", read)
