@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import queue
 import signal
 import socket
 import sys
-import threading
 
 import click
 
@@ -49,15 +49,16 @@ def serve(settings: Settings) -> None:
 
 def _work(settings: Settings) -> None:
     """An engine without an API: it works until it is told to stop."""
-    stop = threading.Event()
+    # Not an Event: a signal that sets it while its waiting begins would wait for itself.
+    stop: queue.SimpleQueue[int] = queue.SimpleQueue()
     service = Service(settings)
     try:
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, lambda number, _: stop.put(number))
         service.start()
         _tell_of_data(service, f"Maestrale {__version__} runs workflows of")
         service.warm_up()
-        stop.wait()
+        stop.get()
         say("Stopping: running actions may end first.")
     finally:
         service.stop()
