@@ -209,8 +209,13 @@ def _state(error: DBAPIError) -> str | None:
 
 
 def _note_lost_connection(context: Any) -> None:
-    """Not only a connection that is closed is lost, but also one that leads to a server without a say."""
-    if ends_connection(context.original_exception):
+    """Not only a connection that is closed is lost, but also one that leads to a server without a say, and
+    one that the driver itself calls useless (a statement that nobody waits for is under way)."""
+    import psycopg
+
+    error = context.original_exception
+    is_of_the_driver = isinstance(error, psycopg.OperationalError) and error.sqlstate is None
+    if is_of_the_driver or ends_connection(error):
         context.is_disconnect = True
 
 
