@@ -129,6 +129,14 @@ class PostgresqlServer:
         children = Path(f"/proc/{mother}/task/{mother}/children").read_text().split()
         return [mother, *map(int, children)]
 
+    def limit_files(self, largest: int | None) -> None:
+        """Let no file of the running server grow beyond so many KiB, or, by None, to any size again."""
+        soft = "unlimited" if largest is None else largest * 1024
+        each = f"for pid; do prlimit --pid=$pid --fsize={soft}: 2>/dev/null; done; true"
+        # the mother comes first: whom she bears from then on is like her
+        pids = map(str, self.process_ids())
+        subprocess.run([*_lent(), "sh", "-c", each, "sh", *pids], check=True, cwd="/")
+
     def url(self, name: str) -> str:
         """How to reach a database."""
         return f"postgresql://{ADMINISTRATOR}:secret@127.0.0.1:{self.port}/{name}"

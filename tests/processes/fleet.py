@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from threading import Timer
+from threading import Thread, Timer
 from typing import Any, Final, Self
 
 import httpx
@@ -21,6 +21,8 @@ from processes.server import START_SECONDS, Server
 HERE: Final = Path(__file__).parent
 LEASE: Final = 3.0
 """Seconds without a sign of life after which a process counts as dead."""
+LARGEST_FILE: Final = 2048
+"""KiB to which a file may grow on a disk without room: more than a segment of the database's log."""
 
 
 class Fleet:
@@ -31,7 +33,7 @@ class Fleet:
     ) -> None:
         self._postgresql = postgresql
         self._name = name
-        self._frozen: list[Timer] = []
+        self._passing: list[Thread] = []
         self.happened: Counter[str] = Counter()
         url = postgresql.url(name)
         self.engines = [self._server(folder / f"engine{n}", url, "engine") for n in range(engines)]
@@ -101,7 +103,7 @@ class Fleet:
             self._revive(server)
         disasters = {
             self.kill: 10, self.freeze_process: 3, self.cut: 3, self.jump: 2, self.restart_database: 1,
-            self.freeze_database: 1,
+            self.freeze_database: 1, self.slow_database: 1, self.fill_disk: 1,
         }  # fmt: skip
         (disaster,) = chance.choices(list(disasters), list(disasters.values()))
         self.happened[disaster.__name__] += 1
@@ -139,27 +141,45 @@ class Fleet:
         """The database answers nobody for a while, perhaps longer than a lease."""
         self._freeze(self._postgresql.process_ids(), chance.uniform(0.2, 1.5 * LEASE))
 
+    def slow_database(self, chance: random.Random) -> None:
+        """The database works a small part of the time only."""
+        asleep, awake = chance.uniform(0.02, 0.2), chance.uniform(0.002, 0.02)
+        end = time.monotonic() + chance.uniform(1, 5)
+
+        def crawl() -> None:
+            while time.monotonic() < end:
+                pids = self._postgresql.process_ids()
+                _signal_all(pids, signal.SIGSTOP)
+                time.sleep(asleep)
+                _signal_all(pids, signal.SIGCONT)
+                time.sleep(awake)
+
+        self._let_pass(Thread(target=crawl))
+
+    def fill_disk(self, chance: random.Random) -> None:
+        """No file of the database can grow for a while."""
+        self._postgresql.limit_files(LARGEST_FILE)
+        seconds = chance.uniform(0.5, 4)
+        self._let_pass(Timer(seconds, lambda: self._postgresql.limit_files(None)))
+
     def _freeze(self, pids: list[int], seconds: float) -> None:
-        for pid in pids:
-            _signal(pid, signal.SIGSTOP)
+        _signal_all(pids, signal.SIGSTOP)
+        self._let_pass(Timer(seconds, lambda: _signal_all(pids, signal.SIGCONT)))
 
-        def thaw() -> None:
-            for pid in pids:
-                _signal(pid, signal.SIGCONT)
-
-        timer = Timer(seconds, thaw)
-        timer.start()
-        self._frozen.append(timer)
+    def _let_pass(self, passing: Thread) -> None:
+        passing.start()
+        self._passing.append(passing)
 
     def _thaw(self) -> None:
-        for timer in self._frozen:
-            timer.join()
-        self._frozen.clear()
+        for passing in self._passing:
+            passing.join()
+        self._passing.clear()
 
 
-def _signal(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
+def _signal_all(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 class Caller:
