@@ -15,7 +15,7 @@ from service import PATIENCE, World
 from sqlalchemy import Connection
 
 from maestrale.engine.events import Described
-from maestrale.runtime import commits, deciding, memory, reading
+from maestrale.runtime import commits, deciding, memory, programs, reading
 from maestrale.store import mail
 from maestrale.store.executions import load_execution, write_executions
 from maestrale.store.rows import ExecutionRows, mail_row
@@ -169,6 +169,31 @@ def test_the_size_of_what_is_written_is_known(batches: list[list[ExecutionRows]]
     assert sum(map(len, rows.values.values())) > 10_000
     assert 20_000 < rows.size.bytes < 25_000  # as a value, and in the record of the start
     assert rows.size.rows == 1 + 1 + 1 + 1 + 1 + 1  # head, workflow, task, action, record, value
+
+
+def test_definitions_in_memory_are_bounded_by_their_size(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that were used last stay, and at least one, however large it is."""
+    texts = [OUTSIDE.replace("wf", f"wf{number}") for number in range(5)]
+    monkeypatch.setattr(programs, "CHARACTERS_CACHED", 2 * len(texts[0]) + 10)
+    found = world.engine.programs
+
+    def add(number: int) -> None:
+        found.add(f"hash{number}", f"wf{number}", texts[number])
+
+    def kept() -> list[int]:
+        return [number for number in range(5) if found.cached(f"hash{number}", f"wf{number}")]
+
+    for number in (0, 1, 2, 2):
+        add(number)
+    assert kept() == [1, 2]
+    found.cached("hash1", "wf1")
+    add(3)
+    assert kept() == [1, 3]
+    monkeypatch.setattr(programs, "CHARACTERS_CACHED", 1)
+    add(4)
+    assert kept() == [4]
 
 
 def test_executions_in_memory_are_bounded_by_bytes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

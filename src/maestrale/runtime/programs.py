@@ -15,6 +15,10 @@ from maestrale.store.database import Database
 from maestrale.store.tables import definition_texts
 
 CACHED: Final = 500
+"""Definitions in memory, at most."""
+
+CHARACTERS_CACHED: Final = 2 * 1024 * 1024
+"""Length of their texts, at most; compiled, they take some forty times as much. The last one always stays."""
 
 
 class Programs:
@@ -23,15 +27,17 @@ class Programs:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._cache: OrderedDict[tuple[str, str], Program] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, str], tuple[Program, int]] = OrderedDict()
+        self._characters = 0
 
     def cached(self, definition_hash: str, name: str) -> Program | None:
         """The program if it is in memory."""
         with self._lock:
             found = self._cache.get((definition_hash, name))
-            if found is not None:
-                self._cache.move_to_end((definition_hash, name))
-            return found
+            if found is None:
+                return None
+            self._cache.move_to_end((definition_hash, name))
+            return found[0]
 
     def get(self, definition_hash: str, name: str) -> Program:
         """The program, read and compiled if need be (which may take a while)."""
@@ -50,10 +56,18 @@ class Programs:
         """Compile a definition whose text is at hand."""
         program = Program(load_workflow(text, name), definition_hash)
         with self._lock:
-            self._cache[definition_hash, name] = program
-            while len(self._cache) > CACHED:
-                self._cache.popitem(last=False)
+            self._forget(definition_hash, name)
+            self._cache[definition_hash, name] = program, len(text)
+            self._characters += len(text)
+            while len(self._cache) > 1 and (
+                len(self._cache) > CACHED or self._characters > CHARACTERS_CACHED
+            ):
+                self._forget(*next(iter(self._cache)))
         return program
+
+    def _forget(self, definition_hash: str, name: str) -> None:
+        _, size = self._cache.pop((definition_hash, name), (None, 0))
+        self._characters -= size
 
 
 def read_text(connection: Connection, definition_hash: str) -> str:
