@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import pytest
@@ -20,7 +19,7 @@ from maestrale.store.documents import dump
 from maestrale.store.executions import find_committed, load_execution, write_executions
 from maestrale.store.expiry import Ended
 from maestrale.store.pipeline import Pipeline
-from maestrale.store.rows import ExecutionRows
+from maestrale.store.rows import ExecutionRows, Row
 from maestrale.store.schema import prepare
 from maestrale.store.selection import Viewer
 from maestrale.store.tables import decision_records, metadata
@@ -197,7 +196,13 @@ def test_a_commit(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
                 rows = driver.execute(f"EXPLAIN {found.text}", found.parameters)
                 plans.append("\n".join(row[0] for row in rows))
 
+    def explained(connection: Connection, statement: str, rows: Sequence[Row]) -> int:
+        found = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", rows[0])
+        plans.append("\n".join(str(row[-1]) for row in found))
+        return len(rows)
+
     monkeypatch.setattr(writes, "Pipeline", Explained)
+    monkeypatch.setattr(writes, "execute", explained)
     batch = []
     for number in (500, 600, 700):
         rows = _rows(number)
@@ -211,7 +216,12 @@ def test_a_commit(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         rows.known = [{"b_id": KEY, "accepted": True, "known_state": None, "known_output": None}]
         rows.consumed = [number]
         batch.append(rows)
-    plans += _plans(database, partial(write_executions, batch=batch))
+
+    def commit(connection: Connection) -> None:
+        _choose_any_index(connection)
+        write_executions(connection, batch)
+
+    database.write(commit).result()
     assert len(plans) >= 6
     for plan in plans:
         _assert_by_index(plan)

@@ -36,12 +36,16 @@ class Values(dict[str, bytes]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.bytes = 0
+        """Bytes of the documents encoded so far, and of these values."""
         self._known: dict[int, tuple[Json, str]] = {}
 
     def add(self, value: Json, data: bytes) -> str:
         """Put in a value, which is `data` as JSON; its hash."""
         key = hashlib.blake2b(data, digest_size=32).hexdigest()
-        self[key] = data
+        if key not in self:
+            self[key] = data
+            self.bytes += len(data)
         self._known[id(value)] = value, key  # as long as it is held here, nothing else can have its id
         return key
 
@@ -154,11 +158,15 @@ def encode(value: Json, values: Values) -> str:
     if not values.has_part_of(value):
         data = dump(value)
         if _is_stored_here(data):
+            values.bytes += len(data)
             return data.decode()
     if isinstance(value, dict) and _REFERENCE not in value:
         entries = {key: _entry(item, values) for key, item in value.items()}
-        return _encoder.encode(entries).decode()
-    return _encoder.encode(_entry(value, values)).decode()
+        data = _encoder.encode(entries)
+    else:
+        data = _encoder.encode(_entry(value, values))
+    values.bytes += len(data)
+    return data.decode()
 
 
 def _is_stored_here(data: bytes) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -45,8 +44,12 @@ class Reply(msgspec.Struct, frozen=True):
     created_at: Microseconds = 0
 
 
+_ROW_BYTES: Final = 300
+"""What a row takes besides its documents: ids, names, states."""
+
+
 class Size(NamedTuple):
-    """How much a commit writes. `bytes` counts texts and binary values."""
+    """How much a commit writes, about. `bytes` counts documents, and so much for each row."""
 
     rows: int
     bytes: int
@@ -85,10 +88,9 @@ class ExecutionRows(msgspec.Struct):
             self.new_tasks, self.light_tasks, self.full_tasks, self.new_actions, self.changed_actions,
             self.known, self.records, self.mail,
         )  # fmt: skip
-        workflow = [self.workflow] if self.workflow else []
-        count = 1 + len(workflow) + sum(map(len, lists)) + len(self.values) + len(self.consumed)
-        size = sum(map(row_bytes, chain(workflow, *lists))) + sum(map(len, self.values.values()))
-        return Size(count, size)
+        count = 1 + (self.workflow is not None) + sum(map(len, lists)) + len(self.values) + len(self.consumed)
+        events = sum([len(row["event"]) for row in self.records]) + sum([len(r["event"]) for r in self.mail])
+        return Size(count, count * _ROW_BYTES + self.values.bytes + events)
 
 
 def row_bytes(row: Mapping[Any, Any]) -> int:
@@ -167,7 +169,7 @@ def render(
     for task_id, task in draft.changed_tasks.items():
         before = draft.base.tasks[task_id]
         if all(getattr(task, name) is getattr(before, name) for name in _HEAVY):
-            rows.light_tasks.append(light_task_row(task))
+            rows.light_tasks.append(light_task_row(task, values))
         else:
             rows.full_tasks.append(task_row(task, values))
     project_id, namespace = workflow.project_id, workflow.namespace
@@ -265,13 +267,15 @@ def workflow_row(workflow: WorkflowExecution, values: Values) -> Row:
     }
 
 
-def light_task_row(task: TaskExecution) -> Row:
+def light_task_row(task: TaskExecution, values: Values) -> Row:
     """The columns of a task that change often and cost little."""
+    if task.state_info:
+        values.bytes += len(task.state_info)
     return {
         "id": task.id,
         "state": task.state,
         "state_info": task.state_info,
-        "cause": encode_optional(task.cause, Values()),
+        "cause": encode_optional(task.cause, values),
         "due_at": task.due_at,
         "timeout_at": task.timeout_at,
         "items_count": task.items_count,
@@ -289,7 +293,7 @@ def light_task_row(task: TaskExecution) -> Row:
 
 def task_row(task: TaskExecution, values: Values) -> Row:
     """A whole row of task_executions."""
-    row = light_task_row(task)
+    row = light_task_row(task, values)
     row.update(
         execution_id=task.execution_id,
         sequence=task.sequence,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -111,4 +112,17 @@ def configure_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
+        execute(connection, "BEGIN")
+
+
+def execute(connection: Connection, text: str, rows: Sequence[Mapping[str, Any]] | None = None) -> int:
+    """Run a statement, once or for each row of values, as the driver alone does it; how many rows it found.
+
+    SQLAlchemy's way to the driver costs as much as the statement itself. Raises `DBAPIError` as that does.
+    """
+    driver: Any = connection.connection.driver_connection
+    try:
+        cursor = driver.execute(text) if rows is None else driver.executemany(text, rows)
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(text, None, error, sqlite3.Error, dialect=connection.dialect) from error
+    return int(cursor.rowcount)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import Column, Connection, Table, delete
+from sqlalchemy import Column, Connection, Table
 
 from maestrale.store.pipeline import Pipeline
 from maestrale.store.rows import MATCHED, Row
-
-VALUES_PER_STATEMENT: Final = 500
-"""Databases bound the number of variables."""
+from maestrale.store.sqlite import execute
 
 
 class Writes(Protocol):
@@ -54,10 +52,7 @@ def writing(connection: Connection) -> Iterator[Writes]:
 
 
 class _AtOnce:
-    """Every statement as soon as its rows are there: in the same process that costs nothing.
-
-    The rows go to the driver as they are; SQLAlchemy would make each of them anew.
-    """
+    """Every statement as soon as its rows are there: in the same process that costs nothing."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -71,26 +66,26 @@ class _AtOnce:
     def insert(self, table: Table, rows: Sequence[Row]) -> None:
         """New rows."""
         if rows:
-            self._connection.exec_driver_sql(_insert(table, tuple(rows[0])), rows)
+            execute(self._connection, _insert(table, tuple(rows[0])), rows)
 
     def insert_new(self, table: Table, rows: Sequence[Row]) -> None:
         """Rows of which some may be there."""
         if rows:
             text = f"{_insert(table, tuple(rows[0]))} ON CONFLICT DO NOTHING"
-            self._connection.exec_driver_sql(text, rows)
+            execute(self._connection, text, rows)
 
     def update(self, table: Table, rows: Sequence[Row], otherwise: type[Exception] | None = None) -> None:
         """Changed rows."""
         if rows:
-            found = self._connection.exec_driver_sql(_update(table, tuple(rows[0])), rows).rowcount
+            found = execute(self._connection, _update(table, tuple(rows[0])), rows)
             if otherwise is not None and found != len(rows):
                 raise otherwise
 
     def delete(self, column: Column[Any], values: Sequence[Any], otherwise: type[Exception]) -> None:
         """Remove rows."""
-        for start in range(0, len(values), VALUES_PER_STATEMENT):
-            part = values[start : start + VALUES_PER_STATEMENT]
-            if self._connection.execute(delete(column.table).where(column.in_(part))).rowcount != len(part):
+        if values:
+            text = f"DELETE FROM {column.table.name} WHERE {column.name} = :value"
+            if execute(self._connection, text, [{"value": value} for value in values]) != len(values):
                 raise otherwise
 
 
