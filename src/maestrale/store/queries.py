@@ -41,7 +41,7 @@ EXECUTIONS: Final = Resource(
     project=_workflow.project_id,
     is_there=is_there(_workflow.id, _workflow.root_id),
     hidden={"_root": _workflow.root_id},
-    computed=("published_global",),
+    computed={"published_global": {"_globals": _workflow.globals, "_variables": _workflow.variables}},
     free_ids=True,
     fields={
         "id": Field(_workflow.id, filters=False),
@@ -81,9 +81,8 @@ TASKS: Final = Resource(
         "_triggered_by": _task.triggered_by,
         "_runtime": _task.runtime,
         "_live": _task.live,
-        "_published_global": _task.published_global,
     },
-    computed=("result", "published_global"),
+    computed={"result": {}, "published_global": {"_published_global": _task.published_global}},
     fields={
         "id": Field(_task.id, filters=False),
         "name": Field(_task.name),
@@ -233,28 +232,24 @@ def read_rows(
 
 
 def _finish_executions(connection: Connection, rows: list[Row], fields: Sequence[str]) -> list[Row]:
-    if "published_global" in fields:
-        _add_globals(connection, rows)
     for row in rows:
         root_id = row.pop("_root")
         for name in ("input", "params", "output"):
             if name in row:
                 row[name] = _document(connection, root_id, row[name])
+        if "published_global" in fields:
+            row["published_global"] = _globals(connection, root_id, row["_globals"], row["_variables"])
     return [{name: row[name] for name in fields} for row in rows]
 
 
-def _add_globals(connection: Connection, rows: list[Row]) -> None:
+def _globals(connection: Connection, root_id: str, published: str, declared: str) -> str:
     """What was published globally, without names that `vars` declares."""
-    columns = (_workflow.id, _workflow.root_id, _workflow.globals, _workflow.variables)
-    statement = select(*columns).where(_workflow.id.in_([row["id"] for row in rows]))
-    shown = {}
-    for identifier, root_id, published, declared in connection.execute(statement):
-        values = msgspec.json.decode(_document(connection, root_id, published))
-        names = msgspec.json.decode(_document(connection, root_id, declared))
-        visible_values = {name: value for name, value in values.items() if name not in names}
-        shown[identifier] = msgspec.json.encode(visible_values).decode()
-    for row in rows:
-        row["published_global"] = shown[row["id"]]
+    if published == "{}":
+        return published
+    values = msgspec.json.decode(_document(connection, root_id, published))
+    names = msgspec.json.decode(_document(connection, root_id, declared))
+    shown = {name: value for name, value in values.items() if name not in names}
+    return msgspec.json.encode(shown).decode()
 
 
 def _finish_tasks(connection: Connection, rows: list[Row], fields: Sequence[str]) -> list[Row]:

@@ -65,7 +65,8 @@ class Resource(msgspec.Struct, frozen=True):
 
     `title` is how messages call it. Rows are visible to their project, and to all where `scope` is public;
     to nobody, unless `is_there`.
-    `hidden` columns are always read, under these names, for what is made of a row afterwards.
+    `hidden` columns are always read, under these names, for what is made of a row afterwards; those of a
+    `computed` field are read with it.
     """
 
     collection: str
@@ -76,7 +77,7 @@ class Resource(msgspec.Struct, frozen=True):
     scope: ColumnElement[str] | None = None
     is_there: Condition | None = None
     hidden: dict[str, ColumnElement[Any]] = {}
-    computed: tuple[str, ...] = ()
+    computed: dict[str, dict[str, ColumnElement[Any]]] = {}
     free_ids: bool = False
 
     def shape(self) -> Shape:
@@ -112,10 +113,12 @@ def own_first(resource: Resource, viewer: Viewer) -> tuple[ColumnElement[Any], C
 
 
 def select_fields(resource: Resource, names: Sequence[str]) -> Select[Any]:
-    """A statement that reads these fields (computed ones are left to the caller) and the hidden columns."""
+    """A statement that reads these fields, the columns of which others are computed, and the hidden ones."""
     columns = [resource.fields[name].column.label(name) for name in names if name in resource.fields]
-    hidden = [column.label(name) for name, column in resource.hidden.items()]
-    return select(*columns, *hidden).select_from(resource.source)
+    parts = [resource.computed[name] for name in names if name in resource.computed]
+    for hidden in (*parts, resource.hidden):
+        columns += [column.label(name) for name, column in hidden.items()]
+    return select(*columns).select_from(resource.source)
 
 
 def read_page(
