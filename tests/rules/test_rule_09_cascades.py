@@ -112,6 +112,7 @@ def test_a_cascade_goes_on_where_a_process_has_left_it(
         first.engine.loop.post(lambda: setattr(first.engine.loop, "_stopping", True))
         seen.may_return.set()
         first.until(lambda: first.execution(key)["cascades"])
+        first.engine.loop._thread.join(PATIENCE)
     assert seen.letters == [PORTION]
     with World(database_url, letters=PORTION, clock=Clock()) as second:
         _until_below(second, key, "PAUSED")

@@ -63,7 +63,8 @@ def test_a_commit_whose_answer_was_lost_is_read_back(
             )
             return answer
 
-        monkeypatch.setattr(world.database, "write", write)
+        for name in ("write", "write_here"):
+            monkeypatch.setattr(world.database, name, write)
         identifier = world.start("wf")
         gate.wait()
         gate.open("fine")

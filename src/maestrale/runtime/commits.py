@@ -31,6 +31,8 @@ class Committer:
     the database itself refuses (disk full, connection lost), nothing is given up: what it has already is read
     back, for a commit may have succeeded although its answer was lost, and the rest is tried again after a
     pause.
+
+    `is_awaited`: whether this thread has nothing to do but to wait for the next commit; then it makes it.
     """
 
     def __init__(
@@ -39,12 +41,14 @@ class Committer:
         post: Callable[[Callable[[], None]], None],
         committed: Callable[[list[Group]], None],
         failed: Callable[[Group, BaseException], None],
+        is_awaited: Callable[[], bool],
         later: Later,
     ) -> None:
         self._database = database
         self._post = post
         self._committed = committed
         self._failed = failed
+        self._is_awaited = is_awaited
         self._later = later
         self._decided: list[Group] = []
         self._rows = 0
@@ -80,7 +84,8 @@ class Committer:
     def _send(self, batch: list[Group]) -> None:
         self._in_flight += 1
         rows = [member.rows for group in batch for member in group.members]
-        future = self._database.write(write_executions, rows)
+        write = self._database.write_here if self._is_awaited() else self._database.write
+        future = write(write_executions, rows)
         future.add_done_callback(lambda done: self._post(lambda: self._came_back(batch, done)))
 
     def _came_back(self, batch: list[Group], done: Future[None]) -> None:

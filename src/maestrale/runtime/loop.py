@@ -75,7 +75,9 @@ class Loop:
         self._slots: dict[str, Slot] = {}
         self._resting = Resting()
         self._alarms: list[tuple[Microseconds, str]] = []
-        self._committer = Committer(database, self.post, self._committed, self._failed, later)
+        self._committer = Committer(
+            database, self.post, self._committed, self._failed, lambda: not self.has_work, later
+        )
         self._reader = Reader(
             database, programs, actions, decider, commands, lease, hints, clock,
             self.post, later, self._go_on, self._drop,

@@ -87,6 +87,12 @@ class SimulatedDatabase(Database):
         self.writes.append(item)
         return item.future
 
+    def write_here(
+        self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> Future[T]:
+        """The same."""
+        return self.write(unit, *args, **kwargs)
+
     def close(self) -> None:
         """Nothing belongs to one process alone."""
 
