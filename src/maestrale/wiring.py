@@ -27,6 +27,7 @@ from maestrale.services.actions import Actions
 from maestrale.services.admission import Admission
 from maestrale.services.definitions import Definitions
 from maestrale.services.environments import Environments
+from maestrale.services.evaluations import Evaluations
 from maestrale.services.executions import Executions
 from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
@@ -137,6 +138,7 @@ class Service:
             actions=Actions(self.database, self.registry, self.engine, clock),
             operations=Operations(self.database, clock),
             why=Why(self.database, self.engine.programs),
+            evaluations=Evaluations(self.database, self.engine, clock),
         )
 
     def app(self) -> ASGIApp:
