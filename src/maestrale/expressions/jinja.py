@@ -13,6 +13,7 @@ from jinja2.sandbox import SandboxedEnvironment, modifies_known_mutable
 from jinja2.utils import missing
 
 from maestrale.expressions.functions import DATA_FUNCTIONS, Functions
+from maestrale.expressions.jinja_places import NamedCause, place_of
 from maestrale.expressions.options import JINJA, Options
 from maestrale.expressions.problems import (
     UNPARSABLE,
@@ -32,6 +33,7 @@ from maestrale.expressions.views import (
     MapView,
     ScopeView,
 )
+from maestrale.model.errors import Place
 from maestrale.model.values import Json
 
 _MAP_METHODS: Final = frozenset({"items", "keys", "values", "get", "copy"})
@@ -44,12 +46,13 @@ class JinjaText:
 
     def __init__(self, environment: _Environment, text: str, whole: str | None) -> None:
         """`whole` is the expression if the text is exactly one `{{ }}`."""
-        self._shown = text if whole is None else whole
+        self._environment = environment
+        self._shown = text if whole is None else whole.strip()
         self._names = [name for name in CONTEXT_VARIABLES if name in text]
         if whole is None:
             self._render = environment.from_string(text).render
         else:
-            self._value = environment.compile_expression(whole, undefined_to_none=False)
+            self._value = environment.compile_expression(self._shown, undefined_to_none=False)
         self._is_whole = whole is not None
 
     def evaluation(self, scope: Scope, options: Options) -> Evaluation:
@@ -69,10 +72,13 @@ class JinjaText:
         return self._render(variables)
 
     def explain(self, error: BaseException) -> str:
-        """The cause of a failed evaluation in words, with the line if there are several."""
-        cause = cause_in_words(error)
-        line = _line_of(error)
-        return f"line {line}: {cause}" if line and "\n" in self._shown.strip() else cause
+        """The cause of a failed evaluation in words."""
+        return cause_in_words(error)
+
+    def place(self, error: BaseException, expression: str) -> Place | None:
+        """Where in an expression it failed, as far as that is known."""
+        line = None if self._is_whole else _line_of(error)  # of a whole expression no lines are kept
+        return place_of(self._environment, expression, line, error)
 
 
 class JinjaLibrary:
@@ -167,6 +173,9 @@ class _Undefined(StrictUndefined):
 
     @property
     def _undefined_message(self) -> str:
+        return NamedCause(self._cause(), self._undefined_name)
+
+    def _cause(self) -> str:
         name, owner = self._undefined_name, self._undefined_obj
         if self._undefined_hint:
             return self._undefined_hint

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from maestrale.model.errors import ExpressionGrammarError
+from maestrale.model.errors import EvaluationError, ExpressionGrammarError, Place
 
 _MOST_NAMES: Final = 20
 _LONGEST_CAUSE: Final = 300
@@ -21,13 +21,16 @@ UNPARSABLE: Final = (ValueError, RecursionError, SyntaxError, OverflowError, Mem
 
 
 class GrammarError(ExpressionGrammarError):
-    """An expression that cannot be parsed; `offset` (characters, from 0) says where in the text."""
+    """An expression that cannot be parsed.
 
-    def __init__(self, language: str, expression: str, cause: str, offset: int) -> None:
+    `offset` (characters, from 0) says where in the whole text, `start` where the expression begins in it.
+    """
+
+    def __init__(self, language: str, expression: str, cause: str, offset: int, start: int = 0) -> None:
         title = LANGUAGE_TITLES[language]
-        super().__init__(
-            f"Can not parse {title} expression [expression={shortened(expression)}, error={cause}]"
-        )
+        shown = shortened(expression)
+        message = f"Can not parse {title} expression [expression={shown}, error={cause}]"
+        super().__init__(message, place=Place.at(expression, max(0, offset - start)))
         self.expression = expression
         self.cause = cause
         self.offset = offset
@@ -109,10 +112,15 @@ def cause_in_words(error: BaseException) -> str:
     return line if len(line) <= _LONGEST_CAUSE else f"{line[:_LONGEST_CAUSE]}..."
 
 
-def evaluation_message(language: str, expression: str, cause: str) -> str:
-    """The message of an `EvaluationError`, in the form that clients look for."""
+def evaluation_error(
+    language: str, expression: str, cause: str, place: Place | None = None
+) -> EvaluationError:
+    """The error in the form that clients look for; the place stands behind it."""
     title = LANGUAGE_TITLES[language]
-    return f"Can not evaluate {title} expression [expression={shortened(expression)}, error={cause}]"
+    message = f"Can not evaluate {title} expression [expression={shortened(expression)}, error={cause}]"
+    if place is not None and (where := str(place)):
+        message += f" ({where} of the expression)"
+    return EvaluationError(message, place=place)
 
 
 def shortened(expression: str) -> str:

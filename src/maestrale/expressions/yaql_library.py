@@ -27,6 +27,8 @@ from maestrale.expressions.surroundings import Passthrough, Scope
 from maestrale.expressions.views import CONTEXT_VARIABLES, CURRENT, Evaluation, TupleView
 from maestrale.expressions.yaql_closures import Closure, Names
 from maestrale.expressions.yaql_compile import Compiler
+from maestrale.expressions.yaql_places import offset_of, traced, words
+from maestrale.model.errors import Place
 from maestrale.model.values import Json
 
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -38,10 +40,13 @@ _NO_NAMES: Final[Names] = {}
 
 
 class Expression(NamedTuple):
-    """One `<% %>`: what stands between the delimiters and what the parser and the compiler made of it."""
+    """One `<% %>`: what stands between the delimiters and what the parser and the compiler made of it.
+
+    `traced` is for the official evaluator, and knows where its parts stand.
+    """
 
     text: str
-    parsed: Any
+    traced: Any
     compiled: Closure | None
 
 
@@ -72,6 +77,11 @@ class YaqlText:
         """The cause of a failed evaluation in words."""
         return self._library.explain(error)
 
+    def place(self, error: BaseException, expression: str) -> Place | None:
+        """Where in an expression it failed."""
+        offset = offset_of(error)
+        return None if offset is None else Place.at(expression, offset)
+
     def _value(
         self, expression: Expression, evaluation: Evaluation, convert: Callable[[Any, Evaluation], Any]
     ) -> Any:
@@ -87,7 +97,7 @@ class YaqlText:
                     raise
                 count_fallback("run", reason)
             evaluation.begin_again(touched_secret)
-        return convert(self._library.evaluate(expression.parsed, evaluation), evaluation)
+        return convert(self._library.evaluate(expression.traced, evaluation), evaluation)
 
 
 class YaqlLibrary:
@@ -123,11 +133,11 @@ class YaqlLibrary:
             parts.append(text[position:])
         return YaqlText(self, parts)
 
-    def evaluate(self, parsed: Any, evaluation: Evaluation) -> Any:
-        """The raw value of a parsed expression; iterators in it are not yet run."""
+    def evaluate(self, traced: Any, evaluation: Evaluation) -> Any:
+        """The raw value of an expression; iterators in it are not yet run."""
         context = _EvaluationContext(self._root, evaluation)
         try:
-            return parsed.expression(utils.NO_VALUE, context, self._engine)
+            return traced(utils.NO_VALUE, context, self._engine)
         except exceptions.WrappedException as error:
             raise error.wrapped from None
 
@@ -160,16 +170,17 @@ class YaqlLibrary:
     def _parse(self, text: str, span: Span) -> Expression:
         between = text[span.start + 2 : span.end - 2]
         inner = between.strip()
+        start = span.start + 2 + between.index(inner)
         try:
             with self._parser_lock:
                 parsed = self._engine(inner)
+                found = words(self._engine.lexer, inner)
         except exceptions.YaqlParsingException as error:
-            start = span.start + 2 + between.index(inner)
             offset = start + (len(inner) if error.position is None else error.position)
-            raise GrammarError(YAQL, inner, str(error), offset) from None
+            raise GrammarError(YAQL, inner, str(error), offset, start) from None
         except UNPARSABLE as error:
-            raise GrammarError(YAQL, inner, cause_in_words(error), span.start) from None
-        return Expression(inner, parsed, self._compiled(parsed))
+            raise GrammarError(YAQL, inner, cause_in_words(error), span.start, start) from None
+        return Expression(inner, traced(parsed.expression, found), self._compiled(parsed))
 
     def _compiled(self, parsed: Any) -> Closure | None:
         try:

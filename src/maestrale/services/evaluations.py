@@ -13,7 +13,7 @@ from maestrale.engine.identity import Identity
 from maestrale.engine.lookups import Outside
 from maestrale.expressions.surroundings import Scope
 from maestrale.expressions.template import check_syntax, compile_value, contains_expression
-from maestrale.model.errors import BadRequest, ExpressionGrammarError
+from maestrale.model.errors import BadRequest, ExpressionGrammarError, Place
 from maestrale.model.values import Json, Microseconds, masked
 from maestrale.runtime.requests import WorkflowEngine
 from maestrale.services.access import Caller, authorise
@@ -85,7 +85,7 @@ def check(question: Question) -> None:
         )
     problem = check_syntax(question.expression)
     if problem is not None:
-        raise ExpressionGrammarError(problem.message)
+        raise ExpressionGrammarError(problem.message, place=Place.at(question.expression, problem.offset))
 
 
 def evaluate_on_data(question: Question, now: Microseconds) -> Evaluated:
