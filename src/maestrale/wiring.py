@@ -57,8 +57,7 @@ class Service:
         self.settings = settings
         roles = settings.server.roles
         _check_roles(roles, database_url(settings))
-        template.configure(settings.expressions)
-        _register_functions()
+        prepare_expressions(settings)
         self.database, lock = open_database(database_url(settings), timeouts(settings))
         self.lease = Lease(str(uuid.uuid4()))
         hints: Hints | None = None
@@ -155,6 +154,12 @@ class Service:
             allowed_origins=frozenset(server.allowed_origins),
         )
         return create_app(self.services(), settings, welcome)
+
+
+def prepare_expressions(settings: Settings) -> None:
+    """Set the options of expressions, and add the functions of installed packages."""
+    template.configure(settings.expressions)
+    _register_functions()
 
 
 def _check_roles(roles: tuple[Role, ...], url: str) -> None:

@@ -105,9 +105,23 @@ def test_what_is_wrong_is_said(api: Api) -> None:
 
     refused(400, "Missing argument", data={})
     refused(400, "Unknown attribute", expression="<% 1 %>", text="")
-    refused(400, "Can not parse YAQL expression", expression="<% $.a + %>")
-    refused(400, "no variable 'b'", expression="<% $.b %>", data={"a": 1})
     refused(400, "must be an object", expression="<% $.b %>", data=[1], task_execution_id=NOBODY)
     refused(400, "longer than", expression=f"<% '{'x' * 70_000}' %>")
     refused(400, "cannot be stored as JSON", expression="{{ _.n * 10 }}", data={"n": 1e308})
+    refused(400, "Can not evaluate", expression="{{ 1 / 0 }}")
     refused(404, "Task execution not found", expression="<% 1 %>", task_execution_id=NOBODY)
+
+
+@pytest.mark.parametrize(
+    ("expression", "words", "place"),
+    [
+        ("<% $.b %>", "no variable 'b'", {"expression": "$.b", "line": 1, "column": 3}),
+        ("<% $.a + %>", "Can not parse YAQL", {"expression": "<% $.a + %>", "line": 1, "column": 9}),
+        ("{{ _.a +\n _.b }}", "no variable 'b'", {"expression": "_.a +\n _.b", "line": 2, "column": 4}),
+    ],
+)
+def test_the_place_of_what_is_wrong(api: Api, expression: str, words: str, place: dict[str, Any]) -> None:
+    answer = api("POST", "/v2/evaluations", json={"expression": expression, "data": {"a": 1}})
+    assert answer.status_code == 400
+    assert words in answer.json()["faultstring"]
+    assert answer.json()["place"] == place

@@ -124,6 +124,15 @@ class Client:
         """Give the connection back."""
         self._http.close()
 
+    def evaluate(self, expression: str, **more: Any) -> dict[str, Any]:
+        """What an expression is: `result`, and `warnings` if there are any.
+
+        `data` is what it sees, `task_execution_id` where it stands. `ApiError` with the place if it fails.
+        """
+        body = {"expression": expression, **more}
+        answer: dict[str, Any] = self.request("POST", "/evaluations", body=body)
+        return answer
+
     def request(
         self,
         method: str,
