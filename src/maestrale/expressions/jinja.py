@@ -13,13 +13,15 @@ from jinja2.sandbox import SandboxedEnvironment, modifies_known_mutable
 from jinja2.utils import missing
 
 from maestrale.expressions.functions import DATA_FUNCTIONS, Functions
-from maestrale.expressions.jinja_places import NamedCause, place_of
+from maestrale.expressions.hints import PYTHON_FUNCTIONS, jinja_hint
+from maestrale.expressions.jinja_places import CHARACTER_PLACE, UNKNOWN, NamedCause, grammar_offset, place_of
 from maestrale.expressions.options import JINJA, Options
 from maestrale.expressions.problems import (
     UNPARSABLE,
     GrammarError,
     NotJson,
     cause_in_words,
+    did_you_mean,
     kind_in_words,
     missing_name,
 )
@@ -100,7 +102,7 @@ class JinjaLibrary:
         try:
             self._environment.parse(text)
         except TemplateSyntaxError as error:
-            raise _grammar_error(text, error) from None
+            raise self._grammar_error(text, error) from None
         except UNPARSABLE as error:
             raise GrammarError(JINJA, text, cause_in_words(error), 0) from None
 
@@ -109,9 +111,27 @@ class JinjaLibrary:
         try:
             return JinjaText(self._environment, text, self._whole_expression(text))
         except TemplateSyntaxError as error:
-            raise _grammar_error(text, error) from None
+            raise self._grammar_error(text, error) from None
         except UNPARSABLE as error:
             raise GrammarError(JINJA, text, cause_in_words(error), 0) from None
+
+    def _grammar_error(self, text: str, error: TemplateSyntaxError) -> GrammarError:
+        """At the place itself if it is known, else at the tag that the line has."""
+        lines = text.split("\n")
+        index = min(error.lineno, len(lines)) - 1
+        starts = [start for tag in ("{{", "{%") if (start := lines[index].find(tag)) >= 0]
+        tag = sum(len(line) + 1 for line in lines[:index]) + min(starts, default=0)
+        offset = grammar_offset(self._environment, text, error)
+        cause = (error.message or "").removesuffix(".")
+        if unknown := UNKNOWN.match(cause):
+            known = self._environment.filters if unknown[1] == "filter" else self._environment.tests
+            hint = did_you_mean(unknown[2], known)
+        else:
+            cause = CHARACTER_PLACE.sub("", cause)
+            found = "" if "tag" in cause else jinja_hint(text, offset)
+            hint = f"; {found}" if found else ""
+        place = f" (line {error.lineno})" if len(lines) > 1 else ""
+        return GrammarError(JINJA, text, f"{cause}{hint}{place}", tag if offset is None else offset)
 
     def _whole_expression(self, text: str) -> str | None:
         """What stands between the braces if the text is one `{{ }}` and nothing else."""
@@ -192,18 +212,11 @@ class _Undefined(StrictUndefined):
 
 def _unknown_name(name: str) -> str:
     root = CURRENT.get().root
+    if written := PYTHON_FUNCTIONS.get(name):
+        return f"no variable or function '{name}'; write {written}"
     if isinstance(root, MapView) and name in root:
         return f"no variable '{name}'; variables of the workflow are read as '_.{name}'"
     return f"no variable or function '{name}'; variables of the workflow are read as '_.name'"
-
-
-def _grammar_error(text: str, error: TemplateSyntaxError) -> GrammarError:
-    lines = text.split("\n")
-    index = min(error.lineno, len(lines)) - 1
-    starts = [start for tag in ("{{", "{%") if (start := lines[index].find(tag)) >= 0]
-    offset = sum(len(line) + 1 for line in lines[:index]) + min(starts, default=0)
-    place = f" (line {error.lineno})" if len(lines) > 1 else ""
-    return GrammarError(JINJA, text, f"{error.message}{place}", offset)
 
 
 def _line_of(error: BaseException) -> int | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, Final
 
+from maestrale.expressions.python_causes import in_words, kind_of_class
 from maestrale.model.errors import EvaluationError, ExpressionGrammarError, Place
 
 _MOST_NAMES: Final = 20
@@ -53,7 +55,8 @@ class NotJson(TypeError):
 
     def __init__(self, value: object) -> None:
         kind = "a function" if inspect.isroutine(value) else kind_in_words(value)
-        super().__init__(f"the result holds {kind}, which is no data")
+        hint = "; call it with ()" if inspect.isroutine(value) else ""
+        super().__init__(f"the result holds {kind}, which is no data{hint}")
 
 
 def missing_name(name: object, names: Iterable[Any], is_variable: bool) -> str:
@@ -83,10 +86,14 @@ def kind_in_words(value: object) -> str:
             return "a number"
         case str():
             return "a text"
+        case Mapping():
+            return "a map"
         case Sequence():
             return "a list"
+        case Set():
+            return "a set"
         case _:
-            return f"an object of type '{type(value).__name__}'"
+            return kind_of_class(type(value).__name__)
 
 
 def cause_in_words(error: BaseException) -> str:
@@ -102,10 +109,12 @@ def cause_in_words(error: BaseException) -> str:
             text = "the expression or its data is nested too deeply"
         case MemoryError():
             text = "not enough memory"
+        case re.error():
+            text = f"the regular expression is wrong: {error.msg}"
         case StopIteration():
             text = str(error) or "the collection is empty"
         case _:
-            text = str(error) or type(error).__name__
+            text = in_words(str(error)) or type(error).__name__
     for view, word in (("MapView", "map"), ("ScopeView", "map"), ("ListView", "list"), ("TupleView", "list")):
         text = text.replace(view, word)
     line = " ".join(text.split())
