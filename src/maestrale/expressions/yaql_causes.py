@@ -18,9 +18,8 @@ _PROPERTY: Final = "#property#"
 _MOST_SIGNATURES: Final = 3
 
 _MEANT: Final = {
-    "length": "len", "size": "len", "strip": "trim", "lower": "toLower", "upper": "toUpper",
-    "contains": "in", "append": "+", "extend": "+", "has_key": "containsKey", "sorted": "orderBy",
-    "sort": "orderBy", "bool": "bool", "list": "toList", "print": "", "type": "", "unique": "distinct",
+    "length": "len", "size": "len", "strip": "trim", "extend": "+", "has_key": "containsKey",
+    "sort": "orderBy", "sorted": "orderBy", "unique": "distinct", "lower": "toLower", "upper": "toUpper",
 }  # fmt: skip
 """Names of other languages, and what is written instead."""
 
