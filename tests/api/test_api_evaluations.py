@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -81,6 +82,24 @@ def test_an_expression_sees_what_the_input_of_a_task_saw(api: Api) -> None:
     assert everywhere == ["first", "second", "third"]
     first = task_id(api, execution["id"], "first")
     assert evaluate(api, "<% $.both %>", task_execution_id=first)["result"] == "default"
+
+
+def test_a_task_that_a_restart_has_superseded_is_seen_as_it_was(api: Api) -> None:
+    execution = api.run("sees", input={"given": "g"})
+    first, second, third = (task_id(api, execution["id"], name) for name in ("first", "second", "third"))
+    assert api("POST", f"/v2/tasks/{first}/restart", json={}).status_code == 200
+    api.reach(execution["id"], "SUCCESS")
+    for old in (second, third):
+        assert json.loads(api.get(f"/v2/tasks/{old}")["runtime_context"])["superseded"]
+    for expression, result in (
+        ("<% $.came %>", "later"),
+        ("<% $.both %>", "published"),
+        ("<% task().id %>", third),
+        ("<% task(third).id = task().id %>", True),
+    ):
+        assert evaluate(api, expression, task_execution_id=third)["result"] == result
+    newer = evaluate(api, "<% task(second).id %>", task_execution_id=third)["result"]
+    assert newer not in (first, second, third)
 
 
 def test_nothing_is_changed_by_a_trial(api: Api) -> None:

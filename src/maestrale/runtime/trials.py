@@ -83,8 +83,12 @@ def open_trial(
 
     Raises `NotFound`.
     """
-    loaded = load(connection, programs, actions, limits, execution_id)
-    if isinstance(loaded, Absent) or (task := loaded.execution.tasks.get(task_id)) is None:
+    for superseded in (None, task_id):
+        loaded = load(connection, programs, actions, limits, execution_id, superseded)
+        task = None if isinstance(loaded, Absent) else loaded.execution.tasks.get(task_id)
+        if task is not None:
+            break
+    if isinstance(loaded, Absent) or task is None:
         raise NotFound(f"Task execution not found [id={task_id}]")
     loaded.execution.seed = seed
     return Trial(database, programs, actions, limits, loaded, task)
