@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 from api_service import NOBODY, Api, assert_fault
+
+from maestrale.model.errors import NotFound
+from maestrale.services.access import Caller
+from maestrale.services.evaluations import Question
 
 pytest_plugins = ["api_fixtures"]
 
@@ -116,6 +121,16 @@ def test_text_without_an_expression_is_itself_and_a_remark(api: Api) -> None:
     answer = evaluate(api, "$.a", data={"a": 1})
     assert answer["result"] == "$.a"
     assert answer["warnings"] == ["This is plain text without an expression: write <% $.a %>"]
+
+
+def test_tasks_of_other_projects_are_unknown(api: Api) -> None:
+    execution = api.run("sees", input={"given": "g"})
+    question = Question("<% $.given %>", task_execution_id=task_id(api, execution["id"], "first"))
+    evaluations = api.service.services().evaluations
+    with pytest.raises(NotFound):
+        asyncio.run(evaluations.evaluate(Caller("another-project"), question))
+    mine = Caller(execution["project_id"])
+    assert asyncio.run(evaluations.evaluate(mine, question)).result == "g"
 
 
 def test_what_is_wrong_is_said(api: Api) -> None:

@@ -115,6 +115,9 @@ def _warnings(expression: str) -> list[str]:
     if contains_expression(expression):
         return []
     text = expression.strip()
+    for start, end in (("<%", "%>"), ("{{", "}}"), ("{%", "%}")):
+        if start in text:
+            return [f"This is plain text without an expression: {start} is not closed by {end}"]
     if text.startswith("_."):
         return [f"{_PLAIN} {{{{ {text} }}}}"]
     if text.startswith("$"):
