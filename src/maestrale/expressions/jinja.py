@@ -182,7 +182,8 @@ class _Environment(SandboxedEnvironment):
         if not isinstance(obj, MapView | ListView):
             return super().unsafe_undefined(obj, attribute)
         return self.undefined(
-            f"'{attribute}' would change a variable of the workflow; expressions can only read them"
+            f"'{attribute}' would change a variable of the workflow; expressions can only read them",
+            name=attribute,
         )
 
 

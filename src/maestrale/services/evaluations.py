@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 
 import msgspec
 from sqlalchemy import Connection
@@ -13,7 +14,7 @@ from maestrale.engine.identity import Identity
 from maestrale.engine.lookups import Outside
 from maestrale.expressions.surroundings import Scope
 from maestrale.expressions.template import check_syntax, compile_value, contains_expression
-from maestrale.model.errors import BadRequest, ExpressionGrammarError, Place
+from maestrale.model.errors import BadRequest, ExpressionGrammarError, Place, Unavailable
 from maestrale.model.values import Json, Microseconds, masked
 from maestrale.runtime.requests import WorkflowEngine
 from maestrale.services.access import Caller, authorise
@@ -23,11 +24,20 @@ from maestrale.store.documents import dump
 from maestrale.store.queries import get_task
 from maestrale.store.selection import Viewer
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 LONGEST: Final = 65_536
 """Characters of an expression."""
 
+LARGEST: Final = 16 * 1024 * 1024
+"""Bytes of a result as JSON."""
+
 AT_ONCE: Final = 2
 """Expressions that are worked out at the same time; others wait."""
+
+MOST_WAITING: Final = 50
+"""Expressions that may wait; further ones are told to come later."""
 
 _PLAIN: Final = "This is plain text without an expression: write"
 
@@ -58,20 +68,30 @@ class Evaluations:
         self._engine = engine
         self._clock = clock
         self._threads = ThreadPoolExecutor(AT_ONCE, "evaluation")
+        self._given = 0
 
     async def evaluate(self, caller: Caller, question: Question) -> Evaluated:
         """Try an expression. Raises `ExpressionGrammarError` or `EvaluationError` with the place in it."""
         authorise(caller, "tasks:get")
         check(question)
         if question.task_execution_id is None:
-            return await outcome(self._threads.submit(evaluate_on_data, question, self._clock()))
+            return await self._in_turn(evaluate_on_data, question, self._clock())
         task_id = question.task_execution_id
         execution_id = await outcome(self._database.read(_execution_of, caller.viewer, task_id))
         trial = await outcome(self._engine.open_trial(execution_id, task_id))
         items = {} if question.data is msgspec.UNSET else question.data
         template = compile_value(question.expression)
-        working = self._threads.submit(trial.evaluate, template, items, self._clock())
-        return _shown(question, await outcome(working))
+        return _shown(question, await self._in_turn(trial.evaluate, template, items, self._clock()))
+
+    async def _in_turn(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `work` gives, in one of a few threads."""
+        if self._given >= AT_ONCE + MOST_WAITING:
+            raise Unavailable("Too many expressions are being evaluated", "try again in a moment")
+        self._given += 1
+        try:
+            return await outcome(self._threads.submit(work, *args, **kwargs))
+        finally:
+            self._given -= 1
 
 
 def check(question: Question) -> None:
@@ -107,7 +127,9 @@ def _execution_of(connection: Connection, viewer: Viewer, task_id: str) -> str:
 
 def _shown(question: Question, result: Json) -> Evaluated:
     shown = masked(result)
-    dump(shown)  # what JSON cannot hold could not be stored by a workflow either
+    size = len(dump(shown))  # what JSON cannot hold could not be stored by a workflow either
+    if size > LARGEST:
+        raise BadRequest(f"The result is larger than {LARGEST} bytes")
     return Evaluated(shown, _warnings(question.expression))
 
 

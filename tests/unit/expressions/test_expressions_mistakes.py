@@ -134,7 +134,7 @@ _.vm_idd                           @3  no variable 'vm_idd'; did you mean 'vm_id
                                       n, none, text, vm_id, vms, yes
 _.m.b.d                            @7  no key 'd'; available: c
 _.vms[0].nam                       @10 no key 'nam'; did you mean 'name'?; available: name, ram
-_.vms[9].name                      @-  no element 9: there are 2
+_.vms[9].name                      @7  no element 9: there are 2
 _.l.x                              @5  a list has no 'x'
 _.n.x                              @5  a number has no 'x'
 _.none.x                           @8  null has no 'x'
@@ -143,43 +143,43 @@ _.nope.x                           @3  no variable 'nope'; did you mean 'none'?;
 vm_id                              @1  no variable 'vm_id'; variables of the workflow are read as '_.vm_id'
 vm_idd                             @1  no variable or function 'vm_idd'; variables of the workflow are read
                                       as '_.name'
-_.l.append(1)                      @-  'append' would change a variable of the workflow; expressions can only
+_.l.append(1)                      @5  'append' would change a variable of the workflow; expressions can only
                                       read them
 'a' + 1                            @5  operator '+' cannot take a text and a number; texts are joined with ~
 _.n + _.text                       @5  operator '+' cannot take a number and a text; texts are joined with ~
 _.l + 1                            @5  operator '+' cannot take a list and a number
 _.text - 1                         @8  operator '-' cannot take a text and a number
--_.text                            @-  operator '-' cannot take a text
-_.n | length                       @-  a number has no length
-_.none | length                    @-  null has no length
-_.none | join(',')                 @-  null is no list to go through
-_.l | first(1)                     @-  filter 'first' is given 1 argument too many
-_.l | join(1, 2, 3, 4)             @-  filter 'join' is given 2 arguments too many
-_.text | upper(1)                  @-  filter 'upper' is given 1 argument too many
+-_.text                            @1  operator '-' cannot take a text
+_.n | length                       @7  a number has no length
+_.none | length                    @10 null has no length
+_.none | join(',')                 @10 null is no list to go through
+_.l | first(1)                     @7  filter 'first' is given 1 argument too many
+_.l | join(1, 2, 3, 4)             @7  filter 'join' is given 2 arguments too many
+_.text | upper(1)                  @10 filter 'upper' is given 1 argument too many
 _.text | int + 'x'                 @14 operator '+' cannot take a number and a text; texts are joined with ~
-_.text | replace('a')              @-  filter 'replace' needs the argument 'new'
+_.text | replace('a')              @10 filter 'replace' needs the argument 'new'
 _.empty | first                    @-  the collection is empty
-_.l[9]                             @-  no element 9: there are 3
-_.n[0]                             @-  a number has no '0'
+_.l[9]                             @5  no element 9: there are 3
+_.n[0]                             @5  a number has no '0'
 _.n()                              @-  a number is no function to call
 _.vms | map(attribute='nam') | list @23 no key 'nam'; did you mean 'name'?; available: name, ram
 _.vms | selectattr('ram', '>', 0) | list @20 no key 'ram'; available: name
 _.vms | sort(attribute='ram')      @24 no key 'ram'; available: name
-_.vms | sort                       @-  operator '<' cannot take a map and a map
+_.vms | sort                       @9  operator '<' cannot take a map and a map
 {a: 1}                             @2  no variable or function 'a'; variables of the workflow are read as
                                       '_.name'
 _.a-b                              @3  no variable 'a'; available: empty, l, m, n, none, text, vm_id, vms,
                                       yes
-json_parse('{')                    @-  json_parse(): Expecting property name enclosed in double quotes at
+json_parse('{')                    @1  json_parse(): Expecting property name enclosed in double quotes at
                                       line 1, column 2
-json_parse(_.n)                    @-  json_parse() needs a text, not a number
+json_parse(_.n)                    @1  json_parse() needs a text, not a number
 task('nope').result                @14 null has no 'result'
 task().result.x                    @8  null has no 'result'
 env().nope                         @7  no key 'nope'; available: region
 execution().nope                   @13 no key 'nope'; available: id, input, name, root_execution_id
-_.n / 0                            @-  division by zero
+_.n / 0                            @5  division by zero
 range('a')                         @-  a text is no whole number
-_.n in _.n                         @-  a number cannot be searched with 'in'
+_.n in _.n                         @5  a number cannot be searched with 'in'
 _.l.items()                        @5  a list has no 'items'
 _.m.items                          @-  the result holds a function, which is no data; call it with ()
 "%d" % 'x'                         @-  a text does not fit its place in the format
@@ -188,13 +188,15 @@ str(_.n)                           @1  no variable or function 'str'; write valu
 int(_.text)                        @1  no variable or function 'int'; write value | int
 _.text.upper                       @-  the result holds a function, which is no data; call it with ()
 _.text.toUpper()                   @8  a text has no 'toUpper'
-_.text | round                     @-  a text cannot be rounded
-_.vms | sum                        @-  operator '+' cannot take a number and a map
+_.text | round                     @10 a text cannot be rounded
+(_.n + 1) ~ (_.vms | sum)          @22 operator '+' cannot take a number and a map
+_.m.a ~ _.n.a                      @-  a number has no 'a'
+_.vms | sum                        @9  operator '+' cannot take a number and a map
 _.vms | groupby('nam')             @17 no key 'nam'; did you mean 'name'?; available: name
-_.text | batch                     @-  filter 'batch' needs the argument 'linecount'
-_.text is divisibleby              @-  test 'divisibleby' needs the argument 'num'
+_.text | batch                     @10 filter 'batch' needs the argument 'linecount'
+_.text is divisibleby              @11 test 'divisibleby' needs the argument 'num'
 1e308 * 10                         @-  the result is too large a number
-_.n | abs(1)                       @-  function 'abs' is given 1 argument too many
+_.n | abs(1)                       @7  function 'abs' is given 1 argument too many
 _.n.__class__                      @5  access to attribute '__class__' of 'int' object is unsafe.
 """
 

@@ -8,6 +8,7 @@ import pytest
 
 from maestrale.model.errors import BadRequest, EvaluationError, ExpressionGrammarError
 from maestrale.model.values import Secret
+from maestrale.services import evaluations
 from maestrale.services.evaluations import LONGEST, Question, check, evaluate_on_data
 
 NOON = 1_800_014_400_000_000
@@ -76,3 +77,10 @@ def test_what_is_refused_whatever_the_data() -> None:
     with pytest.raises(BadRequest, match="must be an object"):
         check(Question("<% 1 %>", [1], "t"))
     check(Question("<% 1 %>", {}, "t"))
+
+
+def test_a_result_has_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluations, "LARGEST", 20)
+    assert result_of("<% $ %>", "x" * 18) == "x" * 18
+    with pytest.raises(BadRequest, match="larger than 20 bytes"):
+        result_of("<% $ %>", "x" * 19)
