@@ -10,6 +10,7 @@ import pytest
 from api_service import NOBODY, Api, assert_fault
 
 from maestrale.model.errors import NotFound
+from maestrale.services import evaluations
 from maestrale.services.access import Caller
 from maestrale.services.evaluations import Question
 
@@ -126,11 +127,11 @@ def test_text_without_an_expression_is_itself_and_a_remark(api: Api) -> None:
 def test_tasks_of_other_projects_are_unknown(api: Api) -> None:
     execution = api.run("sees", input={"given": "g"})
     question = Question("<% $.given %>", task_execution_id=task_id(api, execution["id"], "first"))
-    evaluations = api.service.services().evaluations
+    trials = api.service.services().evaluations
     with pytest.raises(NotFound):
-        asyncio.run(evaluations.evaluate(Caller("another-project"), question))
+        asyncio.run(trials.evaluate(Caller("another-project"), question))
     mine = Caller(execution["project_id"])
-    assert asyncio.run(evaluations.evaluate(mine, question)).result == "g"
+    assert asyncio.run(trials.evaluate(mine, question)).result == "g"
 
 
 def test_what_is_wrong_is_said(api: Api) -> None:
@@ -142,7 +143,7 @@ def test_what_is_wrong_is_said(api: Api) -> None:
     refused(400, "must be an object", expression="<% $.b %>", data=[1], task_execution_id=NOBODY)
     refused(400, "longer than", expression=f"<% '{'x' * 70_000}' %>")
     refused(400, "cannot be stored as JSON", expression="{{ _.n * 10 }}", data={"n": 1e308})
-    refused(400, "Can not evaluate", expression="{{ 1 / 0 }}")
+    refused(400, "Can not evaluate", expression="{{ range('a') }}")
     refused(404, "Task execution not found", expression="<% 1 %>", task_execution_id=NOBODY)
 
 
@@ -159,3 +160,11 @@ def test_the_place_of_what_is_wrong(api: Api, expression: str, words: str, place
     assert answer.status_code == 400
     assert words in answer.json()["faultstring"]
     assert answer.json()["place"] == place
+
+
+def test_who_comes_when_too_many_wait_is_told_to_come_later(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluations, "MOST_WAITING", -evaluations.AT_ONCE)
+    answer = api("POST", "/v2/evaluations", json={"expression": "<% 1 %>"})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")

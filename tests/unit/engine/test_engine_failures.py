@@ -48,7 +48,8 @@ def test_an_error_before_anything_has_run(body: str, key: str) -> None:
     assert (found.state, found.states) == ("ERROR", {"t": "ERROR"})
     assert found.info.startswith("Failed to run task [error=Can not evaluate YAQL expression")
     assert "[expression=$.nope, error=no variable 'nope'" in found.info
-    assert found.info.endswith(f" at '{key}' of task 't', line {line}, column {column}, wf=w, task=t]")
+    place = f"(column 3 of the expression) at '{key}' of task 't', line {line}, column {column}"
+    assert found.info.endswith(f"{place}, wf=w, task=t]")
     assert found.task("t").state_info == found.info
     assert found.output == {"result": found.info, "seen": True}
     assert found.actions("t") == []
@@ -83,7 +84,7 @@ def test_an_error_after_the_action_has_run(body: str, key: str) -> None:
     found = run(text_with(f"action: remote\n{body}"))
     found.finish("t", 5)
     line, column = found.world.line("fail msg" if key == "on-success.msg" else BROKEN)
-    place = f" at '{key}' of task 't', line {line}, column {column}"
+    place = f"(column 3 of the expression) at '{key}' of task 't', line {line}, column {column}"
     assert (found.state, found.states) == ("ERROR", {"t": "ERROR"})
     assert found.info.startswith("Failed to handle action completion [error=Can not evaluate YAQL expression")
     assert found.info.endswith(f"{place}, wf=w, task=t, action=remote]")
