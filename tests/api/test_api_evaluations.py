@@ -162,9 +162,7 @@ def test_the_place_of_what_is_wrong(api: Api, expression: str, words: str, place
     assert answer.json()["place"] == place
 
 
-def test_who_comes_when_too_many_wait_is_told_to_come_later(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_comes_when_too_many_wait_comes_later(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluations, "MOST_WAITING", -evaluations.AT_ONCE)
     answer = api("POST", "/v2/evaluations", json={"expression": "<% 1 %>"})
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
