@@ -41,7 +41,7 @@ class GrammarError(ExpressionGrammarError):
 class MissingName(KeyError):
     """A name that a map, or the scope itself, does not have; the words are made when they are read."""
 
-    def __init__(self, name: object, names: Callable[[], list[Any]], is_variable: bool) -> None:
+    def __init__(self, name: object, names: Callable[[], Mapping[Any, Any]], is_variable: bool) -> None:
         super().__init__(name)
         self._names = names
         self._is_variable = is_variable
@@ -59,8 +59,14 @@ class NotJson(TypeError):
         super().__init__(f"the result holds {kind}, which is no data{hint}")
 
 
-def missing_name(name: object, names: Iterable[Any], is_variable: bool) -> str:
-    """The cause for a missing variable or key: what is missing, what may be meant, what there is."""
+def missing_name(name: object, names: Mapping[Any, Any], is_variable: bool) -> str:
+    """The cause for a missing variable or key: what is missing, what may be meant, what there is.
+
+    Of `names` only the keys are told, and those of the environment if it is among them.
+    """
+    environment = names.get("__env") if is_variable else None
+    if isinstance(environment, Mapping) and name in environment:
+        return f"no variable '{name}'; the environment has it: env().{name}"
     visible = sorted(str(other) for other in names if not str(other).startswith("__"))
     shown = f"no {'variable' if is_variable else 'key'} '{name}'{did_you_mean(str(name), visible)}"
     if not visible:

@@ -328,3 +328,11 @@ def test_what_no_parser_takes(text: str, column: int, cause: str) -> None:
 )
 def test_names_that_jinja_looks_up_when_it_compiles(text: str, column: int, cause: str) -> None:
     refused(compile_value(text), text, cause, column, "Jinja")
+
+
+@pytest.mark.parametrize("text", ["<% $.region %>", "{{ _.region }}"])
+def test_a_variable_that_only_the_environment_has(text: str) -> None:
+    with pytest.raises(EvaluationError) as caught:
+        compile_value(text).evaluate(Scope([{"__env": {"region": "hidden"}}, {"x": 1}], World()))
+    assert "no variable 'region'; the environment has it: env().region]" in caught.value.message
+    assert "hidden" not in caught.value.message
