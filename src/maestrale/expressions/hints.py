@@ -6,6 +6,9 @@ import re
 from typing import Final
 
 _QUOTED: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`""", re.DOTALL)
+_LONGEST: Final = 2000
+"""Characters of an expression: looking for quotes takes the square of its length."""
+
 _TAGS: Final = re.compile(r"\{\{|\}\}|\{%|%\}")
 _CLOSING: Final = {"(": ")", "[": "]", "{": "}"}
 
@@ -58,13 +61,15 @@ PYTHON_FUNCTIONS: Final = {
     "len": "value | length", "str": "value | string", "int": "value | int", "float": "value | float",
     "list": "value | list", "sorted": "value | sort", "sum": "value | sum", "min": "value | min",
     "max": "value | max", "abs": "value | abs", "round": "value | round", "reversed": "value | reverse",
-    "bool": "value | bool", "map": "value | map(...)", "filter": "value | select(...)",
+    "map": "value | map(...)", "filter": "value | select(...)",
 }  # fmt: skip
 """What Jinja has as filters."""
 
 
 def yaql_hint(text: str, offset: int) -> str:
     """What to write instead of what stands in a YAQL expression at this place; empty if nobody knows."""
+    if len(text) > _LONGEST:
+        return ""
     if offset >= len(text):
         return _unclosed(text) or "something is missing at the end"
     if text[offset] in "'\"`":
@@ -83,6 +88,8 @@ def yaql_hint(text: str, offset: int) -> str:
 
 def jinja_hint(text: str, offset: int | None) -> str:
     """The same for a text with Jinja; without a place only for how it begins and for how it ends."""
+    if len(text) > _LONGEST:
+        return ""
     if unclosed := _unclosed(_TAGS.sub("  ", text)):
         return unclosed
     start = _first(_JINJA_STARTS, text.removeprefix("{{").lstrip(), 0)

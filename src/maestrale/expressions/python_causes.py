@@ -19,11 +19,17 @@ _KINDS: Final = {
 
 _CALL: Final = (
     r"(?:\w+\.)*(?:sync_)?(?P<prefix>do_|test_)?(?P<name>\w+)\(\) (?:"
-    r"missing \d+ required (?:positional|keyword-only) arguments?: (?P<missing>.+)"
+    r"missing \d+ required (?:positional|keyword-only) arguments?: (?P<missing>'.+)"
     r"|got an unexpected keyword argument (?P<unexpected>'.*')"
     r"|takes (?:from \d+ to )?(?P<most>\d+|exactly one) (?:positional )?arguments? (?:but |\()(?P<given>\d+) "
     r".*)"
 )
+
+_ONE: Final = r"(?P<one>[\w.]+)"
+_OTHER: Final = r"(?P<other>[\w.]+)"
+
+_LOOKED_AT: Final = 500
+"""Characters of a text: what is longer quotes a value at its end."""
 
 
 def kind_of_class(name: str) -> str:
@@ -60,32 +66,26 @@ def _arguments(found: re.Match[str]) -> str:
 
 
 _CAUSES: Final[list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]]] = [
-    (re.compile(pattern), words)
+    (re.compile(pattern, re.DOTALL), words)
     for pattern, words in (
+        (rf"unsupported operand type\(s\) for (?P<operator>[^:]+): '{_ONE}' and '{_OTHER}'", _operands),
+        (rf"can only concatenate {_ONE} \(not \"{_OTHER}\"\) to \w+", _operands),
+        (rf"'(?P<operator>[<>=]+)' not supported between instances of '{_ONE}' and '{_OTHER}'", _operands),
         (
-            r"unsupported operand type\(s\) for (?P<operator>.+?): '(?P<one>.+)' and '(?P<other>.+)'",
-            _operands,
-        ),
-        (r"can only concatenate (?P<one>.+) \(not \"(?P<other>.+)\"\) to .+", _operands),
-        (
-            r"'(?P<operator>.+)' not supported between instances of '(?P<one>.+)' and '(?P<other>.+)'",
-            _operands,
-        ),
-        (
-            r"bad operand type for unary (.): '(.+)'",
+            r"bad operand type for unary (.): '([\w.]+)'",
             lambda found: f"operator '{found[1]}' cannot take {kind_of_class(found[2])}",
         ),
-        (r"object of type '(.+)' has no len\(\)", _is("has no length")),
-        (r"'(.+)' object is not iterable", _is("is no list to go through")),
-        (r"argument of type '(.+)' is not .*", _is("cannot be searched with 'in'")),
-        (r"'(.+)' object is not callable", _is("is no function to call")),
-        (r"'(.+)' object is not subscriptable", _is("has no elements to read with [ ]")),
-        (r"'(.+)' object cannot be interpreted as an integer", _is("is no whole number")),
-        (r"type (.+) doesn't define __round__ method", _is("cannot be rounded")),
-        (r"unhashable type: '(.+)'", _is("cannot be a key of a map or a member of a set")),
-        (r"'in <string>' requires string as left operand, not (.+)", _is("cannot be searched in a text")),
-        (r"sequence item \d+: expected str instance, (.+) found", _is("is no text to join")),
-        (r"%. format: .* is required, not (.+)", _is("does not fit its place in the format")),
+        (r"object of type '([\w.]+)' has no len\(\)", _is("has no length")),
+        (r"'([\w.]+)' object is not iterable", _is("is no list to go through")),
+        (r"argument of type '([\w.]+)' is not .*", _is("cannot be searched with 'in'")),
+        (r"'([\w.]+)' object is not callable", _is("is no function to call")),
+        (r"'([\w.]+)' object is not subscriptable", _is("has no elements to read with [ ]")),
+        (r"'([\w.]+)' object cannot be interpreted as an integer", _is("is no whole number")),
+        (r"type ([\w.]+) doesn't define __round__ method", _is("cannot be rounded")),
+        (r"unhashable type: '([\w.]+)'", _is("cannot be a key of a map or a member of a set")),
+        (r"'in <string>' requires string as left operand, not ([\w.]+)", _is("cannot be searched in a text")),
+        (r"sequence item \d+: expected str instance, ([\w.]+) found", _is("is no text to join")),
+        (r"%. format: .* is required, not ([\w.]+)", _is("does not fit its place in the format")),
         (
             r"not (?:all|enough) arguments .*format.*",
             _is("the format needs another number of values"),
@@ -104,6 +104,6 @@ _CAUSES: Final[list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]]] = [
 def in_words(text: str) -> str:
     """What Python's text means, or the text itself if it is not known."""
     for pattern, words in _CAUSES:
-        if found := pattern.fullmatch(text):
+        if found := pattern.fullmatch(text[:_LOOKED_AT]):
             return words(found)
     return text

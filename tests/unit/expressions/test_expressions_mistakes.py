@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any, Final
 
 import pytest
@@ -336,3 +337,35 @@ def test_a_variable_that_only_the_environment_has(text: str) -> None:
         compile_value(text).evaluate(Scope([{"__env": {"region": "hidden"}}, {"x": 1}], World()))
     assert "no variable 'region'; the environment has it: env().region]" in caught.value.message
     assert "hidden" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<% '" + r"\'" * 30_000 + " %>",
+        "{{ (" + r"'\'" * 20_000 + " }}",
+        "<% (" * 300 + "1 %>",
+    ],
+)
+def test_long_mistakes_take_no_time(text: str) -> None:
+    began = time.process_time()
+    check_syntax(text)
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    "message", ["unsupported operand type(s) for " + ": 'a' and '" * 5000, "x" * 100_000]
+)
+def test_long_messages_of_authors_take_no_time(message: str) -> None:
+    began = time.process_time()
+    with pytest.raises(EvaluationError) as caught:
+        compile_value("<% 1.assert(false, $.m) %>").evaluate(Scope([{"m": message}], World()))
+    assert time.process_time() - began < 5
+    assert len(caught.value.message) < 500
+
+
+def test_values_that_python_would_quote_are_not_told() -> None:
+    for text in ("<% int($.t) %>", "<% float($.t) %>", "<% datetime($.t) %>"):
+        with pytest.raises(EvaluationError) as caught:
+            compile_value(text).evaluate(Scope([{"t": "hidden\n" * 100}], World()))
+        assert "hidden" not in caught.value.message
