@@ -346,6 +346,7 @@ def test_a_variable_that_only_the_environment_has(text: str) -> None:
         "{{ (" + r"'\'" * 20_000 + " }}",
         "<% (" * 300 + "1 %>",
     ],
+    ids=["quotes", "brackets and quotes", "brackets"],
 )
 def test_long_mistakes_take_no_time(text: str) -> None:
     began = time.process_time()
@@ -354,7 +355,9 @@ def test_long_mistakes_take_no_time(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "message", ["unsupported operand type(s) for " + ": 'a' and '" * 5000, "x" * 100_000]
+    "message",
+    ["unsupported operand type(s) for " + ": 'a' and '" * 5000, "x" * 100_000],
+    ids=["like one of Python's", "long"],
 )
 def test_long_messages_of_authors_take_no_time(message: str) -> None:
     began = time.process_time()
