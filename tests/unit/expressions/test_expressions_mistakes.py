@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import time
 from typing import Any, Final
@@ -9,7 +10,6 @@ from typing import Any, Final
 import pytest
 from expressions_world import World
 
-from maestrale.expressions.options import YAQL as YAQL_LANGUAGE
 from maestrale.expressions.surroundings import Scope
 from maestrale.expressions.template import Template, check_syntax, compile_value
 from maestrale.expressions.yaql_library import Expression, YaqlText
@@ -284,8 +284,9 @@ def official(template: Any) -> Template:
     """The same template without its compiled closures."""
     whole = template._compiled
     parts = [part._replace(compiled=None) if isinstance(part, Expression) else part for part in whole._parts]
-    found: Template = type(template)(YAQL_LANGUAGE, YaqlText(whole._library, parts), template._options)
-    return found
+    found: Any = copy.copy(template)
+    found._compiled = YaqlText(whole._library, parts)
+    return found  # type: ignore[no-any-return]
 
 
 def refused(template: Template, expression: str, cause: str, column: int | None, title: str) -> None:
