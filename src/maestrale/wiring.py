@@ -27,6 +27,7 @@ from maestrale.services.actions import Actions
 from maestrale.services.admission import Admission
 from maestrale.services.definitions import Definitions
 from maestrale.services.environments import Environments
+from maestrale.services.evaluations import Evaluations
 from maestrale.services.executions import Executions
 from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
@@ -56,8 +57,7 @@ class Service:
         self.settings = settings
         roles = settings.server.roles
         _check_roles(roles, database_url(settings))
-        template.configure(settings.expressions)
-        _register_functions()
+        prepare_expressions(settings)
         self.database, lock = open_database(database_url(settings), timeouts(settings))
         self.lease = Lease(str(uuid.uuid4()))
         hints: Hints | None = None
@@ -137,6 +137,7 @@ class Service:
             actions=Actions(self.database, self.registry, self.engine, clock),
             operations=Operations(self.database, clock),
             why=Why(self.database, self.engine.programs),
+            evaluations=Evaluations(self.database, self.engine, clock),
         )
 
     def app(self) -> ASGIApp:
@@ -153,6 +154,12 @@ class Service:
             allowed_origins=frozenset(server.allowed_origins),
         )
         return create_app(self.services(), settings, welcome)
+
+
+def prepare_expressions(settings: Settings) -> None:
+    """Set the options of expressions, and add the functions of installed packages."""
+    template.configure(settings.expressions)
+    _register_functions()
 
 
 def _check_roles(roles: tuple[Role, ...], url: str) -> None:

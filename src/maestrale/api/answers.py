@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from maestrale.model.errors import Later, MaestraleError
+from maestrale.model.errors import ExpressionError, Later, MaestraleError, Place
 
 CREATED: Final = 201
 
@@ -29,13 +29,17 @@ def nothing() -> Response:
     return Response(status_code=204)
 
 
-def fault(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
-    """An error that says `text`."""
-    content = {
+def fault(
+    status: int, text: str, headers: Mapping[str, str] | None = None, place: Place | None = None
+) -> Response:
+    """An error that says `text`; `place` is where it is in an expression."""
+    content: dict[str, Any] = {
         "faultcode": "Client" if status < 500 else "Server",
         "faultstring": text,
         "debuginfo": None,
     }
+    if place is not None:
+        content["place"] = place._asdict()
     return json_answer(content, status, {**(headers or {}), "Server-Error-Message": _header_text(text)})
 
 
@@ -43,7 +47,8 @@ async def explain(_request: Request, error: Exception) -> Response:
     """The fault for an error that is meant for the caller."""
     assert isinstance(error, MaestraleError)
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Later) else None
-    return fault(error.status, str(error), headers)
+    place = error.place if isinstance(error, ExpressionError) else None
+    return fault(error.status, str(error), headers, place)
 
 
 async def explain_http(request: Request, error: Exception) -> Response:

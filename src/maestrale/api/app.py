@@ -13,6 +13,7 @@ from maestrale.api.actions import ActionRoutes
 from maestrale.api.answers import explain, explain_http
 from maestrale.api.definitions import DefinitionRoutes
 from maestrale.api.environments import EnvironmentRoutes
+from maestrale.api.evaluations import EvaluationRoutes
 from maestrale.api.executions import ExecutionRoutes
 from maestrale.api.guard import Guard
 from maestrale.api.operations import OperationRoutes
@@ -33,6 +34,7 @@ def create_app(services: Services, settings: ApiSettings, welcome: Callable[[str
         *ActionRoutes(services, settings).routes(),
         *EnvironmentRoutes(services, settings).routes(),
         *WhyRoutes(services).routes(),
+        *EvaluationRoutes(services).routes(),
     ]
     handlers: dict[object, ExceptionHandler] = {MaestraleError: explain, HTTPException: explain_http}
     router = Router(routes, redirect_slashes=False)

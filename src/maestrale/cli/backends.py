@@ -8,6 +8,8 @@ import time
 from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
+import msgspec
+
 from maestrale.cli.client import ApiError, Client
 from maestrale.cli.resources import Resource as Row
 from maestrale.cli.resources import Workbooks as Books
@@ -18,6 +20,7 @@ from maestrale.model.listing import Filter, Listing
 from maestrale.model.values import Json
 from maestrale.services.access import OPERATOR
 from maestrale.services.definitions import Definitions
+from maestrale.services.evaluations import Question
 from maestrale.services.executions import NewExecution
 from maestrale.services.workbooks import Workbooks
 from maestrale.wiring import Service
@@ -92,6 +95,10 @@ class Embedded:
         )
         return self._do(self._services.action_executions.page(OPERATOR, listing, task_id))
 
+    def evaluate(self, question: Question) -> Row:
+        """Try an expression."""
+        return msgspec.structs.asdict(self._do(self._services.evaluations.evaluate(OPERATOR, question)))
+
     @property
     def after_interrupt(self) -> str:
         """What becomes of an execution that is followed no more."""
@@ -147,6 +154,10 @@ class Remote:
     def action_executions(self, task_id: str) -> list[Row]:
         """The action executions of a task, with outputs."""
         return self._client.action_executions.list(below=task_id, filters={"include_output": "true"}).items
+
+    def evaluate(self, question: Question) -> Row:
+        """Try an expression."""
+        return self._client.evaluate(**msgspec.to_builtins(question))
 
     @property
     def after_interrupt(self) -> str:

@@ -48,11 +48,15 @@ class ClientError(Exception):
 
 
 class ApiError(ClientError):
-    """The server refused; `status` is the HTTP status, `message` the server's own words."""
+    """The server refused; `status` is the HTTP status, `message` the server's own words.
 
-    def __init__(self, status: int, message: str) -> None:
+    `place` says where an expression is wrong: `expression`, and `line` and `column` from 1.
+    """
+
+    def __init__(self, status: int, message: str, place: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.place = place
 
 
 class ServerUnreachable(ClientError):
@@ -120,6 +124,15 @@ class Client:
         """Give the connection back."""
         self._http.close()
 
+    def evaluate(self, expression: str, **more: Any) -> dict[str, Any]:
+        """What an expression is: `result`, and `warnings` if there are any.
+
+        `data` is what it sees, `task_execution_id` where it stands. `ApiError` with the place if it fails.
+        """
+        body = {"expression": expression, **more}
+        answer: dict[str, Any] = self.request("POST", "/evaluations", body=body)
+        return answer
+
     def request(
         self,
         method: str,
@@ -142,7 +155,7 @@ class Client:
         answer = self._send(method, url, query, content, kind if content is not None else {}, patient)
         log.debug("%s %s", answer.status_code, answer.text)
         if not answer.is_success:
-            raise ApiError(answer.status_code, _refusal(answer))
+            raise ApiError(answer.status_code, *_refusal(answer))
         if not answer.content:
             return None
         try:
@@ -199,14 +212,16 @@ def _plain(error: Exception) -> str:
     return words or type(error).__name__
 
 
-def _refusal(answer: httpx.Response) -> str:
-    """What the server says about a refused request."""
+def _refusal(answer: httpx.Response) -> tuple[str, Mapping[str, Any] | None]:
+    """What the server says about a refused request, and where in an expression the reason is."""
+    place = None
     try:
-        fault = answer.json()["faultstring"]
+        content = answer.json()
+        fault, place = content["faultstring"], content.get("place")
     except (ValueError, KeyError, TypeError):
         fault = answer.headers.get("Server-Error-Message")
     if fault:
-        return str(fault)
+        return str(fault), place
     if answer.headers.get("content-type", "").startswith("text/plain") and answer.text.strip():
-        return answer.text.strip()
-    return f"HTTP {answer.status_code} {answer.reason_phrase} from {answer.request.url}"
+        return answer.text.strip(), None
+    return f"HTTP {answer.status_code} {answer.reason_phrase} from {answer.request.url}", None

@@ -36,6 +36,15 @@ def definition_file(name: str) -> DefinitionText:
         raise click.BadParameter(f"'{name}' is not UTF-8 text: {error}") from None
 
 
+def data_file(name: str) -> Any:
+    """The data in the file `name`, which is JSON or YAML; of standard input if that is `-`."""
+    text = definition_file(name)
+    try:
+        return json.loads(text)
+    except ValueError:
+        return _parsed(text, f"in the file {name}", _plain_yaml)
+
+
 class Fields(dict[str, Any]):
     """What a file holds, which knows the file's name."""
 
@@ -44,11 +53,7 @@ class Fields(dict[str, Any]):
 
 def fields_file(name: str) -> Fields:
     """The fields of an object in the file `name`, which is JSON or YAML; of standard input if that is `-`."""
-    text = definition_file(name)
-    try:
-        content = json.loads(text)
-    except ValueError:
-        content = _parsed(text, f"in the file {name}", _plain_yaml)
+    content = data_file(name)
     if not isinstance(content, dict):
         raise click.BadParameter(f"'{name}' holds no object: write `name: ...` and what belongs to it")
     found = Fields(content)

@@ -11,6 +11,7 @@ import click
 
 from maestrale import config
 from maestrale.cli.database import database
+from maestrale.cli.evaluating import evaluate
 from maestrale.cli.local_options import config_option, configure_log, database_option, load_settings
 from maestrale.cli.running import read_input, run_file
 from maestrale.cli.serving import serve
@@ -146,6 +147,7 @@ COMMANDS = {
     "server": server,
     "run": run,
     "validate": validate,
+    "evaluate": evaluate,
     "schema": show_schema,
     "config": show_config,
     "database": database,

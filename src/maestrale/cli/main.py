@@ -42,6 +42,7 @@ LOCAL: Final = {
     "server": "Run the service on this machine",
     "run": "Run a workflow file at once, without a server",
     "validate": "Check definition files without a server",
+    "evaluate": "Try an expression on data, or where a task execution stands",
     "schema": "Print the JSON Schema of definition files, for editors",
     "config": "Show the settings and where they come from",
     "database": "Check, upgrade or back up a database",

@@ -20,10 +20,11 @@ from maestrale.engine.needs import FindWorkflow, FoundWorkflow
 from maestrale.engine.notifications import action_changed
 from maestrale.expressions.surroundings import Scope
 from maestrale.lang.inputs import missing_names
+from maestrale.lang.spec import Path
 from maestrale.model import states
 from maestrale.model.actions import ActionFacts, invalid_input, result_of_error
 from maestrale.model.errors import MaestraleError
-from maestrale.model.values import Json
+from maestrale.model.values import Json, opened
 
 
 def start_child(
@@ -41,26 +42,27 @@ def start_child(
         raise ForcedFailure(
             f"The {key} name must be a text, got {name!r} {decision.where((*program.path, key))}"
         )
-    given = _input(decision, task, scope)
+    given = _input(decision, task, scope, (*program.path, key))
     if key == "workflow":
         _start_sub_workflow(decision, task, name, given, index)
         return False
     return _start_action(decision, task, name, given, index, scope)
 
 
-def _input(decision: Decision, task: TaskExecution, scope: Scope) -> dict[str, Json]:
+def _input(decision: Decision, task: TaskExecution, scope: Scope, path: Path) -> dict[str, Json]:
+    """The evaluated input; `path` is where the name stands, with parameters beside it."""
     program = decision.task_program(task)
     if isinstance(program.input, tuple):
         given = decision.evaluate_section(program.input, scope, (*program.path, "input"))
     else:
-        given = decision.evaluate(program.input, scope, (*program.path, "input"))
+        given = opened(decision.evaluate(program.input, scope, (*program.path, "input")))
         if not isinstance(given, dict):
             raise ForcedFailure(
                 f"Wrong dynamic input for task: {task.name}. A map is expected, got {type(given).__name__}"
                 f" {decision.where((*program.path, 'input'))}"
             )
     if program.inline:
-        inline = decision.evaluate_section(program.inline, scope, program.path)
+        inline = decision.evaluate_section(program.inline, scope, path)
         given = merge_maps(given, inline) if given else inline
     return given
 

@@ -12,7 +12,8 @@ from maestrale.engine.lookups import Lookups
 from maestrale.engine.policies import number
 from maestrale.engine.tasks import make_ready
 from maestrale.model import states
-from maestrale.model.values import Json
+from maestrale.model.errors import EvaluationError
+from maestrale.model.values import Json, opened
 
 ITEM_CANCELLED: Final = "One or more actions was cancelled."
 
@@ -29,7 +30,7 @@ def evaluate_items(decision: Decision, task: TaskExecution) -> TaskExecution:
     columns: dict[str, list[Json]] = {}
     for clause, (variable, template) in zip(program.spec.with_items, program.items, strict=True):
         path = clause.path or (*program.path, "with-items")
-        values = decision.evaluate(template, scope, path)
+        values = opened(decision.evaluate(template, scope, path))
         if not isinstance(values, Iterable):
             raise ForcedFailure(
                 f"Wrong input format for: {{'{variable}': {values!r}}}."
@@ -77,7 +78,10 @@ def start_items(decision: Decision, task: TaskExecution) -> None:
         variables: Mapping[str, Json] = task.items[index]
         decision.steps_left -= 1
         has_started = True
-        start_child(decision, task, variables, index)
+        try:
+            start_child(decision, task, variables, index)
+        except EvaluationError as error:
+            raise EvaluationError(f"{error.message}, item {index}", error.hint) from None
         _advance(task)
     completion = completion_of_items(decision, task)
     if completion is not None:

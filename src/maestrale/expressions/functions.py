@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from maestrale.expressions.problems import kind_in_words
 from maestrale.expressions.results import cleared, json_default, to_json
 from maestrale.expressions.surroundings import Passthrough
 from maestrale.expressions.views import CURRENT, Evaluation
@@ -86,7 +87,7 @@ def _surroundings(name: str) -> Any:
 
 def _require_text(name: str, value: Json) -> None:
     if not isinstance(value, str):
-        raise TypeError(f"{name}() needs a text, not a value of type {type(value).__name__}")
+        raise TypeError(f"{name}() needs a text, not {kind_in_words(value)}")
 
 
 _OWN: Final[dict[str, Function]] = {

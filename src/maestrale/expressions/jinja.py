@@ -13,12 +13,15 @@ from jinja2.sandbox import SandboxedEnvironment, modifies_known_mutable
 from jinja2.utils import missing
 
 from maestrale.expressions.functions import DATA_FUNCTIONS, Functions
+from maestrale.expressions.hints import PYTHON_FUNCTIONS, jinja_hint
+from maestrale.expressions.jinja_places import CHARACTER_PLACE, UNKNOWN, NamedCause, grammar_offset, place_of
 from maestrale.expressions.options import JINJA, Options
 from maestrale.expressions.problems import (
     UNPARSABLE,
     GrammarError,
     NotJson,
     cause_in_words,
+    did_you_mean,
     kind_in_words,
     missing_name,
 )
@@ -32,6 +35,7 @@ from maestrale.expressions.views import (
     MapView,
     ScopeView,
 )
+from maestrale.model.errors import Place
 from maestrale.model.values import Json
 
 _MAP_METHODS: Final = frozenset({"items", "keys", "values", "get", "copy"})
@@ -44,12 +48,13 @@ class JinjaText:
 
     def __init__(self, environment: _Environment, text: str, whole: str | None) -> None:
         """`whole` is the expression if the text is exactly one `{{ }}`."""
-        self._shown = text if whole is None else whole
+        self._environment = environment
+        self._shown = text if whole is None else whole.strip()
         self._names = [name for name in CONTEXT_VARIABLES if name in text]
         if whole is None:
             self._render = environment.from_string(text).render
         else:
-            self._value = environment.compile_expression(whole, undefined_to_none=False)
+            self._value = environment.compile_expression(self._shown, undefined_to_none=False)
         self._is_whole = whole is not None
 
     def evaluation(self, scope: Scope, options: Options) -> Evaluation:
@@ -69,10 +74,13 @@ class JinjaText:
         return self._render(variables)
 
     def explain(self, error: BaseException) -> str:
-        """The cause of a failed evaluation in words, with the line if there are several."""
-        cause = cause_in_words(error)
-        line = _line_of(error)
-        return f"line {line}: {cause}" if line and "\n" in self._shown.strip() else cause
+        """The cause of a failed evaluation in words."""
+        return cause_in_words(error)
+
+    def place(self, error: BaseException, expression: str) -> Place | None:
+        """Where in an expression it failed, as far as that is known."""
+        line = None if self._is_whole else _line_of(error)  # of a whole expression no lines are kept
+        return place_of(self._environment, expression, line, error)
 
 
 class JinjaLibrary:
@@ -94,7 +102,7 @@ class JinjaLibrary:
         try:
             self._environment.parse(text)
         except TemplateSyntaxError as error:
-            raise _grammar_error(text, error) from None
+            raise self._grammar_error(text, error) from None
         except UNPARSABLE as error:
             raise GrammarError(JINJA, text, cause_in_words(error), 0) from None
 
@@ -103,9 +111,27 @@ class JinjaLibrary:
         try:
             return JinjaText(self._environment, text, self._whole_expression(text))
         except TemplateSyntaxError as error:
-            raise _grammar_error(text, error) from None
+            raise self._grammar_error(text, error) from None
         except UNPARSABLE as error:
             raise GrammarError(JINJA, text, cause_in_words(error), 0) from None
+
+    def _grammar_error(self, text: str, error: TemplateSyntaxError) -> GrammarError:
+        """At the place itself if it is known, else at the tag that the line has."""
+        lines = text.split("\n")
+        index = min(error.lineno, len(lines)) - 1
+        starts = [start for tag in ("{{", "{%") if (start := lines[index].find(tag)) >= 0]
+        tag = sum(len(line) + 1 for line in lines[:index]) + min(starts, default=0)
+        offset = grammar_offset(self._environment, text, error)
+        cause = (error.message or "").removesuffix(".")
+        if unknown := UNKNOWN.match(cause):
+            known = self._environment.filters if unknown[1] == "filter" else self._environment.tests
+            hint = did_you_mean(unknown[2], known)
+        else:
+            cause = CHARACTER_PLACE.sub("", cause)
+            found = "" if "tag" in cause else jinja_hint(text, offset)
+            hint = f"; {found}" if found else ""
+        place = f" (line {error.lineno})" if len(lines) > 1 else ""
+        return GrammarError(JINJA, text, f"{cause}{hint}{place}", tag if offset is None else offset)
 
     def _whole_expression(self, text: str) -> str | None:
         """What stands between the braces if the text is one `{{ }}` and nothing else."""
@@ -156,7 +182,8 @@ class _Environment(SandboxedEnvironment):
         if not isinstance(obj, MapView | ListView):
             return super().unsafe_undefined(obj, attribute)
         return self.undefined(
-            f"'{attribute}' would change a variable of the workflow; expressions can only read them"
+            f"'{attribute}' would change a variable of the workflow; expressions can only read them",
+            name=attribute,
         )
 
 
@@ -167,6 +194,9 @@ class _Undefined(StrictUndefined):
 
     @property
     def _undefined_message(self) -> str:
+        return NamedCause(self._cause(), self._undefined_name)
+
+    def _cause(self) -> str:
         name, owner = self._undefined_name, self._undefined_obj
         if self._undefined_hint:
             return self._undefined_hint
@@ -183,18 +213,11 @@ class _Undefined(StrictUndefined):
 
 def _unknown_name(name: str) -> str:
     root = CURRENT.get().root
+    if written := PYTHON_FUNCTIONS.get(name):
+        return f"no variable or function '{name}'; write {written}"
     if isinstance(root, MapView) and name in root:
         return f"no variable '{name}'; variables of the workflow are read as '_.{name}'"
     return f"no variable or function '{name}'; variables of the workflow are read as '_.name'"
-
-
-def _grammar_error(text: str, error: TemplateSyntaxError) -> GrammarError:
-    lines = text.split("\n")
-    index = min(error.lineno, len(lines)) - 1
-    starts = [start for tag in ("{{", "{%") if (start := lines[index].find(tag)) >= 0]
-    offset = sum(len(line) + 1 for line in lines[:index]) + min(starts, default=0)
-    place = f" (line {error.lineno})" if len(lines) > 1 else ""
-    return GrammarError(JINJA, text, f"{error.message}{place}", offset)
 
 
 def _line_of(error: BaseException) -> int | None:

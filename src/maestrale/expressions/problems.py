@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, Final
 
-from maestrale.model.errors import ExpressionGrammarError
+from maestrale.expressions.python_causes import in_words, kind_of_class
+from maestrale.model.errors import EvaluationError, ExpressionGrammarError, Place
 
 _MOST_NAMES: Final = 20
 _LONGEST_CAUSE: Final = 300
@@ -21,13 +23,16 @@ UNPARSABLE: Final = (ValueError, RecursionError, SyntaxError, OverflowError, Mem
 
 
 class GrammarError(ExpressionGrammarError):
-    """An expression that cannot be parsed; `offset` (characters, from 0) says where in the text."""
+    """An expression that cannot be parsed.
 
-    def __init__(self, language: str, expression: str, cause: str, offset: int) -> None:
+    `offset` (characters, from 0) says where in the whole text, `start` where the expression begins in it.
+    """
+
+    def __init__(self, language: str, expression: str, cause: str, offset: int, start: int = 0) -> None:
         title = LANGUAGE_TITLES[language]
-        super().__init__(
-            f"Can not parse {title} expression [expression={shortened(expression)}, error={cause}]"
-        )
+        shown = shortened(expression)
+        message = f"Can not parse {title} expression [expression={shown}, error={cause}]"
+        super().__init__(message, place=Place.at(expression, max(0, offset - start)))
         self.expression = expression
         self.cause = cause
         self.offset = offset
@@ -36,7 +41,7 @@ class GrammarError(ExpressionGrammarError):
 class MissingName(KeyError):
     """A name that a map, or the scope itself, does not have; the words are made when they are read."""
 
-    def __init__(self, name: object, names: Callable[[], list[Any]], is_variable: bool) -> None:
+    def __init__(self, name: object, names: Callable[[], Mapping[Any, Any]], is_variable: bool) -> None:
         super().__init__(name)
         self._names = names
         self._is_variable = is_variable
@@ -50,11 +55,18 @@ class NotJson(TypeError):
 
     def __init__(self, value: object) -> None:
         kind = "a function" if inspect.isroutine(value) else kind_in_words(value)
-        super().__init__(f"the result holds {kind}, which is no data")
+        hint = "; call it with ()" if inspect.isroutine(value) else ""
+        super().__init__(f"the result holds {kind}, which is no data{hint}")
 
 
-def missing_name(name: object, names: Iterable[Any], is_variable: bool) -> str:
-    """The cause for a missing variable or key: what is missing, what may be meant, what there is."""
+def missing_name(name: object, names: Mapping[Any, Any], is_variable: bool) -> str:
+    """The cause for a missing variable or key: what is missing, what may be meant, what there is.
+
+    Of `names` only the keys are told, and those of the environment if it is among them.
+    """
+    environment = names.get("__env") if is_variable else None
+    if isinstance(environment, Mapping) and name in environment:
+        return f"no variable '{name}'; the environment has it: env().{name}"
     visible = sorted(str(other) for other in names if not str(other).startswith("__"))
     shown = f"no {'variable' if is_variable else 'key'} '{name}'{did_you_mean(str(name), visible)}"
     if not visible:
@@ -80,10 +92,14 @@ def kind_in_words(value: object) -> str:
             return "a number"
         case str():
             return "a text"
+        case Mapping():
+            return "a map"
         case Sequence():
             return "a list"
+        case Set():
+            return "a set"
         case _:
-            return f"an object of type '{type(value).__name__}'"
+            return kind_of_class(type(value).__name__)
 
 
 def cause_in_words(error: BaseException) -> str:
@@ -99,20 +115,27 @@ def cause_in_words(error: BaseException) -> str:
             text = "the expression or its data is nested too deeply"
         case MemoryError():
             text = "not enough memory"
+        case re.error():
+            text = f"the regular expression is wrong: {error.msg}"
         case StopIteration():
             text = str(error) or "the collection is empty"
         case _:
-            text = str(error) or type(error).__name__
+            text = in_words(str(error)) or type(error).__name__
     for view, word in (("MapView", "map"), ("ScopeView", "map"), ("ListView", "list"), ("TupleView", "list")):
         text = text.replace(view, word)
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST_CAUSE else f"{line[:_LONGEST_CAUSE]}..."
 
 
-def evaluation_message(language: str, expression: str, cause: str) -> str:
-    """The message of an `EvaluationError`, in the form that clients look for."""
+def evaluation_error(
+    language: str, expression: str, cause: str, place: Place | None = None
+) -> EvaluationError:
+    """The error in the form that clients look for; the place stands behind it."""
     title = LANGUAGE_TITLES[language]
-    return f"Can not evaluate {title} expression [expression={shortened(expression)}, error={cause}]"
+    message = f"Can not evaluate {title} expression [expression={shortened(expression)}, error={cause}]"
+    if place is not None and (where := str(place)):
+        message += f" ({where} of the expression)"
+    return EvaluationError(message, place=place)
 
 
 def shortened(expression: str) -> str:

@@ -16,11 +16,11 @@ import msgspec
 
 from maestrale.expressions.functions import Function, Functions
 from maestrale.expressions.options import JINJA, YAQL, Options
-from maestrale.expressions.problems import LANGUAGE_TITLES, GrammarError, evaluation_message, shortened
+from maestrale.expressions.problems import LANGUAGE_TITLES, GrammarError, evaluation_error, shortened
 from maestrale.expressions.scanner import has_jinja, has_yaql
 from maestrale.expressions.surroundings import Passthrough, Scope
 from maestrale.expressions.views import CURRENT, Evaluation
-from maestrale.model.errors import EvaluationError
+from maestrale.model.errors import EvaluationError, Place
 from maestrale.model.values import Json, Secret
 
 if TYPE_CHECKING:  # both import their language's package, which costs a tenth of a second
@@ -82,12 +82,12 @@ class _List(Template):
 class _Broken(Template):
     """A text that cannot be compiled: that is an error where it is evaluated, not before."""
 
-    def __init__(self, message: str) -> None:
-        self._message = message
+    def __init__(self, error: EvaluationError) -> None:
+        self._error = error
 
     def evaluate(self, scope: Scope) -> Json:
         del scope
-        raise EvaluationError(self._message)
+        raise EvaluationError(self._error.message, self._error.hint, self._error.place)
 
 
 class _CompiledText(Protocol):
@@ -98,6 +98,8 @@ class _CompiledText(Protocol):
     def evaluate(self, evaluation: Evaluation) -> Json: ...
 
     def explain(self, error: BaseException) -> str: ...
+
+    def place(self, error: BaseException, expression: str) -> Place | None: ...
 
 
 class _Text(Template):
@@ -125,7 +127,8 @@ class _Text(Template):
 
     def _failure(self, evaluation: Evaluation, error: Exception) -> EvaluationError:
         cause = _HIDDEN_CAUSE if evaluation.touched_secret else self._compiled.explain(error)
-        return EvaluationError(evaluation_message(self._language, evaluation.expression, cause))
+        place = self._compiled.place(error, evaluation.expression)
+        return evaluation_error(self._language, evaluation.expression, cause, place)
 
 
 class _Languages:
@@ -170,11 +173,11 @@ class _Languages:
         if language is None:
             return _Constant(text)
         if refusal := self.refusal(language):
-            return _Broken(evaluation_message(language, text, refusal))
+            return _Broken(evaluation_error(language, text, refusal))
         try:
             compiled = self.jinja.compile(text) if language == JINJA else self.yaql.compile(text)
         except GrammarError as error:
-            return _Broken(evaluation_message(language, error.expression, error.cause))
+            return _Broken(evaluation_error(language, error.expression, error.cause, error.place))
         return _Text(language, compiled, self.options)
 
 

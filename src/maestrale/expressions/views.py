@@ -122,7 +122,7 @@ class MapView(Mapping[Any, Any]):
         return self._stored
 
     def _missing(self, key: Any) -> MissingName:
-        return MissingName(key, lambda: list(self.stored), is_variable=False)
+        return MissingName(key, lambda: self.stored, is_variable=False)
 
     def __getitem__(self, key: Any) -> Any:
         try:
@@ -224,7 +224,7 @@ class ScopeView(MapView):
         return self._merged
 
     def _missing(self, key: Any) -> MissingName:
-        return MissingName(key, lambda: list(self.stored), is_variable=True)
+        return MissingName(key, lambda: self.stored, is_variable=True)
 
     def __getitem__(self, key: Any) -> Any:
         try:

@@ -19,29 +19,34 @@ from yaql.standard_library import date_time
 
 from maestrale.expressions.fallbacks import NotCompiled, count_fallback
 from maestrale.expressions.functions import Functions
+from maestrale.expressions.hints import yaql_hint
 from maestrale.expressions.options import YAQL, Options
-from maestrale.expressions.problems import UNPARSABLE, GrammarError, cause_in_words, did_you_mean
+from maestrale.expressions.problems import UNPARSABLE, GrammarError, cause_in_words
 from maestrale.expressions.results import to_json, to_text
 from maestrale.expressions.scanner import Span, yaql_spans
 from maestrale.expressions.surroundings import Passthrough, Scope
 from maestrale.expressions.views import CONTEXT_VARIABLES, CURRENT, Evaluation, TupleView
+from maestrale.expressions.yaql_causes import cause_of, missing_name_of
 from maestrale.expressions.yaql_closures import Closure, Names
 from maestrale.expressions.yaql_compile import Compiler
+from maestrale.expressions.yaql_places import offset_of, traced, words
+from maestrale.model.errors import Place
 from maestrale.model.values import Json
 
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-_RESOLUTION: Final = re.compile(r'(Unknown|No|Ambiguous) (method|function) "([^"]*)"')
-_OPERATOR: Final = re.compile(r"#(?:unary_)?operator_(.+)")
 _F = TypeVar("_F", bound=Callable[..., Any])
-_PROPERTY: Final = "#property#"
+_POSITION: Final = re.compile(r" at position \d+.*", re.DOTALL)
 _NO_NAMES: Final[Names] = {}
 
 
 class Expression(NamedTuple):
-    """One `<% %>`: what stands between the delimiters and what the parser and the compiler made of it."""
+    """One `<% %>`: what stands between the delimiters and what the parser and the compiler made of it.
+
+    `traced` is for the official evaluator, and knows where its parts stand.
+    """
 
     text: str
-    parsed: Any
+    traced: Any
     compiled: Closure | None
 
 
@@ -72,6 +77,13 @@ class YaqlText:
         """The cause of a failed evaluation in words."""
         return self._library.explain(error)
 
+    def place(self, error: BaseException, expression: str) -> Place | None:
+        """Where in an expression it failed."""
+        offset = offset_of(error)
+        if offset is None:  # it came up when the result was gone through
+            offset = self._library.offset_of_name(error, expression)
+        return None if offset is None else Place.at(expression, offset)
+
     def _value(
         self, expression: Expression, evaluation: Evaluation, convert: Callable[[Any, Evaluation], Any]
     ) -> Any:
@@ -87,7 +99,7 @@ class YaqlText:
                     raise
                 count_fallback("run", reason)
             evaluation.begin_again(touched_secret)
-        return convert(self._library.evaluate(expression.parsed, evaluation), evaluation)
+        return convert(self._library.evaluate(expression.traced, evaluation), evaluation)
 
 
 class YaqlLibrary:
@@ -123,53 +135,41 @@ class YaqlLibrary:
             parts.append(text[position:])
         return YaqlText(self, parts)
 
-    def evaluate(self, parsed: Any, evaluation: Evaluation) -> Any:
-        """The raw value of a parsed expression; iterators in it are not yet run."""
+    def evaluate(self, traced: Any, evaluation: Evaluation) -> Any:
+        """The raw value of an expression; iterators in it are not yet run."""
         context = _EvaluationContext(self._root, evaluation)
         try:
-            return parsed.expression(utils.NO_VALUE, context, self._engine)
+            return traced(utils.NO_VALUE, context, self._engine)
         except exceptions.WrappedException as error:
             raise error.wrapped from None
 
     def explain(self, error: BaseException) -> str:
-        """The cause of a failed evaluation in words. The library's texts may quote data: not these."""
-        if isinstance(error, exceptions.WrappedException):
-            error = error.wrapped
-        resolution = _RESOLUTION.match(str(error)) if isinstance(error, exceptions.ResolutionError) else None
-        return self._misfit_in_words(*resolution.groups()) if resolution else cause_in_words(error)
+        """The cause of a failed evaluation in words."""
+        return cause_of(error, self._function_names())
 
-    def _misfit_in_words(self, problem: str, kind: str, name: str) -> str:
-        """The library found no function, or none for these values; `kind` is "function" or "method"."""
-        if name.startswith(_PROPERTY):
-            attribute = name.removeprefix(_PROPERTY)
-            return f"Unknown function \"{name}\": the value before '.{attribute}' is not a map"
-        if operator := _OPERATOR.match(name):
-            return f"operator '{operator[1]}' cannot take values of these types"
-        if name == "#indexer":
-            return "this value cannot be read with this index"
-        if problem != "Unknown":
-            return f"{problem.lower()} {kind} '{name}' fits these values".replace(
-                "ambiguous", "more than one"
-            )
-        names = self._function_names()
-        if name not in names:
-            return f"unknown {kind} '{name}'{did_you_mean(name, names)}"
-        right_way = f"value.{name}()" if kind == "function" else f"{name}()"
-        return f"'{name}' exists, but not as a {kind}: write {right_way}"
+    def offset_of_name(self, error: BaseException, expression: str) -> int | None:
+        """Where the name stands that an error is about, if it stands in one place only."""
+        name = missing_name_of(error)
+        with self._parser_lock:
+            found = [word.offset for word in words(self._engine.lexer, expression) if word.value == name]
+        return found[0] if len(found) == 1 else None
 
     def _parse(self, text: str, span: Span) -> Expression:
         between = text[span.start + 2 : span.end - 2]
         inner = between.strip()
+        start = span.start + 2 + between.index(inner)
         try:
             with self._parser_lock:
                 parsed = self._engine(inner)
+                found = words(self._engine.lexer, inner)
         except exceptions.YaqlParsingException as error:
-            start = span.start + 2 + between.index(inner)
-            offset = start + (len(inner) if error.position is None else error.position)
-            raise GrammarError(YAQL, inner, str(error), offset) from None
+            offset = len(inner) if error.position is None else error.position
+            hint = yaql_hint(inner, offset)
+            cause = _POSITION.sub("", str(error)) + (f"; {hint}" if hint else "")
+            raise GrammarError(YAQL, inner, cause, start + offset, start) from None
         except UNPARSABLE as error:
-            raise GrammarError(YAQL, inner, cause_in_words(error), span.start) from None
-        return Expression(inner, parsed, self._compiled(parsed))
+            raise GrammarError(YAQL, inner, cause_in_words(error), span.start, start) from None
+        return Expression(inner, traced(parsed.expression, found), self._compiled(parsed))
 
     def _compiled(self, parsed: Any) -> Closure | None:
         try:

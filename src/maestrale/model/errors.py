@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
 class MaestraleError(Exception):
@@ -44,11 +44,38 @@ class InvalidState(BadRequest):
     """A change of state that is not legal now."""
 
 
-class EvaluationError(BadRequest):
+class Place(NamedTuple):
+    """Where in an expression something is wrong: line and column from 1; the column may not be known."""
+
+    expression: str
+    line: int
+    column: int | None
+
+    @staticmethod
+    def at(expression: str, offset: int) -> Place:
+        """The place of a character, counted from 0."""
+        before = expression[:offset]
+        return Place(expression, before.count("\n") + 1, offset - before.rfind("\n"))
+
+    def __str__(self) -> str:
+        line = f"line {self.line}" if "\n" in self.expression else ""
+        column = "" if self.column is None else f"column {self.column}"
+        return ", ".join(part for part in (line, column) if part)
+
+
+class ExpressionError(BadRequest):
+    """Something is wrong with an expression, at `place` if that is known."""
+
+    def __init__(self, message: str, hint: str = "", place: Place | None = None) -> None:
+        super().__init__(message, hint)
+        self.place = place
+
+
+class EvaluationError(ExpressionError):
     """An expression failed at run time. The message never holds values of other variables."""
 
 
-class ExpressionGrammarError(BadRequest):
+class ExpressionGrammarError(ExpressionError):
     """An expression that cannot be parsed."""
 
 

@@ -66,6 +66,19 @@ def masked(value: Json) -> Json:
     return value
 
 
+def opened(value: Json) -> Json:
+    """The members of a secret list or map, each a secret of its own; other values as they are."""
+    if not isinstance(value, Secret):
+        return value
+    match value.reveal():
+        case dict() as members:
+            return {key: Secret(member) for key, member in members.items()}
+        case list() as members:
+            return [Secret(member) for member in members]
+        case _:
+            return value
+
+
 def timestamp_text(at: Microseconds | None) -> str | None:
     """`YYYY-MM-DD HH:MM:SS` in UTC, as the API shows times; None stays None."""
     if at is None:

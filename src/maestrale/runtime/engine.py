@@ -31,10 +31,18 @@ from maestrale.runtime.notifier import Notifier
 from maestrale.runtime.plans import plan_restart
 from maestrale.runtime.programs import Programs
 from maestrale.runtime.removal import Removal
-from maestrale.runtime.requests import PlannedTask, RanAction, RunAction, StartedExecution, StartWorkflow
+from maestrale.runtime.requests import (
+    PlannedTask,
+    RanAction,
+    RunAction,
+    StartedExecution,
+    StartWorkflow,
+    Trial,
+)
 from maestrale.runtime.slots import Pending
 from maestrale.runtime.standalone import FoundExecution, Standalone
 from maestrale.runtime.timers import Later, in_a_thread
+from maestrale.runtime.trials import open_trial
 from maestrale.store import mail
 from maestrale.store.database import Database
 from maestrale.store.processes import find_owner
@@ -233,6 +241,13 @@ class Engine:
         """What a restart from a task would make run again, by committed data."""
         return self._database.read(
             plan_restart, self.programs, self.actions, self._limits, execution_id, task_id
+        )
+
+    def open_trial(self, execution_id: str, task_id: str) -> Future[Trial]:
+        """What expressions of a task see, by committed data."""
+        seed = f"{self._entropy():016x}"
+        return self._database.read(
+            open_trial, self._database, self.programs, self.actions, self._limits, seed, execution_id, task_id
         )
 
     def run_action(self, request: RunAction) -> Future[RanAction]:

@@ -37,9 +37,11 @@ def load(
     actions: ActionCatalogue,
     limits: Limits,
     execution_id: str,
+    superseded: str | None = None,
 ) -> LoadedExecution | Absent:
-    """Read an execution, if there is one, and fill in what is not stored."""
-    loaded = load_execution(connection, execution_id)
+    """Read an execution, if there is one, and fill in what is not stored; `superseded` as in
+    `load_execution`."""
+    loaded = load_execution(connection, execution_id, superseded)
     if loaded is None or loaded.execution.workflow is None:
         return Absent(is_marked(connection, execution_id))
     execution, workflow = loaded.execution, loaded.execution.workflow

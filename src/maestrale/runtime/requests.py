@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Protocol
 
 import msgspec
 
 from maestrale.engine.events import AnyEvent, Started
-from maestrale.model.values import Json
+from maestrale.expressions.template import Template
+from maestrale.model.values import Json, Microseconds
 
 
 class StartWorkflow(msgspec.Struct, frozen=True):
@@ -63,6 +65,13 @@ class PlannedTask(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Trial(Protocol):
+    """A task execution at which expressions can be tried."""
+
+    def evaluate(self, template: Template, items: Mapping[str, Json], now: Microseconds) -> Json:
+        """What an expression of the task's input would be now, seeing `items` first; it may take a while."""
+
+
 class WorkflowEngine(Protocol):
     """The engine as services see it. Every future resolves only after a durable commit.
 
@@ -77,6 +86,9 @@ class WorkflowEngine(Protocol):
 
     def plan_restart(self, execution_id: str, task_id: str) -> Future[list[PlannedTask]]:
         """What a restart from a task would make run again. InvalidState if it would be refused."""
+
+    def open_trial(self, execution_id: str, task_id: str) -> Future[Trial]:
+        """What expressions of a task see, by committed data. NotFound if there is no such task."""
 
     def run_action(self, request: RunAction) -> Future[RanAction]:
         """Run one action outside of any workflow."""

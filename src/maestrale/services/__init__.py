@@ -8,6 +8,7 @@ from maestrale.services.action_executions import ActionExecutions
 from maestrale.services.actions import Actions
 from maestrale.services.definitions import Definitions
 from maestrale.services.environments import Environments
+from maestrale.services.evaluations import Evaluations
 from maestrale.services.executions import Executions
 from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
@@ -27,3 +28,4 @@ class Services(NamedTuple):
     actions: Actions
     operations: Operations
     why: Why
+    evaluations: Evaluations

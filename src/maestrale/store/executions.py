@@ -208,9 +208,15 @@ def _fetcher(connection: Connection, root_id: str, meter: _Meter) -> Callable[[s
     return fetch
 
 
-def load_execution(connection: Connection, execution_id: str) -> LoadedExecution | None:
+def load_execution(
+    connection: Connection, execution_id: str, superseded: str | None = None
+) -> LoadedExecution | None:
     """Read one execution with its tasks and the children that count; None if there is no such one, or if it
-    is being deleted."""
+    is being deleted.
+
+    `superseded`: the id of a task that counts no more, which is read as well with what its context follows
+    from. That is for looking at it only.
+    """
     head = connection.execute(select_standing(execution_id, *execution_heads.c)).mappings().one_or_none()
     if head is None:
         return None
@@ -239,6 +245,8 @@ def load_execution(connection: Connection, execution_id: str) -> LoadedExecution
     )
     for task_data in meter.measured(tasks.mappings()):
         _add_task(execution, _task(task_data, fetch))
+    if superseded is not None:
+        _load_lineage(connection, execution, execution_id, superseded, fetch)
     _load_actions(connection, execution, execution_id, fetch, meter)
     _load_sub_workflows(connection, execution, execution_id, meter)
     return LoadedExecution(execution, head["owner"], meter.bytes)
@@ -275,6 +283,26 @@ def _add_task(execution: Execution, task: TaskExecution) -> None:
         execution.waiting_joins += 1
     if task.is_completed and not task.next_tasks:
         execution.ends[task.id] = True
+
+
+def _load_lineage(
+    connection: Connection,
+    execution: Execution,
+    execution_id: str,
+    task_id: str,
+    fetch: Callable[[str], bytes],
+) -> None:
+    """Add a superseded task, and the tasks before it up to those that are known or have a checkpoint."""
+    table = task_executions.c
+    wanted = [task_id]
+    while wanted:
+        query = select(task_executions).where(table.execution_id == execution_id, table.id.in_(wanted))
+        found = [_task(row, fetch) for row in connection.execute(query).mappings()]
+        execution.tasks.update((task.id, task) for task in found)
+        sources = [
+            trigger["task_id"] for task in found if not task.checkpointed for trigger in task.triggered_by
+        ]
+        wanted = [source for source in dict.fromkeys(sources) if source and source not in execution.tasks]
 
 
 def _load_actions(

@@ -48,17 +48,20 @@ def test_an_error_before_anything_has_run(body: str, key: str) -> None:
     assert (found.state, found.states) == ("ERROR", {"t": "ERROR"})
     assert found.info.startswith("Failed to run task [error=Can not evaluate YAQL expression")
     assert "[expression=$.nope, error=no variable 'nope'" in found.info
-    assert found.info.endswith(f" at '{key}' of task 't', line {line}, column {column}, wf=w, task=t]")
+    place = f"(column 3 of the expression) at '{key}' of task 't', line {line}, column {column}"
+    assert found.info.endswith(f"{place}, wf=w, task=t]")
     assert found.task("t").state_info == found.info
     assert found.output == {"result": found.info, "seen": True}
     assert found.actions("t") == []
     assert found.result("t") == []
 
 
-def test_an_error_in_a_parameter_beside_the_name_is_placed_at_its_task() -> None:
-    found = run(text_with("action: std.echo output=<% $.nope %>"))
+@pytest.mark.parametrize(("key", "name"), [("action", "std.echo"), ("workflow", "other")])
+def test_an_error_in_a_parameter_beside_the_name_is_placed_at_the_name(key: str, name: str) -> None:
+    found = run(text_with(f"{key}: {name} output=<% $.nope %>"))
+    line, column = found.world.line(f"{name} output")
     assert found.info.startswith("Failed to run task [error=Can not evaluate YAQL expression")
-    assert " at 'output' of task 't', line " in found.info
+    assert f" at '{key}.output' of task 't', line {line}, column {column}" in found.info
 
 
 AFTER_THE_ACTION = [
@@ -81,7 +84,7 @@ def test_an_error_after_the_action_has_run(body: str, key: str) -> None:
     found = run(text_with(f"action: remote\n{body}"))
     found.finish("t", 5)
     line, column = found.world.line("fail msg" if key == "on-success.msg" else BROKEN)
-    place = f" at '{key}' of task 't', line {line}, column {column}"
+    place = f"(column 3 of the expression) at '{key}' of task 't', line {line}, column {column}"
     assert (found.state, found.states) == ("ERROR", {"t": "ERROR"})
     assert found.info.startswith("Failed to handle action completion [error=Can not evaluate YAQL expression")
     assert found.info.endswith(f"{place}, wf=w, task=t, action=remote]")
@@ -278,6 +281,9 @@ def test_an_item_that_cannot_be_started_fails_the_workflow_and_ignores_the_other
     assert [action.item_index for action in found.open_actions("t")] == [0, 1]
     found.finish("t", 1)
     assert found.task("t").state == "ERROR"
+    line, column = found.world.line("remote n=")
+    assert "(column 3 of the expression)" in found.info
+    assert f" at 'action.n' of task 't', line {line}, column {column}, item 2," in found.info
 
 
 def test_a_parent_handles_the_forced_failure_of_its_sub_workflow() -> None:

@@ -173,9 +173,9 @@ def test_a_call_keeps_no_value_of_an_evaluation() -> None:
 
 def test_errors_are_the_library_s() -> None:
     assert "no variable 'nope'" in failure_of("<% $.nope %>", a=1)
-    assert "operator '+' cannot take values of these types" in failure_of("<% $.a + x %>", a=1)
+    assert "operator '+' cannot take a number and a text" in failure_of("<% $.a + x %>", a=1)
     assert "the index is out of range" in failure_of("<% $.a[3] %>", a=[1])
-    assert "the value before '.b' is not a map" in failure_of("<% $.a.b %>", a=1)
+    assert "the value before '.b' is a number, not a map" in failure_of("<% $.a.b %>", a=1)
 
 
 def test_a_function_that_finds_nothing_ends_the_evaluation_not_the_iteration_around_it() -> None:

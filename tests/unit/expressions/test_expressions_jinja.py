@@ -172,14 +172,14 @@ def test_the_sandbox_is_closed(expression: str) -> None:
         ("{{ _.d.n.x }}", "a number has no 'x'"),
         ("{{ true.x }}", "a boolean has no 'x'"),
         ("{{ none.x }}", "null has no 'x'"),
-        ("{{ range.x }}", "an object of type 'function' has no 'x'"),
+        ("{{ range.x }}", "a function has no 'x'"),
         ("{{ 1 / 0 }}", "division by zero"),
-        ("{{ 1 + 'a' }}", "unsupported operand type(s) for +: 'int' and 'str'"),
+        ("{{ 1 + 'a' }}", "operator '+' cannot take a number and a text; texts are joined with ~"),
         ("{{ 'a' * 10 ** 15 }}", "not enough memory"),
         ("{{ _.vm_id * 10 ** 15 }}", "not enough memory"),
-        ("{{ _.d() }}", "'map' object is not callable"),
-        ("{{ _.items }}", "the result holds a function, which is no data"),
-        ("x {{ _.items }}", "the result holds a function, which is no data"),
+        ("{{ _.d() }}", "a map is no function to call"),
+        ("{{ _.items }}", "the result holds a function, which is no data; call it with ()"),
+        ("x {{ _.items }}", "the result holds a function, which is no data; call it with ()"),
         ("{{ [] | random }}", "random: there is nothing to choose from"),
         ("{{ [_.nope] }}", "no variable 'nope'; available: d, l, vm_id"),
         ("{{ {(1, 2): 3} }}", "a key of a map must be text, not tuple"),
@@ -188,14 +188,16 @@ def test_the_sandbox_is_closed(expression: str) -> None:
 def test_causes_are_told_in_words(text: str, cause: str) -> None:
     message = failure_of(text, d={"n": 1}, l=[1, 2, 3], vm_id="x", __internal=1)
     expression = text[2:-2].strip() if text.startswith("{{") else text
-    assert message == f"Can not evaluate Jinja expression [expression={expression}, error={cause}]"
+    assert message.startswith(f"Can not evaluate Jinja expression [expression={expression}, error={cause}]")
 
 
 def test_errors_in_long_texts_name_the_line() -> None:
-    assert "error=line 3: no variable 'x'" in failure_of("one\ntwo\nthree {{ _.x }}\n")
-    assert "error=line 2: no key 'k'" in failure_of(
-        "{% for row in _.rows %}\n{{ row.k }}\n{% endfor %}", rows=[{}]
-    )
+    message = failure_of("one\ntwo\nthree {{ _.x }}\n")
+    assert "error=no variable 'x'" in message
+    assert message.endswith("(line 3, column 12 of the expression)")
+    message = failure_of("{% for row in _.rows %}\n{{ row.k }}\n{% endfor %}", rows=[{}])
+    assert "error=no key 'k'" in message
+    assert message.endswith("(line 2, column 8 of the expression)")
 
 
 def test_messages_show_names_but_no_values() -> None:
