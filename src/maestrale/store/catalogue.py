@@ -36,9 +36,12 @@ from maestrale.store.selection import (
     select_fields,
     visible,
 )
-from maestrale.store.tables import definition_texts, definitions
+from maestrale.store.tables import cron_triggers, definition_texts, definitions, event_triggers
 
 KindName = Literal["workflow", "action", "workbook"]
+
+TRIGGERS_NAMED: Final = 20
+"""How many triggers a message names at most."""
 
 _definition = definitions.c
 _SOURCE: Final = definitions.outerjoin(definition_texts, _definition.text_hash == definition_texts.c.hash)
@@ -298,9 +301,31 @@ def save_members(
 def delete_definition(
     connection: Connection, viewer: Viewer, kind: KindName, identifier: str, namespace: str
 ) -> None:
-    """Remove a definition; its text stays while executions go by it."""
+    """Remove a definition; its text stays while executions go by it. BadRequest while triggers use it."""
     row = _changeable(connection, viewer, kind, identifier, namespace)
+    # Locked first: a trigger that comes meanwhile waits, and then finds nothing to start.
+    connection.execute(select(_definition.id).where(_definition.id == row["id"]).with_for_update())
+    if kind == "workflow":
+        _check_unused(connection, row["id"])
     connection.execute(delete(definitions).where(_definition.id == row["id"]))
+
+
+def keep_workflow(connection: Connection, identifier: str) -> None:
+    """See to it that a workflow is there until the end of this transaction. NotFound if it is not."""
+    known = select(_definition.id).where(_definition.id == identifier, _definition.kind == "workflow")
+    if connection.execute(known.with_for_update(read=True, key_share=True)).first() is None:
+        raise _not_found("workflow", identifier, "")
+
+
+def _check_unused(connection: Connection, workflow_id: str) -> None:
+    for word, table in (("cron", cron_triggers), ("event", event_triggers)):
+        using = select(table.c.id).where(table.c.workflow_id == workflow_id).order_by(table.c.id)
+        if ids := list(connection.execute(using.limit(TRIGGERS_NAMED)).scalars()):
+            raise BadRequest(
+                f"Can't delete workflow that has {word} triggers associated. "
+                f"[workflow_id={workflow_id}], [{word}_trigger_id(s)={', '.join(ids)}]",
+                f"delete them first: `mistral {word}-trigger-delete`",
+            )
 
 
 class _Place(NamedTuple):
