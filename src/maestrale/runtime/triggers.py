@@ -197,10 +197,11 @@ class CronTriggers:
         self._commands.expect(execution_id, execution_id, started)
 
         def ordered(done: Future[bool]) -> None:
-            if done.exception() is None and done.result():
-                self._has_mail(execution_id)
-            else:
+            error = done.exception()
+            if error is not None or not done.result():
                 self._commands.take(execution_id)
+            if error is not None or done.result():  # whose answer is lost may be durable all the same
+                self._has_mail(execution_id)
 
         ordering = self._database.write(cron_triggers.fire, due, firing.next_time, letter, now)
         ordering.add_done_callback(ordered)

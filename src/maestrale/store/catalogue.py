@@ -258,8 +258,8 @@ def update_definitions(
 ) -> list[Row]:
     """Replace existing definitions, all or none, each found by its name; or the one with `identifier`.
 
-    NotFound for an unknown one, Forbidden for one of another project, Conflict for a rename to a taken
-    name. What does not change keeps its `updated_at`.
+    NotFound for an unknown one, Forbidden for one of another project and for taking away what triggers of
+    others use, Conflict for a rename to a taken name. What does not change keeps its `updated_at`.
     """
     ids = []
     for draft in drafts:
@@ -267,6 +267,8 @@ def update_definitions(
         ids.append(row["id"])
         if row["name"] != draft.name:
             check_new(connection, kind, row["project_id"], row["namespace"], [draft.name])
+        if kind == "workflow" and (row["scope"], scope) == ("public", "private"):
+            _check_own_use(connection, row)
         _change(connection, row, draft, scope, now)
     return _by_ids(connection, kind, ids)
 
@@ -325,6 +327,18 @@ def _check_unused(connection: Connection, workflow_id: str) -> None:
                 f"Can't delete workflow that has {word} triggers associated. "
                 f"[workflow_id={workflow_id}], [{word}_trigger_id(s)={', '.join(ids)}]",
                 f"delete them first: `mistral {word}-trigger-delete`",
+            )
+
+
+def _check_own_use(connection: Connection, row: Row) -> None:
+    """Forbidden if triggers of other projects start this workflow, which is to become private."""
+    for word, table in (("cron", cron_triggers), ("event", event_triggers)):
+        foreign = (table.c.workflow_id == row["id"], table.c.project_id != row["project_id"])
+        if connection.execute(select(table.c.id).where(*foreign).limit(1)).first() is not None:
+            raise Forbidden(
+                f"Can not update scope of workflow that has {word} triggers associated in other projects."
+                f" [workflow_identifier={row['name']}]",
+                "keep it public: update it with --public, or with scope=public",
             )
 
 
