@@ -172,7 +172,10 @@ def test_an_unknown_workflow(api: Api, body: Any) -> None:
 def test_a_workflow_of_another_namespace_goes_by_its_id(api: Api) -> None:
     (stored,) = api.define("version: '2.0'\nhidden:\n  tasks: {t: {action: std.noop}}\n", namespace="n")
     refused(api, 404, "hidden", pattern="@daily", workflow_name="hidden")
-    assert create(api, "c", workflow_id=stored["id"])["workflow_name"] == "hidden"
+    soon = {"pattern": "* * * * * *", "remaining_executions": 1}
+    assert create(api, "c", workflow_id=stored["id"], **soon)["workflow_name"] == "hidden"
+    (run,) = api.until(lambda: _ended(api, 1), "the run")
+    assert (run["workflow_name"], run["workflow_namespace"]) == ("hidden", "n")
 
 
 def test_duplicates(api: Api) -> None:
@@ -270,6 +273,24 @@ def test_it_fires_and_is_gone(api: Api) -> None:
         "triggered_by": {"type": "cron_trigger", "id": created["id"], "name": "c"},
     }
     assert runs[0]["created_at"] != runs[1]["created_at"]
+    assert len(api.get("/v2/executions", description=f"has:{created['id']}")["executions"]) == 2
+
+
+def test_an_environment_by_its_name(api: Api) -> None:
+    """It is the one of the moment at which the trigger fires."""
+    assert api("POST", "/v2/environments", json={"name": "e", "variables": {"host": "x"}}).status_code == 201
+    create(
+        api,
+        "c",
+        workflow_name="greet",
+        workflow_input={"name": "Ada"},
+        workflow_params={"env": "e"},
+        pattern="* * * * * *",
+        remaining_executions=1,
+    )
+    (run,) = api.until(lambda: _ended(api, 1), "the run")
+    assert json.loads(run["output"])["host"] == "x"
+    assert json.loads(run["params"])["env"] == {"host": "x"}
 
 
 def _ended(api: Api, count: int) -> list[Any]:

@@ -123,7 +123,7 @@ class CronTriggers:
 
     def _looked(self, done: Future[float]) -> None:
         error = done.exception()
-        if error is not None:
+        if error is not None and self._runs:
             log.error("Cron triggers cannot be fired, the next try follows: %s", error, exc_info=error)
         with self._lock:
             self._is_looking = False
