@@ -434,7 +434,7 @@ def test_lists_of_event_triggers(api: Api) -> None:
 def test_event_triggers_go_by_their_ids(api: Api, method: str) -> None:
     create_event(api, name="e")
     body: dict[str, Any] = {"json": {"name": "f"}} if method == "PUT" else {}
-    assert_fault(api(method, "/v2/event_triggers/e", **body), 400, "'e' is not a UUID")
+    assert_fault(api(method, "/v2/event_triggers/e", **body), 400, "must be a UUID, not 'e'")
     assert_fault(api(method, f"/v2/event_triggers/{NOBODY}", **body), 404, "Event trigger not found")
 
 

@@ -22,7 +22,6 @@ from maestrale.model.listing import Row
 from maestrale.model.values import Json
 from maestrale.services import Services
 from maestrale.services.triggers import FIXED, EventTriggerChange, NewCronTrigger, NewEventTrigger
-from maestrale.store.selection import is_uuid
 
 CRON_ATTRIBUTES: Final = (
     "name", "workflow_name", "workflow_id", "workflow_input", "workflow_params", "pattern",
@@ -113,7 +112,7 @@ class EventTriggerRoutes:
         """One event trigger by id."""
         check_query(request, {"fields"})
         fields = read_fields(request, self._triggers.shape.fields)
-        row = await self._triggers.get(caller_of(request), _id(request), fields)
+        row = await self._triggers.get(caller_of(request), request.path_params["identifier"], fields)
         return json_answer(presented(row))
 
     async def create(self, request: Request) -> Response:
@@ -150,13 +149,13 @@ class EventTriggerRoutes:
             workflow_params=_object(content, "workflow_params"),
             scope=text_of(content, "scope") if "scope" in content else UNSET,
         )
-        row = await self._triggers.update(caller_of(request), _id(request), change)
+        row = await self._triggers.update(caller_of(request), request.path_params["identifier"], change)
         return json_answer(presented(row))
 
     async def delete(self, request: Request) -> Response:
         """Remove an event trigger."""
         check_query(request, ())
-        await self._triggers.delete(caller_of(request), _id(request))
+        await self._triggers.delete(caller_of(request), request.path_params["identifier"])
         return nothing()
 
 
@@ -178,13 +177,6 @@ def _shown(row: Row, fields: Sequence[str] | None) -> Row:
 def _new(shown: Row) -> Row:
     """The form of answers to creates: never changed."""
     return {name: value for name, value in shown.items() if name != "updated_at"}
-
-
-def _id(request: Request) -> str:
-    identifier: str = request.path_params["identifier"]
-    if not is_uuid(identifier):
-        raise BadRequest(f"Invalid id of an event trigger: '{identifier}' is not a UUID")
-    return identifier
 
 
 def _object(content: dict[str, Json], name: str) -> dict[str, Json] | UnsetType:

@@ -164,6 +164,7 @@ class EventTriggers:
     async def get(self, caller: Caller, identifier: str, fields: Sequence[str] | None = None) -> Row:
         """One event trigger by id."""
         authorise(caller, "event_triggers:get")
+        _check_uuid("The id of an event trigger", identifier)
         return await outcome(
             self._database.read(event_triggers.get_event_trigger, caller.viewer, identifier, fields)
         )
@@ -225,11 +226,11 @@ class EventTriggers:
     async def delete(self, caller: Caller, identifier: str) -> None:
         """Remove an event trigger."""
         authorise(caller, "event_triggers:delete")
+        _check_uuid("The id of an event trigger", identifier)
         await outcome(self._database.write(event_triggers.delete_event_trigger, caller.viewer, identifier))
 
     async def _check_workflow(self, viewer: Viewer, workflow_id: str, given: dict[str, Json]) -> None:
-        if not is_uuid(workflow_id):
-            raise BadRequest(f"Attribute workflow_id must be a UUID, not '{workflow_id}'")
+        _check_uuid("Attribute workflow_id", workflow_id)
         await outcome(self._database.read(_workflow_of, self._programs, viewer, workflow_id, given))
 
 
@@ -291,6 +292,11 @@ def _sameness(row: Row) -> str | None:
 
 def _check_params(params: dict[str, Json]) -> None:
     checked_publishers(params.get("notify"), "workflow_params.notify")
+
+
+def _check_uuid(subject: str, text: str) -> None:
+    if not is_uuid(text):
+        raise BadRequest(f"{subject} must be a UUID, not '{text}'")
 
 
 def _check_length(subject: str, text: str, most: int) -> None:
