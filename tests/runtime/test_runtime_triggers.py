@@ -220,10 +220,14 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: Callable[[Due], Exception | 
     monkeypatch.setattr(store_triggers, "fire", fire)
 
 
-def test_one_that_cannot_be_stored_stops_no_other(noon: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "problem", [DataError("INSERT", {}, Exception("too long")), RuntimeError("too long: a bug")]
+)
+def test_one_that_cannot_be_stored_stops_no_other(
+    noon: World, monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
     unfit = add_trigger(noon, "plain", NOON, pattern="* * * * *", name="unfit")
     right = add_trigger(noon, "plain", NOON, pattern="* * * * *")
-    problem = DataError("INSERT", {}, Exception("too long"))
     failing(monkeypatch, lambda due: problem if due.name == "unfit" else None)
     look(noon)
     assert "too long" in triggers(noon)[unfit["id"]]["last_error"]

@@ -177,7 +177,7 @@ class CronTriggers:
             error = done.exception()
             if error is None:
                 has_fired |= done.result()
-            elif not isinstance(error, DBAPIError | MaestraleError) or _passes(error):
+            elif not isinstance(error, Exception) or _passes(error):
                 raise error
             else:  # it cannot be stored for a reason of its own, and holds up nobody
                 has_fired |= yield self._pass_over(firing, reason(error))
@@ -211,8 +211,14 @@ class CronTriggers:
         due = firing.due
         is_last_try = due.failures + 1 >= MOST_FAILURES
         next_time = None if is_last_try else firing.next_time
-        log.error("The cron trigger '%s' (%s) starts nothing: %s", due.name, due.id, error)
-        return self._database.write(cron_triggers.pass_over, due, next_time, error, self._clock())
+
+        def passed_over(done: Future[bool]) -> None:
+            if done.exception() is None and done.result():
+                _tell(due, error)
+
+        passing = self._database.write(cron_triggers.pass_over, due, next_time, error, self._clock())
+        passing.add_done_callback(passed_over)
+        return passing
 
     def _started(self, due: Due, done: Future[Any]) -> None:
         """The engine has decided about a start that was ordered."""
@@ -221,13 +227,17 @@ class CronTriggers:
             if due.failures:
                 self._database.write(cron_triggers.note_success, due.id)
         elif not isinstance(error, Unavailable):
-            log.error("The cron trigger '%s' (%s) starts nothing: %s", due.name, due.id, error)
+            _tell(due, error)
             self._database.write(cron_triggers.note_refusal, due.id, str(error), MOST_FAILURES)
+
+
+def _tell(due: Due, error: object) -> None:
+    log.error("The cron trigger '%s' (%s) starts nothing: %s", due.name, due.id, error)
 
 
 def _passes(error: Exception) -> bool:
     """Whether the database, or this process, cannot do anything at the moment."""
-    return isinstance(error, Unavailable) or is_unusable(error)
+    return isinstance(error, Unavailable | LeaseLost) or is_unusable(error)
 
 
 def execution_id_of(trigger_id: str, planned: Microseconds) -> str:
