@@ -157,9 +157,9 @@ def test_what_is_refused(api: Api, body: Any, words: tuple[str, ...]) -> None:
 
 
 def test_a_minute_is_the_least(api: Api) -> None:
-    """Times are whole minutes, so the one after the next lies ahead far enough, and the next never does."""
+    """Times are whole minutes, so this one lies behind, and the third from now far enough ahead."""
     now = datetime.datetime.now(datetime.UTC)
-    soon, later = (now + datetime.timedelta(minutes=m) for m in (0, 2))
+    soon, later = (now + datetime.timedelta(minutes=m) for m in (0, 3))
     refused(api, 400, "at least 1 minute", first_execution_time=soon.strftime("%Y-%m-%d %H:%M"))
     create(api, "c", pattern=None, first_execution_time=later.strftime("%Y-%m-%d %H:%M"))
 
