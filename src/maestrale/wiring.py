@@ -31,6 +31,7 @@ from maestrale.services.evaluations import Evaluations
 from maestrale.services.executions import Executions
 from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
+from maestrale.services.triggers import CronTriggers, EventTriggers
 from maestrale.services.why import Why
 from maestrale.services.workbooks import Workbooks
 from maestrale.store.database import dialect_of
@@ -87,6 +88,7 @@ class Service:
                 ),
                 traces=settings.log.transitions,
             ),
+            publishers=settings.notifier.publishers,
             asynchronous=settings.executor.asynchronous,
             threads=settings.executor.threads,
         )
@@ -102,6 +104,7 @@ class Service:
             self.upkeep.start()
             if self.engine.decides:
                 self.expiry.start()
+                self.engine.triggers.start()
 
     def warm_up(self) -> None:
         """Load soon, beside the work, what first uses would have to wait for."""
@@ -135,6 +138,8 @@ class Service:
                 allow_deletion=limits.allow_action_execution_deletion,
             ),
             actions=Actions(self.database, self.registry, self.engine, clock),
+            cron_triggers=CronTriggers(self.database, self.engine.programs, self.engine, clock),
+            event_triggers=EventTriggers(self.database, self.engine.programs, clock),
             operations=Operations(self.database, clock),
             why=Why(self.database, self.engine.programs),
             evaluations=Evaluations(self.database, self.engine, clock),

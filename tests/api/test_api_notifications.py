@@ -69,6 +69,12 @@ def test_publishers_of_the_operator_are_added_once(database_url: str) -> None:
         assert notify_of(row) == [noop, log]
         assert notify_of(api.start("w", source_execution_id=row["id"])) == [noop, log]
         assert notify_of(api.start("w", params={"notify": [{"type": "log"}]})) == [{"type": "log"}, noop, log]
+        trigger = {"name": "c", "workflow_name": "w", "pattern": "* * * * * *", "remaining_executions": 1}
+        assert api("POST", "/v2/cron_triggers", json=trigger).status_code == 201
+        found = api.until(
+            lambda: api.get("/v2/executions", description="has:cron_trigger")["executions"], "it to fire"
+        )
+        assert notify_of(found[0]) == [noop, log]
     finally:
         service.stop(0)
 

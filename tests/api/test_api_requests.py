@@ -73,7 +73,7 @@ def _defined(api: Api) -> None:
         ("POST", "/v2/executions", {"json": {"workflow_name": "asked", "params": {"evaluate_env": "no"}}},
          400, "evaluate_env must be true or false, not text"),
         ("DELETE", "/v2/executions/none?force=perhaps", {}, 400, "force: 'perhaps' is neither true nor"),
-        ("POST", "/v2/cron_triggers", {"json": {}}, 404, "/v2/cron_triggers is not supported by"),
+        ("POST", "/v2/code_sources", {"json": {}}, 404, "/v2/code_sources is not supported by"),
         ("GET", "/v2/workflows/x/members", {}, 404, "not supported by this version yet"),
         ("PUT", "/maintenance", {"json": {}}, 404, "/maintenance is not supported by this version yet"),
         ("GET", "/v3/nothing", {}, 404, "/v3/nothing"),

@@ -153,6 +153,7 @@ class World:
         assert self.clock is not None
         self.clock.at += round(seconds * 1_000_000)
         self.engine.loop.post(lambda: None)
+        self.engine.triggers.changed()
 
     # -- asking for things
 
@@ -160,6 +161,10 @@ class World:
         """Store workflows."""
         found = add_definitions(self.service, text, namespace)
         self._definitions |= {(name, namespace): keys for name, keys in found.items()}
+
+    def definition_id(self, name: str) -> str:
+        """The id of a workflow that was defined here."""
+        return self._definitions[name, ""][0]
 
     def request(self, name: str, execution_id: str | None = None, **started: Any) -> StartWorkflow:
         """What starts a workflow that was defined here."""

@@ -12,17 +12,28 @@ from store_rows import execution
 
 from maestrale.engine.events import Continue
 from maestrale.model.listing import Filter, Listing, SortKey
-from maestrale.store import deletion, expiry, mail, marks, processes, queries, writes
+from maestrale.store import (
+    catalogue,
+    cron_triggers,
+    deletion,
+    expiry,
+    mail,
+    marks,
+    processes,
+    queries,
+    writes,
+)
 from maestrale.store.causes import CauseReader
 from maestrale.store.database import Database
 from maestrale.store.documents import dump
 from maestrale.store.executions import find_committed, load_execution, write_executions
 from maestrale.store.expiry import Ended
 from maestrale.store.pipeline import Pipeline
-from maestrale.store.rows import ExecutionRows, Row
+from maestrale.store.rows import ExecutionRows, Row, mail_row
 from maestrale.store.schema import prepare
 from maestrale.store.selection import Viewer
-from maestrale.store.tables import decision_records, metadata
+from maestrale.store.tables import cron_triggers as trigger_rows
+from maestrale.store.tables import decision_records, event_triggers, metadata
 from maestrale.store.tables import mail as letters
 
 EXECUTIONS = 3000
@@ -68,6 +79,8 @@ def database(module_database_url: str) -> Iterator[Database]:
         connection.execute(insert(letters), [{"execution_id": key, **letter} for key in keys])
         record = {"sequence": 0, "at": 1, "event": dump(Continue())}
         connection.execute(insert(decision_records), [{"execution_id": key, **record} for key in keys])
+        connection.execute(insert(trigger_rows), [_trigger(number) for number in range(EXECUTIONS)])
+        connection.execute(insert(event_triggers), [_event_trigger(number) for number in range(EXECUTIONS)])
         connection.execute(text("ANALYZE"))
 
     opened.write(fill).result()
@@ -129,6 +142,40 @@ NOBODY = ("task_execution_id", "00000000-0000-4000-8000-000000000000")
 IN_ONE = ("workflow_execution_id", KEY)
 
 
+LETTER = mail_row("none", Continue(), 1)
+
+
+def _due(remaining: int | None = None) -> cron_triggers.Due:
+    """The trigger that has been due longest."""
+    return cron_triggers.Due("c-00000", "c0", "p", "w", "w", "{}", "{}", "@daily", 0, remaining, 0)
+
+
+def _trigger(number: int) -> dict[str, Any]:
+    texts = dict.fromkeys(("scope", "workflow_name", "workflow_input", "workflow_params", "pattern"), "")
+    return {
+        "id": f"c-{number:05}",
+        "name": f"c{number}",
+        "project_id": "p" if number % 2 else "q",
+        "workflow_id": f"w{number % 50}",
+        "next_execution_time": number,
+        "failures": 0,
+        "created_at": number,
+        **texts,
+    }
+
+
+def _event_trigger(number: int) -> dict[str, Any]:
+    texts = dict.fromkeys(("scope", "workflow_input", "workflow_params", "exchange", "topic"), "")
+    return {
+        "id": f"t-{number:05}",
+        "project_id": "p",
+        "workflow_id": f"w{number % 50}",
+        "event": f"e{number}",
+        "created_at": number,
+        **texts,
+    }
+
+
 def _delete_tree(connection: Connection) -> None:
     marks.mark(connection, [KEY])
     deletion.remove(connection, [KEY])
@@ -173,6 +220,13 @@ UNITS: dict[str, Callable[[Connection], object]] = {
         c, processes.Left("process-1", ["process-3"]), ["e-00202", "e-00302", "e-00402"]
     ),
     "whose executions these are": lambda c: processes.find_projects(c, [KEY, "none"]),
+    "when the next trigger is due": cron_triggers.next_due_time,
+    "triggers that are due": lambda c: cron_triggers.find_due(c, 30, 20),
+    "a trigger that fires": lambda c: cron_triggers.fire(c, _due(), 5000, LETTER, 1),
+    "the last time of a trigger": lambda c: cron_triggers.fire(c, _due(remaining=1), 5000, LETTER, 1),
+    "a trigger that cannot fire": lambda c: cron_triggers.pass_over(c, _due(), 5000, "why", 1),
+    "oldest triggers": lambda c: cron_triggers.list_cron_triggers(c, Viewer("p", True), _listing()),
+    "whether triggers use a workflow": lambda c: catalogue._check_unused(c, "none"),
     "why an action waits": lambda c: CauseReader(c, KEY).open_actions([f"{KEY}-t"]),
 }
 

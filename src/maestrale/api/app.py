@@ -18,6 +18,7 @@ from maestrale.api.executions import ExecutionRoutes
 from maestrale.api.guard import Guard
 from maestrale.api.operations import OperationRoutes
 from maestrale.api.settings import ApiSettings
+from maestrale.api.triggers import CronTriggerRoutes, EventTriggerRoutes
 from maestrale.api.why import WhyRoutes
 from maestrale.api.workbooks import WorkbookRoutes
 from maestrale.model.errors import MaestraleError
@@ -33,6 +34,8 @@ def create_app(services: Services, settings: ApiSettings, welcome: Callable[[str
         *DefinitionRoutes(services, settings).routes(),
         *ActionRoutes(services, settings).routes(),
         *EnvironmentRoutes(services, settings).routes(),
+        *CronTriggerRoutes(services, settings).routes(),
+        *EventTriggerRoutes(services, settings).routes(),
         *WhyRoutes(services).routes(),
         *EvaluationRoutes(services).routes(),
     ]

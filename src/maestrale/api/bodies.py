@@ -15,6 +15,8 @@ TRUE_WORDS = frozenset({"true", "1", "t", "y", "yes", "on"})
 FALSE_WORDS = frozenset({"false", "0", "f", "n", "no", "off", ""})
 JSON_TYPES = frozenset({"", "application/json"})
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+LONGEST_NUMBER: Final = 30
+"""Characters of a number in a text that is worth reading."""
 DEEPEST: Final = 100
 """Levels of lists and objects in JSON data; the same as in definitions."""
 _NUL: Final = "\0"
@@ -158,6 +160,17 @@ def text_of(content: dict[str, Json], name: str) -> str | None:
     value = content.get(name)
     if value is not None and not isinstance(value, str):
         raise BadRequest(f"Attribute {name} must be text, not {_kind(value)}")
+    return value
+
+
+def number_of(content: dict[str, Json], name: str) -> int | None:
+    """An attribute that holds a whole number, or text with one; None where it is missing or null."""
+    value = content.get(name)
+    if isinstance(value, str) and value.lstrip("-").isascii() and value.lstrip("-").isdigit():
+        value = int(value) if len(value) < LONGEST_NUMBER else value
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+        kind = f"'{value}'" if isinstance(value, str) else _kind(value)
+        raise BadRequest(f"Attribute {name} must be a whole number, not {kind}")
     return value
 
 

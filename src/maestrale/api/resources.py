@@ -9,7 +9,16 @@ import msgspec
 from maestrale.model.listing import Row
 from maestrale.model.values import timestamp_text
 
-TIMES: Final = frozenset({"created_at", "updated_at", "started_at", "finished_at"})
+TIMES: Final = frozenset(
+    {
+        "created_at",
+        "updated_at",
+        "started_at",
+        "finished_at",
+        "first_execution_time",
+        "next_execution_time",
+    }
+)
 DOCUMENTS: Final = frozenset(
     {
         "input",
@@ -21,6 +30,8 @@ DOCUMENTS: Final = frozenset(
         "runtime_context",
         "interface",
         "variables",
+        "workflow_input",
+        "workflow_params",
     }
 )
 

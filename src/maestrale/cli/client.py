@@ -19,7 +19,9 @@ from urllib.parse import urlsplit
 from maestrale.cli.resources import (
     ActionExecutions,
     Actions,
+    CronTriggers,
     Environments,
+    EventTriggers,
     Executions,
     Tasks,
     Workbooks,
@@ -113,6 +115,8 @@ class Client:
         self.tasks = Tasks(self)
         self.action_executions = ActionExecutions(self)
         self.environments = Environments(self)
+        self.cron_triggers = CronTriggers(self)
+        self.event_triggers = EventTriggers(self)
 
     def __enter__(self) -> Self:
         return self

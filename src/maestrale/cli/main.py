@@ -17,6 +17,7 @@ from maestrale.cli import (
     commands_environments,
     commands_executions,
     commands_tasks,
+    commands_triggers,
     commands_why,
     commands_workbooks,
     commands_workflows,
@@ -34,6 +35,8 @@ SECTIONS: Final = (
     commands_actions.ACTIONS,
     commands_actions.EXECUTIONS,
     commands_environments.SECTION,
+    commands_triggers.CRON,
+    commands_triggers.EVENTS,
     commands_why.SECTION,
 )
 """The commands that ask a server, as the help shows them."""

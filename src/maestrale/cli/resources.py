@@ -328,6 +328,80 @@ class ActionExecutions(Collection):
         self._connection.request("DELETE", self._item(identifier))
 
 
+class CronTriggers(Collection):
+    """Cron triggers."""
+
+    path = "cron_triggers"
+
+    def create(
+        self,
+        name: str,
+        workflow: str,
+        input: Any = None,  # noqa: A002 (the API's own word)
+        *,
+        params: Mapping[str, Any] | None = None,
+        pattern: str = "",
+        first_time: str = "",
+        count: int | None = None,
+    ) -> Resource:
+        """Start `workflow` (an id or a name) when `pattern` says, `count` times; not before `first_time`
+        (`YYYY-MM-DD HH:MM` in UTC), or only then."""
+        body = {"name": name, "workflow_id" if _is_uuid(workflow) else "workflow_name": workflow} | _given(
+            workflow_input=input,
+            workflow_params=params,
+            pattern=pattern,
+            first_execution_time=first_time,
+            remaining_executions=count,
+        )
+        answer: Resource = self._connection.request("POST", "/cron_triggers", body=body)
+        return answer
+
+    def delete(self, identifier: str) -> None:
+        """Remove the trigger with this id or name."""
+        self._connection.request("DELETE", self._item(identifier))
+
+
+class EventTriggers(Collection):
+    """Event triggers."""
+
+    path = "event_triggers"
+
+    def create(
+        self,
+        name: str,
+        workflow_id: str,
+        exchange: str,
+        topic: str,
+        event: str,
+        input: Any = None,  # noqa: A002
+        *,
+        params: Mapping[str, Any] | None = None,
+    ) -> Resource:
+        """Start a workflow for each message of that `event` that comes by `exchange` and `topic`."""
+        body = {"workflow_id": workflow_id, "exchange": exchange, "topic": topic, "event": event} | _given(
+            name=name, workflow_input=input, workflow_params=params
+        )
+        answer: Resource = self._connection.request("POST", "/event_triggers", body=body)
+        return answer
+
+    def update(
+        self,
+        identifier: str,
+        name: str | None = None,
+        workflow_id: str | None = None,
+        input: Any = None,  # noqa: A002
+        params: Mapping[str, Any] | None = None,
+    ) -> Resource:
+        """Change what is given; the message that is waited for stays."""
+        body = _given(name=name, workflow_id=workflow_id, workflow_input=input, workflow_params=params)
+        answer: Resource = self._connection.request("PUT", self._item(identifier), body=body)
+        return answer
+
+    def delete(self, identifier: str) -> None:
+        """Remove the trigger with this id."""
+        self._connection.request("DELETE", self._item(identifier))
+
+
 def _tree(errors_only: bool, max_depth: int) -> dict[str, str]:
     return {"max_depth": str(max_depth)} | ({"errors_only": "true"} if errors_only else {})
 

@@ -14,9 +14,8 @@ from maestrale.engine.outputs import end_workflow
 from maestrale.engine.program import compile_section
 from maestrale.engine.reverse import start_required, target_of
 from maestrale.expressions.surroundings import Scope
-from maestrale.lang.inputs import missing_names, unknown_names
+from maestrale.lang.inputs import check_input
 from maestrale.model import states
-from maestrale.model.actions import invalid_input
 from maestrale.model.errors import EvaluationError, InvalidInput, MaestraleError
 from maestrale.model.values import Json
 
@@ -75,9 +74,7 @@ def start_workflow(decision: Decision, execution_id: str, event: Started) -> Non
 def _input(decision: Decision, given: dict[str, Json]) -> dict[str, Json]:
     """The given input with defaults filled in. Raises `InvalidInput` for wrong names."""
     spec = decision.program.spec
-    missing, unexpected = missing_names(spec.input, given), unknown_names(spec.input, given)
-    if missing or unexpected:
-        raise invalid_input(spec.name, spec.class_name, missing, unexpected)
+    check_input(spec, given)
     defaults = {p.name: p.default for p in spec.input if not p.required and p.name not in given}
     return {**given, **defaults}
 

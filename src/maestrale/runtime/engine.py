@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -19,6 +19,7 @@ from maestrale.engine.identity import Identity
 from maestrale.model import states
 from maestrale.model.actions import ActionResult
 from maestrale.model.errors import InvalidState, MaestraleError
+from maestrale.model.notifications import Publisher
 from maestrale.model.values import Json, Microseconds
 from maestrale.runtime.actions import KnownActions
 from maestrale.runtime.commands import EXISTS, Commands, look_for_replies, no_execution, shutting_down
@@ -43,6 +44,7 @@ from maestrale.runtime.slots import Pending
 from maestrale.runtime.standalone import FoundExecution, Standalone
 from maestrale.runtime.timers import Later, in_a_thread
 from maestrale.runtime.trials import open_trial
+from maestrale.runtime.triggers import CronTriggers
 from maestrale.store import mail
 from maestrale.store.database import Database
 from maestrale.store.processes import find_owner
@@ -60,8 +62,8 @@ class Engine:
     """One engine with its executor. Implements `WorkflowEngine`; methods may be called from any thread.
 
     `engines`: the ids of the engines to which this process leaves all workflows, so that it runs nothing
-    itself but actions outside of them. `later` and `event_loop` stand in for threads where time is not that
-    of this machine.
+    itself but actions outside of them. `publishers`: who is told of all executions that triggers start.
+    `later` and `event_loop` stand in for threads where time is not that of this machine.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Engine:
         engines: Callable[[], list[str]] | None = None,
         settings: ActionSettings | None = None,
         limits: Limits | None = None,
+        publishers: Sequence[Publisher] = (),
         clock: Callable[[], Microseconds] | None = None,
         entropy: Callable[[], int] = system_entropy,
         asynchronous: int = ASYNCHRONOUS,
@@ -122,6 +125,9 @@ class Engine:
             later,
         )
         self.removal = Removal(database, self.loop.forget, self.executor.cancel, later)
+        self.triggers = CronTriggers(
+            database, self.programs, self._commands, lease, self.loop.has_mail, publishers, clock, later
+        )
 
     @property
     def decides(self) -> bool:
@@ -137,6 +143,7 @@ class Engine:
     def stop(self, grace: float) -> None:
         """Take no more requests, let running actions end within `grace` seconds, commit, and stop."""
         self._accepting = False
+        self.triggers.stop()
         self.executor.close_entrance()
         self.loop.settle()
         abandoned = self.executor.stop(grace)
@@ -228,8 +235,11 @@ class Engine:
             look_for_replies(self._database, self._commands, names)
         elif kind == "definitions":
             self._database.read(self.actions.refresh)
+        elif kind == "triggers":
+            self.triggers.changed()
         elif kind == "sweep":
             self.wait_for_replies()
+            self.triggers.changed()
 
     def reborn(self) -> None:
         """This process was taken for dead: nothing that it ran counts any more, and it begins anew."""
@@ -292,6 +302,11 @@ class Engine:
         """Take note of ad-hoc actions that were stored, renamed or deleted, here and elsewhere."""
         self._hints.tell_all("definitions")
         return self._database.read(self.actions.refresh)
+
+    def triggers_changed(self) -> None:
+        """Take note of cron triggers that were stored or deleted, here and elsewhere."""
+        self._hints.tell_all("triggers")
+        self.triggers.changed()
 
     def wait_for_replies(self) -> Future[None]:
         """Look in the database for replies to commands that others may have decided, and hand them on."""

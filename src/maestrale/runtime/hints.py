@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-Kind = Literal["mail", "reply", "definitions", "sweep"]
-"""Executions that have mail; commands that have been answered; changed definitions; hints were lost."""
+Kind = Literal["mail", "reply", "definitions", "triggers", "sweep"]
+"""Executions that have mail; commands that have been answered; changed definitions; changed cron triggers;
+hints were lost."""
 
 
 class Hints(Protocol):

@@ -99,5 +99,8 @@ class WorkflowEngine(Protocol):
     def definitions_changed(self) -> Future[None]:
         """Take note of ad-hoc actions that were stored, renamed or deleted; to be told after the commit."""
 
+    def triggers_changed(self) -> None:
+        """Take note of cron triggers that were stored or deleted; to be told after the commit."""
+
     def delete_execution(self, execution_id: str, force: bool) -> Future[None]:
         """Delete a finished execution (any, with `force`) with everything below it."""

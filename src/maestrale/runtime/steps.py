@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import threading
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -34,6 +35,27 @@ def carry_out(steps: Steps[T]) -> Future[T]:
 
     go_on(first)
     return result
+
+
+def all_done(futures: Sequence[Future[Any]]) -> Future[None]:
+    """Something to wait for that happens when all of these have ended, in whatever way."""
+    over: Future[None] = Future()
+    over.set_running_or_notify_cancel()
+    left = [len(futures)]
+    lock = threading.Lock()
+
+    def ended(_: Future[Any]) -> None:
+        with lock:
+            left[0] -= 1
+            is_last = not left[0]
+        if is_last:
+            over.set_result(None)
+
+    if not futures:
+        over.set_result(None)
+    for future in futures:
+        future.add_done_callback(ended)
+    return over
 
 
 def pause(later: Later, seconds: float) -> Future[None]:

@@ -12,6 +12,7 @@ from maestrale.services.evaluations import Evaluations
 from maestrale.services.executions import Executions
 from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
+from maestrale.services.triggers import CronTriggers, EventTriggers
 from maestrale.services.why import Why
 from maestrale.services.workbooks import Workbooks
 
@@ -26,6 +27,8 @@ class Services(NamedTuple):
     tasks: Tasks
     action_executions: ActionExecutions
     actions: Actions
+    cron_triggers: CronTriggers
+    event_triggers: EventTriggers
     operations: Operations
     why: Why
     evaluations: Evaluations

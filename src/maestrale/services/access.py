@@ -16,8 +16,12 @@ ADMIN_ONLY: Final = frozenset(
         "workbooks:publicize",
         "actions:publicize",
         "environments:publicize",
+        "cron_triggers:publicize",
+        "event_triggers:publicize",
         "workflows:list:all_projects",
         "executions:list:all_projects",
+        "cron_triggers:list:all_projects",
+        "event_triggers:list:all_projects",
     }
 )
 """Rules that need an administrator; every other rule lets any known caller pass."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from maestrale.model.errors import BadRequest
@@ -22,7 +21,6 @@ from maestrale.store.environments import (
     create_environment,
     delete_environment,
     duplicate,
-    find_variables,
     get_environment,
     list_environments,
     update_environment,
@@ -91,26 +89,6 @@ class Environments:
         """Remove an environment. Executions that started with it keep their copy."""
         authorise(caller, "environments:delete")
         await outcome(self._database.write(delete_environment, caller.viewer, name))
-
-
-def environment_of(connection: Connection, project_id: str, given: Any) -> dict[str, Json]:
-    """The variables that a request means: a map, or the name of a stored environment of the project.
-
-    BadRequest for anything else.
-    """
-    if given == "":
-        return {}
-    if isinstance(given, dict):
-        return given
-    if not isinstance(given, str):
-        kind = type(given).__name__
-        raise BadRequest(f"Unexpected value type for environment [env={given}, type={kind}]")
-    variables = find_variables(connection, project_id, given)
-    if variables is None:
-        raise BadRequest(
-            f"Environment is not found: {given}", "`mistral environment-list` shows the stored ones"
-        )
-    return variables
 
 
 def _check_name(name: str) -> None:

@@ -21,15 +21,14 @@ from maestrale.engine.events import (
 from maestrale.model import states
 from maestrale.model.errors import BadRequest, Conflict, NotFound
 from maestrale.model.listing import Listing, Row
-from maestrale.model.notifications import Publisher, checked_publishers
+from maestrale.model.notifications import Publisher
 from maestrale.model.values import Json
 from maestrale.runtime.requests import StartedExecution, StartWorkflow, WorkflowEngine
+from maestrale.runtime.starts import Wish, environment_of, started_event
 from maestrale.runtime.steps import Steps, carry_out
 from maestrale.services.access import Caller, authorise
 from maestrale.services.admission import Admission
-from maestrale.services.environments import environment_of
 from maestrale.services.waiting import Clock, outcome
-from maestrale.store.catalogue import definition_to_start
 from maestrale.store.database import Database
 from maestrale.store.queries import (
     EXECUTION_FIELDS,
@@ -232,24 +231,8 @@ def _prepared(
         kept = msgspec.json.decode(source["params"])
         params = merge_maps({k: v for k, v in kept.items() if k not in OF_THE_SERVICE}, params)
         description = f"{description or ''} Based on the execution '{new.source_id}'".strip()
-    if params.get("env") is not None:
-        params = {**params, "env": environment_of(connection, viewer.project_id, params["env"])}
-    publishers = checked_publishers(params.get("notify"), "params.notify")
-    publishers += [publisher for publisher in everybody if publisher not in publishers]
-    if publishers:
-        params = {**params, "notify": publishers}
-    definition = definition_to_start(connection, viewer, workflow or "", namespace or "")
-    return Started(
-        workflow_name=definition.name,
-        definition_hash=definition.text_hash,
-        workflow_id=definition.id,
-        workbook=definition.workbook,
-        namespace=definition.namespace,
-        project_id=viewer.project_id,
-        input=given,
-        params=params,
-        description=description,
-    )
+    wish = Wish(workflow or "", namespace or "", given, params, description)
+    return started_event(connection, viewer, wish, everybody)
 
 
 def _started(connection: Connection, viewer: Viewer, answer: StartedExecution) -> Row:

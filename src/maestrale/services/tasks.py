@@ -13,8 +13,8 @@ from maestrale.model.errors import BadRequest
 from maestrale.model.listing import Listing, Row
 from maestrale.model.values import Json
 from maestrale.runtime.requests import PlannedTask, WorkflowEngine
+from maestrale.runtime.starts import environment_of
 from maestrale.services.access import Caller, authorise
-from maestrale.services.environments import environment_of
 from maestrale.services.waiting import outcome
 from maestrale.store.database import Database
 from maestrale.store.queries import TASK_FIELDS, TASKS, get_execution, get_task, list_tasks

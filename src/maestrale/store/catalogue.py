@@ -36,9 +36,12 @@ from maestrale.store.selection import (
     select_fields,
     visible,
 )
-from maestrale.store.tables import definition_texts, definitions
+from maestrale.store.tables import cron_triggers, definition_texts, definitions, event_triggers
 
 KindName = Literal["workflow", "action", "workbook"]
+
+TRIGGERS_NAMED: Final = 20
+"""How many triggers a message names at most."""
 
 _definition = definitions.c
 _SOURCE: Final = definitions.outerjoin(definition_texts, _definition.text_hash == definition_texts.c.hash)
@@ -255,8 +258,8 @@ def update_definitions(
 ) -> list[Row]:
     """Replace existing definitions, all or none, each found by its name; or the one with `identifier`.
 
-    NotFound for an unknown one, Forbidden for one of another project, Conflict for a rename to a taken
-    name. What does not change keeps its `updated_at`.
+    NotFound for an unknown one, Forbidden for one of another project and for taking away what triggers of
+    others use, Conflict for a rename to a taken name. What does not change keeps its `updated_at`.
     """
     ids = []
     for draft in drafts:
@@ -264,6 +267,8 @@ def update_definitions(
         ids.append(row["id"])
         if row["name"] != draft.name:
             check_new(connection, kind, row["project_id"], row["namespace"], [draft.name])
+        if kind == "workflow" and (row["scope"], scope) == ("public", "private"):
+            _check_own_use(connection, row)
         _change(connection, row, draft, scope, now)
     return _by_ids(connection, kind, ids)
 
@@ -298,9 +303,43 @@ def save_members(
 def delete_definition(
     connection: Connection, viewer: Viewer, kind: KindName, identifier: str, namespace: str
 ) -> None:
-    """Remove a definition; its text stays while executions go by it."""
+    """Remove a definition; its text stays while executions go by it. BadRequest while triggers use it."""
     row = _changeable(connection, viewer, kind, identifier, namespace)
+    # Locked first: a trigger that comes meanwhile waits, and then finds nothing to start.
+    connection.execute(select(_definition.id).where(_definition.id == row["id"]).with_for_update())
+    if kind == "workflow":
+        _check_unused(connection, row["id"])
     connection.execute(delete(definitions).where(_definition.id == row["id"]))
+
+
+def keep_workflow(connection: Connection, identifier: str) -> None:
+    """See to it that a workflow is there until the end of this transaction. NotFound if it is not."""
+    known = select(_definition.id).where(_definition.id == identifier, _definition.kind == "workflow")
+    if connection.execute(known.with_for_update(read=True, key_share=True)).first() is None:
+        raise _not_found("workflow", identifier, "")
+
+
+def _check_unused(connection: Connection, workflow_id: str) -> None:
+    for word, table in (("cron", cron_triggers), ("event", event_triggers)):
+        using = select(table.c.id).where(table.c.workflow_id == workflow_id).order_by(table.c.id)
+        if ids := list(connection.execute(using.limit(TRIGGERS_NAMED)).scalars()):
+            raise BadRequest(
+                f"Can't delete workflow that has {word} triggers associated. "
+                f"[workflow_id={workflow_id}], [{word}_trigger_id(s)={', '.join(ids)}]",
+                f"delete them first: `mistral {word}-trigger-delete`",
+            )
+
+
+def _check_own_use(connection: Connection, row: Row) -> None:
+    """Forbidden if triggers of other projects start this workflow, which is to become private."""
+    for word, table in (("cron", cron_triggers), ("event", event_triggers)):
+        foreign = (table.c.workflow_id == row["id"], table.c.project_id != row["project_id"])
+        if connection.execute(select(table.c.id).where(*foreign).limit(1)).first() is not None:
+            raise Forbidden(
+                f"Can not update scope of workflow that has {word} triggers associated in other projects."
+                f" [workflow_identifier={row['name']}]",
+                "keep it public: update it with --public, or with scope=public",
+            )
 
 
 class _Place(NamedTuple):

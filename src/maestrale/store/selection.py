@@ -16,10 +16,11 @@ from maestrale.model.listing import Filter, Listing, Operator, Row, Shape, SortK
 from maestrale.model.values import Microseconds
 from maestrale.store.statements import contains
 
-Kind = Literal["text", "uuid", "time", "flag", "tags", "document"]
+Kind = Literal["text", "uuid", "time", "number", "flag", "tags", "document"]
 Condition = ColumnElement[bool]
 
 SECOND: Final = 1_000_000
+GREATEST_NUMBER: Final = 2**63 - 1
 TRUE_WORDS: Final = frozenset({"true", "1", "t", "y", "yes", "on"})
 FALSE_WORDS: Final = frozenset({"false", "0", "f", "n", "no", "off", ""})
 MOST_VALUES: Final = 200
@@ -30,6 +31,7 @@ UNFIT: Final[dict[Kind, tuple[Operator, ...]]] = {
     "document": ("lt", "lte", "gt", "gte"),
     "tags": ("lt", "lte", "gt", "gte"),
     "time": ("has",),
+    "number": ("has",),
 }
 """Operators that make no sense for a kind of field."""
 
@@ -201,6 +203,8 @@ def value_of(kind: Kind, filter_: Filter, text: str) -> Any:
         if text.lower() in TRUE_WORDS | FALSE_WORDS:
             return text.lower() in TRUE_WORDS
         raise _unfit(filter_, f"'{text}' is neither true nor false")
+    if kind == "number":
+        return _number(filter_, text)
     if kind == "document":
         try:
             return msgspec.json.encode(msgspec.json.decode(text)).decode()
@@ -211,6 +215,16 @@ def value_of(kind: Kind, filter_: Filter, text: str) -> Any:
 
 def _unfit(filter_: Filter, why: str) -> BadRequest:
     return BadRequest(f"Invalid value for argument {filter_.name}: {why}")
+
+
+def _number(filter_: Filter, text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise _unfit(filter_, f"'{text}' is not a whole number") from None
+    if abs(number) > GREATEST_NUMBER:
+        raise _unfit(filter_, f"'{text}' is too large")
+    return number
 
 
 def is_uuid(text: str) -> bool:

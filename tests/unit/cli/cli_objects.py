@@ -188,3 +188,43 @@ REPORT: dict[str, Any] = {
         ],
     },
 }
+
+CRON_TRIGGER: Final[dict[str, Any]] = {
+    "id": "42b2b9e2-0000-4000-8000-000000000001",
+    "name": "nightly",
+    "workflow_name": "hello_world",
+    "workflow_id": WORKFLOW["id"],
+    "workflow_input": '{"x": "größe"}',
+    "workflow_params": '{"env": {"host": "größe", "ports": [80]}}',
+    "scope": "private",
+    "pattern": "0 3 * * *",
+    "remaining_executions": None,
+    "first_execution_time": None,
+    "next_execution_time": "2026-11-24 03:00:00",
+    "project_id": "<default-project>",
+    "created_at": "2026-11-23 20:09:36",
+    "updated_at": None,
+}
+CREATED_CRON_TRIGGER: Final = {n: v for n, v in CRON_TRIGGER.items() if n != "updated_at"}
+COUNTED: Final = CRON_TRIGGER | {
+    "name": "counted",
+    "workflow_params": "{}",
+    "remaining_executions": 3,
+    "updated_at": "2026-11-23 20:10:00",
+}
+
+EVENT_TRIGGER: Final[dict[str, Any]] = {
+    "id": "42b2b9e2-0000-4000-8000-000000000002",
+    "name": "on_create",
+    "workflow_id": WORKFLOW["id"],
+    "workflow_input": "{}",
+    "workflow_params": "{}",
+    "exchange": "nova",
+    "topic": "notifications",
+    "event": "compute.instance.create.end",
+    "scope": "private",
+    "project_id": "<default-project>",
+    "created_at": "2026-11-23 20:09:36",
+    "updated_at": None,
+}
+CREATED_EVENT_TRIGGER: Final = {n: v for n, v in EVENT_TRIGGER.items() if n != "updated_at"}

@@ -14,11 +14,16 @@ from cli_objects import (
     ACTION,
     ACTION_EXECUTION,
     AD_HOC,
+    COUNTED,
     CREATED,
     CREATED_ACTION,
+    CREATED_CRON_TRIGGER,
     CREATED_ENVIRONMENT,
+    CREATED_EVENT_TRIGGER,
     CREATED_WORKBOOK,
+    CRON_TRIGGER,
     ENVIRONMENT,
+    EVENT_TRIGGER,
     EXECUTION,
     FAILED,
     REPORT,
@@ -82,6 +87,15 @@ def fill(server: ApiServer) -> None:
     server.answer("POST /environments", CREATED_ENVIRONMENT, status=201)
     server.answer("PUT /environments", ENVIRONMENT | {"updated_at": "2026-11-23 20:10:00"})
     server.answer("DELETE /environments/staging", status=204)
+    server.answer("GET /cron_triggers", {"cron_triggers": [CRON_TRIGGER, COUNTED]})
+    server.answer("GET /cron_triggers/nightly", CRON_TRIGGER)
+    server.answer("POST /cron_triggers", CREATED_CRON_TRIGGER, status=201)
+    server.answer("DELETE /cron_triggers/nightly", status=204)
+    server.refuse("DELETE /cron_triggers/none", 404, "Cron trigger not found [identifier=none]")
+    server.answer("GET /event_triggers", {"event_triggers": [EVENT_TRIGGER]})
+    server.answer("GET /event_triggers/EVENT", EVENT_TRIGGER)
+    server.answer("POST /event_triggers", CREATED_EVENT_TRIGGER, status=201)
+    server.answer("DELETE /event_triggers/EVENT", status=204)
 
 
 @pytest.fixture(scope="module")
