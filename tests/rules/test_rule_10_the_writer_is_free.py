@@ -42,12 +42,12 @@ def test_others_write_and_decide_while_something_big_is_loaded(
         world.engine.loop.settle()
         world.engine.loop.post(world.engine.loop._slots[big].forget)
 
-        def load(connection: Connection, execution_id: str) -> Any:
+        def load(connection: Connection, execution_id: str, superseded: str | None = None) -> Any:
             if execution_id == big:
                 assert threading.current_thread().name.startswith("reader")
                 loading_now.set()
                 assert may_go_on.wait(PATIENCE)
-            return load_execution(connection, execution_id)
+            return load_execution(connection, execution_id, superseded)
 
         monkeypatch.setattr(loading, "load_execution", load)
         waiting = world.engine.send(big, Described("big"))
