@@ -8,10 +8,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from maestrale.expressions.guards import count
 from maestrale.expressions.results import cleared, json_default, to_json
 from maestrale.expressions.surroundings import Passthrough
 from maestrale.expressions.views import CURRENT, Evaluation
-from maestrale.expressions.yaml_text import dump_yaml, parse_yaml
+from maestrale.expressions.yaml_text import dump_yaml, parse_yaml, steps_of
 from maestrale.model.values import Json
 
 Function = Callable[..., Any]
@@ -19,7 +20,6 @@ Function = Callable[..., Any]
 
 DATA_FUNCTIONS: Final = ("json_parse", "json_dump", "yaml_parse", "yaml_dump")
 """Functions of their first argument alone, which makes them useful as filters."""
-
 
 def _task(name: Json = None) -> Json:
     return _surroundings("task").task(name)
@@ -56,6 +56,7 @@ def _global(name: Json) -> Json:
 
 
 def _uuid() -> Json:
+    CURRENT.get().meter().stay()
     return _surroundings("uuid").uuid()
 
 
@@ -73,6 +74,7 @@ def _json_dump(data: Json) -> Json:
 
 def _yaml_parse(text: Json) -> Json:
     _require_text("yaml_parse", text)
+    count(steps_of(text))
     return to_json(parse_yaml(text), CURRENT.get())
 
 
@@ -132,6 +134,7 @@ class Functions:
             positional = [cleared(value, evaluation) for value in args]
             named = {_spelled(key, signature): cleared(value, evaluation) for key, value in kwargs.items()}
             if added:
+                evaluation.meter().stay()
                 positional.insert(0, evaluation.root)
             shape = (len(positional), tuple(named))
             if shape not in fitting:

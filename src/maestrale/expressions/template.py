@@ -114,14 +114,20 @@ class _Text(Template):
         except Passthrough:
             raise
         except Exception as error:  # noqa: BLE001 - whatever an author's expression does is its author's error
-            if evaluation.need is None:
+            if evaluation.need is None and not evaluation.is_stopped:
                 raise self._failure(evaluation, error) from (None if evaluation.touched_secret else error)
         finally:
             CURRENT.reset(token)
             evaluation.end()
         if evaluation.need is not None:
             raise evaluation.need
+        meter = evaluation.used_meter
+        if meter is not None and meter.stopped is not None:
+            raise self._limit_error(evaluation, meter.stopped)
         return Secret(value) if evaluation.touched_secret else value
+
+    def _limit_error(self, evaluation: Evaluation, stopped: Exception) -> EvaluationError:
+        return EvaluationError(evaluation_message(self._language, evaluation.expression, str(stopped)))
 
     def _failure(self, evaluation: Evaluation, error: Exception) -> EvaluationError:
         cause = _HIDDEN_CAUSE if evaluation.touched_secret else self._compiled.explain(error)

@@ -16,8 +16,10 @@ from yaql.language import exceptions, runner, specs, utils, yaqltypes
 from yaql.language import expressions as tree
 
 from maestrale.expressions.fallbacks import NotCompiled
-from maestrale.expressions.views import LazyView, MapView
+from maestrale.expressions.guards import count_items, counted
+from maestrale.expressions.views import CURRENT, LazyView, MapView
 from maestrale.expressions.yaql_closures import SEQUENCES, Closure, Limits, Names, Operation, measured
+from maestrale.expressions.yaql_limits import LARGE, CountedIterable, measured_result
 
 Maker = Callable[[Sequence[Any], Names, Any], Any]
 """Makes one argument of a function from the values of a call, the variables and `$`."""
@@ -76,8 +78,12 @@ class Plan:
         except StopIteration:
             # an iterator around this call must not take it for its own end
             raise NotCompiled("StopIteration") from None
-        if type(result) not in SMALL and self._quota > 0 and sys.getsizeof(result, 0) > self._quota:
-            raise NotCompiled("large value")
+        if type(result) not in SMALL:
+            if sys.getsizeof(result, 0) > LARGE:
+                if 0 < self._quota < sys.getsizeof(result, 0):
+                    raise NotCompiled("large value")
+                CURRENT.get().meter().handle(sys.getsizeof(result, 0))
+            measured_result(result)
         return result
 
 
@@ -283,7 +289,7 @@ class Library:
             return lambda values, _names, _dollar: values[place]
         if kind is yaqltypes.String:
             return lambda values, _names, _dollar: _text(values[place])
-        if kind is yaqltypes.Iterable or kind is yaqltypes.Iterator:
+        if kind is CountedIterable or kind is yaqltypes.Iterator:
             limit = self.limits.items
             return lambda values, _names, _dollar: _items(values[place], limit)
         if issubclass(kind, yaqltypes.LazyParameterType):
@@ -318,8 +324,13 @@ def _text(value: Any) -> Any:
 
 def _items(value: Any, limit: int) -> Any:
     if type(value) in SEQUENCES and (limit < 0 or len(value) <= limit):
+        CURRENT.get().meter().spend(len(value))
         return value
-    return None if value is None else utils.limit_iterable(value, limit)
+    if value is None:
+        return None
+    if not hasattr(value, "__len__"):
+        return counted(value, limit)
+    return count_items(utils.limit_iterable(value, limit))
 
 
 def _fixed(value: Any) -> Maker:
