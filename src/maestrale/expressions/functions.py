@@ -21,6 +21,7 @@ Function = Callable[..., Any]
 DATA_FUNCTIONS: Final = ("json_parse", "json_dump", "yaml_parse", "yaml_dump")
 """Functions of their first argument alone, which makes them useful as filters."""
 
+
 def _task(name: Json = None) -> Json:
     return _surroundings("task").task(name)
 

@@ -48,7 +48,9 @@ def allow_size(size: int) -> None:
     evaluation = CURRENT.get()
     quota = evaluation.options.memory_quota
     if 0 < quota < size:
-        raise evaluation.meter().refuse(f"a value would take more than {quota} bytes of memory", "memory_quota")
+        raise evaluation.meter().refuse(
+            f"it takes too much memory: more than {quota} bytes for a value", "memory_quota"
+        )
     evaluation.meter().handle(size)
 
 

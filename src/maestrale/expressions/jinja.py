@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined
+from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, nodes
 from jinja2.filters import FILTERS
+from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment, modifies_known_mutable
 from jinja2.utils import missing
 
 from maestrale.expressions.functions import DATA_FUNCTIONS, Functions
+from maestrale.expressions.guards import count, handle
+from maestrale.expressions.jinja_limits import (
+    OPERATORS,
+    Limiter,
+    allow_operation,
+    joined,
+    limited_call,
+    limited_filter,
+    made,
+    turns,
+)
 from maestrale.expressions.options import JINJA, Options
 from maestrale.expressions.problems import (
     UNPARSABLE,
@@ -37,6 +50,7 @@ from maestrale.model.values import Json
 _MAP_METHODS: Final = frozenset({"items", "keys", "values", "get", "copy"})
 _TEMPLATE_FILE: Final = "<template>"
 _ABSENT: Final = object()
+_OWN_FUNCTIONS: Final = (turns, joined, made)
 
 
 class JinjaText:
@@ -80,13 +94,20 @@ class JinjaLibrary:
 
     def __init__(self, functions: Functions) -> None:
         self._environment = _Environment(
-            undefined=_Undefined, trim_blocks=True, lstrip_blocks=True, finalize=_printable, cache_size=0
+            undefined=_Undefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            finalize=_printable,
+            cache_size=0,
+            optimized=False,
         )
         bound = {name: functions.bound(name) for name in functions.names}
         self._environment.globals.update(bound)
         del self._environment.globals["lipsum"]  # the one global that throws dice
         self._environment.filters.update({name: bound[name] for name in DATA_FUNCTIONS})
         self._environment.filters.update(random=_random_item, urlencode=_url_encoded)
+        for name, function in self._environment.filters.items():
+            self._environment.filters[name] = limited_filter(name, function)
         self._environment.policies["json.dumps_function"] = _json_text
 
     def check(self, text: str) -> None:
@@ -125,6 +146,25 @@ class _Environment(SandboxedEnvironment):
     the workflow may not.
     """
 
+    intercepted_binops = OPERATORS
+
+    turns = staticmethod(turns)
+    joined = staticmethod(joined)
+    made = staticmethod(made)
+
+    def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> str:
+        return super()._generate(Limiter().visit(source), *args, **kwargs)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        allow_operation(operator, left, right)
+        return super().call_binop(context, operator, left, right)
+
+    def call(_self, _context: Context, _function: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
+        call = functools.partial(super().call, _context, _function)
+        if _function in _OWN_FUNCTIONS:
+            return call(*args, **kwargs)
+        return limited_call(call, _function, args, kwargs)
+
     def getattr(self, obj: Any, attribute: str) -> Any:
         if not isinstance(obj, MapView):
             return super().getattr(obj, attribute)
@@ -139,7 +179,10 @@ class _Environment(SandboxedEnvironment):
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         if not isinstance(obj, MapView):
-            return super().getitem(obj, argument)
+            found = super().getitem(obj, argument)
+            if isinstance(argument, slice):
+                handle(found)
+            return found
         try:
             return obj[argument]
         except (KeyError, TypeError):
@@ -212,11 +255,15 @@ def _printable(value: Any) -> Any:
         return limited(value, CURRENT.get().options.limit_iterators)
     if callable(value) and not isinstance(value, Undefined):
         raise NotJson(value)
+    count(1)
+    if not isinstance(value, int | float | Undefined):
+        handle(value)
     return value
 
 
 def _random_item(items: Any) -> Any:
     """The `random` filter with dice that fall the same when an evaluation is repeated."""
+    CURRENT.get().meter().stay()
     choices = list(items)
     if not choices:
         raise ValueError("random: there is nothing to choose from")

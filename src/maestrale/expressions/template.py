@@ -171,11 +171,18 @@ class _Languages:
         allowed = ", ".join(LANGUAGE_TITLES[name] for name in self.options.allowed_languages) or "none"
         return f"{LANGUAGE_TITLES[language]} expressions are switched off here; allowed: {allowed}"
 
+    def too_long(self, text: str) -> str | None:
+        """Why a text is too long to be looked into, if it is."""
+        most = self.options.max_length
+        if 0 <= most < len(text):
+            return f"it has more than {most} characters ([expressions] max_length)"
+        return None
+
     def _compile_text(self, text: str) -> Template:
         language = _language_of(text)
         if language is None:
             return _Constant(text)
-        if refusal := self.refusal(language):
+        if refusal := self.refusal(language) or self.too_long(text):
             return _Broken(evaluation_message(language, text, refusal))
         try:
             compiled = self.jinja.compile(text) if language == JINJA else self.yaql.compile(text)
@@ -217,7 +224,7 @@ def check_syntax(text: str) -> SyntaxProblem | None:
     languages = _languages
     found = [language for language, has in ((JINJA, has_jinja), (YAQL, has_yaql)) if has(text)]
     for language in found:
-        if refusal := languages.refusal(language):
+        if refusal := languages.refusal(language) or languages.too_long(text):
             return SyntaxProblem(f"{refusal} [expression={shortened(text)}]")
     if len(found) > 1:
         return SyntaxProblem(

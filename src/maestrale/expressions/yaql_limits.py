@@ -31,6 +31,9 @@ from maestrale.expressions.views import CURRENT, Evaluation
 CALL: Final = 200
 """Steps that a call by the library's evaluator costs: so much longer it takes than going to the next item."""
 
+_TWO_ARGUMENTS: Final = 4
+"""Steps for a call whose arguments are found by name, or whose value goes through a queue."""
+
 LARGE: Final = 4096
 """Bytes from which a result counts as large."""
 
@@ -118,7 +121,7 @@ def _generate_many(payload: Payload) -> Payload:
     @functools.wraps(payload)
     def call(engine: Any, initial: Any, producer: Payload, *args: Any, **kwargs: Any) -> Any:
         def produce(item: Any) -> Any:
-            count(1)
+            count(_TWO_ARGUMENTS)
             return count_items(producer(item))
 
         return payload(engine, initial, produce, *args, **kwargs)
@@ -187,7 +190,7 @@ def _join_by(payload: Payload) -> Payload:
         meter = CURRENT.get().meter()
 
         def counting(one: Any, other: Any) -> Any:
-            meter.spend(1)
+            meter.spend(_TWO_ARGUMENTS)
             return predicate(one, other)
 
         return payload(engine, first, second, counting, selector)
@@ -337,5 +340,3 @@ def measured_result(result: Any) -> Any:
     else:
         weigh(result)
     return result
-
-
