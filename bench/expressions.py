@@ -69,7 +69,7 @@ def official(text: str) -> Any:
     template: Any = compile_value(text)
     whole = template._compiled
     parts = [part._replace(compiled=None) if isinstance(part, Expression) else part for part in whole._parts]
-    return type(template)(template._language, YaqlText(whole._library, parts), template._options)
+    return type(template)(text, template._language, YaqlText(whole._library, parts), template._options)
 
 
 def microseconds(work: Callable[[], Any]) -> float:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, Final
 
 from maestrale.expressions.views import CURRENT, is_view_kind
 
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+_COLLECTIONS: Final = (tuple, list, Mapping, Set)
 _WEIGHT_PER_STEP: Final = 4
 _ALLOWED_AT_ONCE: Final = 4096
 
@@ -98,10 +99,12 @@ def allow_join(separator: str, parts: Sequence[str]) -> Sequence[str]:
     return parts
 
 
-@functools.cache
-def _is_made(kind: type) -> bool:
+def _made(kind: type) -> bool:
     """Whether values of a kind are collections that expressions make, unlike our views of stored data."""
-    return issubclass(kind, tuple | list | Mapping | Set) and not is_view_kind(kind)
+    return issubclass(kind, _COLLECTIONS) and not is_view_kind(kind)
+
+
+_is_made: Final[Callable[[type], bool]] = functools.cache(_made)
 
 
 def weigh(value: Any) -> Any:

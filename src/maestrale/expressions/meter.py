@@ -60,7 +60,15 @@ class Meter:
         self.spend(size // CHARACTERS_PER_STEP)
 
     def stay(self) -> None:
-        """From now on the evaluation must not be repeated: it has drawn a random number, for example."""
+        """From now on the evaluation must not be repeated: it has drawn a random number, for example.
+
+        Raises `LimitExceeded` where it has been repeated already.
+        """
+        if self.is_killable:
+            raise self.refuse(
+                "it takes long before it draws a random number or calls a function of the installation",
+                "steps_in_place",
+            )
         if self.may_leave:
             self.may_leave = False
             self._steps_left += self._most - self._options.steps_in_place

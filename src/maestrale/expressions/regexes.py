@@ -28,7 +28,7 @@ _GROUP: Final = re.compile(r"\\(?:g<|\d)")
 
 
 def allow_search(pattern: str | re.Pattern[str], text: str) -> None:
-    """Count a search in a text. Raises what the meter raises; a wrong pattern is left to whoever compiles it."""
+    """Count a search in a text. What is wrong with a pattern is said by whoever compiles it."""
     source, flags = (pattern, 0) if isinstance(pattern, str) else (pattern.pattern, pattern.flags & _FLAGS)
     try:
         steps = worst_steps(source, flags, len(text))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -97,8 +97,8 @@ class Elsewhere(Protocol):
         """The texts of which one has been evaluated there already."""
         ...
 
-    def evaluated(self, text: str, key: str, data: bytes, *, ask: bool) -> Json:
-        """The outcome of a text there, with this data; `key` tells the data from others.
+    def evaluated(self, key: str, request: Any, *, ask: bool) -> Json:
+        """The outcome of a request (see `leaving`); `key` tells it from other requests.
 
         `msgspec.UNSET` while it is not known, unless it is to be asked for: that raises a `Passthrough`.
         """

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from maestrale.expressions.functions import Function, Functions
+from maestrale.expressions.leaving import Refused, evaluate_elsewhere
+from maestrale.expressions.meter import Leaving
 from maestrale.expressions.options import JINJA, YAQL, Options
 from maestrale.expressions.problems import LANGUAGE_TITLES, GrammarError, evaluation_message, shortened
 from maestrale.expressions.scanner import has_jinja, has_yaql
-from maestrale.expressions.surroundings import Passthrough, Scope
+from maestrale.expressions.surroundings import Elsewhere, Passthrough, Scope
 from maestrale.expressions.views import CURRENT, Evaluation
 from maestrale.model.errors import EvaluationError
 from maestrale.model.values import Json, Secret
@@ -101,12 +103,18 @@ class _CompiledText(Protocol):
 
 
 class _Text(Template):
-    def __init__(self, language: str, compiled: _CompiledText, options: Options) -> None:
+    def __init__(self, text: str, language: str, compiled: _CompiledText, options: Options) -> None:
+        self._text = text
         self._language = language
         self._compiled = compiled
         self._options = options
 
     def evaluate(self, scope: Scope) -> Json:
+        elsewhere = scope.elsewhere
+        if elsewhere is not None and elsewhere.texts and self._text in elsewhere.texts:
+            found = self._elsewhere(elsewhere, scope, ask=False)
+            if found is not msgspec.UNSET:
+                return found
         evaluation = self._compiled.evaluation(scope, self._options)
         token = CURRENT.set(evaluation)
         try:
@@ -114,6 +122,9 @@ class _Text(Template):
         except Passthrough:
             raise
         except Exception as error:  # noqa: BLE001 - whatever an author's expression does is its author's error
+            if scope.is_killable and isinstance(error, MemoryError):
+                most = self._options.memory_limit
+                evaluation.meter().refuse(f"it takes more than {most} bytes of memory", "memory_limit")
             if evaluation.need is None and not evaluation.is_stopped:
                 raise self._failure(evaluation, error) from (None if evaluation.touched_secret else error)
         finally:
@@ -123,11 +134,19 @@ class _Text(Template):
             raise evaluation.need
         meter = evaluation.used_meter
         if meter is not None and meter.stopped is not None:
-            raise self._limit_error(evaluation, meter.stopped)
+            if elsewhere is not None and isinstance(meter.stopped, Leaving):
+                return self._elsewhere(elsewhere, scope, ask=True)
+            raise self._error(evaluation.expression, meter.stopped)
         return Secret(value) if evaluation.touched_secret else value
 
-    def _limit_error(self, evaluation: Evaluation, stopped: Exception) -> EvaluationError:
-        return EvaluationError(evaluation_message(self._language, evaluation.expression, str(stopped)))
+    def _elsewhere(self, elsewhere: Elsewhere, scope: Scope, *, ask: bool) -> Json:
+        try:
+            return evaluate_elsewhere(elsewhere, self._text, scope, ask=ask)
+        except Refused as reason:
+            raise self._error(self._text, reason) from None
+
+    def _error(self, expression: str, reason: Exception) -> EvaluationError:
+        return EvaluationError(evaluation_message(self._language, expression, str(reason)))
 
     def _failure(self, evaluation: Evaluation, error: Exception) -> EvaluationError:
         cause = _HIDDEN_CAUSE if evaluation.touched_secret else self._compiled.explain(error)
@@ -188,7 +207,7 @@ class _Languages:
             compiled = self.jinja.compile(text) if language == JINJA else self.yaql.compile(text)
         except GrammarError as error:
             return _Broken(evaluation_message(language, error.expression, error.cause))
-        return _Text(language, compiled, self.options)
+        return _Text(text, language, compiled, self.options)
 
 
 _languages = _Languages(Options(), {})
@@ -207,6 +226,11 @@ def register_functions(functions: Mapping[str, Function]) -> None:
     """
     global _languages
     _languages = _Languages(_languages.options, {**_languages.added, **functions})
+
+
+def configuration() -> tuple[Options, list[str]]:
+    """The options in force, and the names of the functions that were added."""
+    return _languages.options, sorted(_languages.added)
 
 
 def warm_up() -> None:

@@ -9,7 +9,6 @@ import yaml
 
 from maestrale.model.values import Json
 
-
 _BRACKET: Final = re.compile(r"[\[\]{}]")
 _STEPS_PER_CHARACTER: Final = 8
 

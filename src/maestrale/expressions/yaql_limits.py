@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from yaql.language import contexts, utils, yaqltypes
+from yaql.language import contexts, yaqltypes
 from yaql.standard_library import regex as library_regex
 
 from maestrale.expressions.guards import (
@@ -219,9 +219,9 @@ def _str(payload: Payload) -> Payload:
 
 
 def _texts(sequence: Any, to_text: Payload) -> Sequence[str]:
-    if getattr(to_text, "keeps_texts", False) and isinstance(sequence, tuple):
-        if set(map(type, sequence)) == {str}:
-            return sequence
+    keeps_texts = getattr(to_text, "keeps_texts", False) and isinstance(sequence, tuple)
+    if keeps_texts and set(map(type, sequence)) == {str}:
+        return sequence  # type: ignore[no-any-return]
     return list(map(to_text, sequence))
 
 

@@ -23,6 +23,7 @@ from maestrale.model.values import Json, Microseconds
 from maestrale.runtime.actions import KnownActions
 from maestrale.runtime.commands import EXISTS, Commands, look_for_replies, no_execution, shutting_down
 from maestrale.runtime.deciding import Decider
+from maestrale.runtime.evaluator import Evaluator, HelperProcess
 from maestrale.runtime.executor import ASYNCHRONOUS, THREADS, ActionRun, Executor
 from maestrale.runtime.hints import Hints, NobodyElse
 from maestrale.runtime.lease import Lease
@@ -53,7 +54,7 @@ class Engine:
 
     `engines`: the ids of the engines to which this process leaves all workflows, so that it runs nothing
     itself but actions outside of them. `later` and `event_loop` stand in for threads where time is not that
-    of this machine.
+    of this machine; `evaluator` evaluates expressions that take long.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Engine:
         threads: int = THREADS,
         later: Later = in_a_thread,
         event_loop: asyncio.AbstractEventLoop | None = None,
+        evaluator: Evaluator | None = None,
     ) -> None:
         settings = settings or ActionSettings()
         clock = clock or lease.now
@@ -87,7 +89,10 @@ class Engine:
         self._entropy = entropy
         self._commands = Commands()
         self._accepting = True
-        self.standalone = Standalone(database, actions, lease, settings, clock, entropy, later)
+        self.evaluator = evaluator or HelperProcess()
+        self.standalone = Standalone(
+            database, actions, lease, settings, clock, entropy, self.evaluator, later
+        )
         self.executor = Executor(
             registry,
             self._action_done,
@@ -111,6 +116,7 @@ class Engine:
             lease,
             hints,
             self.notifier.publish,
+            self.evaluator,
             later,
         )
         self.removal = Removal(database, self.loop.forget, self.executor.cancel, later)
@@ -134,6 +140,7 @@ class Engine:
         abandoned = self.executor.stop(grace)
         if abandoned:
             log.warning("Actions that still ran after %g s and were abandoned: %d", grace, abandoned)
+        self.evaluator.stop()
         self.loop.end()
         self.notifier.stop(grace)
         self._commands.refuse_all()
