@@ -65,7 +65,7 @@ class InPlace:
 class HelperProcess:
     """A process of its own, started with the first request. Methods may be called from any thread.
 
-    `command` starts the process. An evaluation that is too slow or too large ends it; then it is started again.
+    `command` starts the process. What is too slow or too large ends it; then it is started again.
     """
 
     def __init__(

@@ -39,7 +39,7 @@ class _Known:
 
 
 def work_out(evaluator: Evaluator, work: Callable[[Elsewhere], T]) -> Future[T]:
-    """The result of `work`, which is begun again with each outcome that it needed; at once if it needs none."""
+    """The result of `work`, which begins again with each outcome that it needed; at once if it needs none."""
     known = _Known()
     future: Future[T] = Future()
 

@@ -336,5 +336,5 @@ def test_outside_of_workflows_functions_find_nothing() -> None:
     found = transformed(steps, 5, outside, None)
     assert found["got"] == [None, None, [], [], None, [], {}, None, 5]
     assert found["id"] == Identity("seed", 0, START).uuid()
-    assert 0 <= transformed([Transformation("a", "<% random() %>")], None, outside) < 1
-    assert transformed([Transformation("a", "<% now() %>")], None, outside)
+    assert 0 <= transformed([Transformation("a", "<% random() %>")], None, outside, None) < 1
+    assert transformed([Transformation("a", "<% now() %>")], None, outside, None)
