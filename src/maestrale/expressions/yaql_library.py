@@ -82,7 +82,7 @@ class YaqlText:
             touched_secret = evaluation.touched_secret
             try:
                 return convert(expression.compiled(_NO_NAMES, evaluation.root), evaluation)
-            except Passthrough:
+            except (Passthrough, MemoryError):
                 raise
             except Exception as reason:
                 if evaluation.need is not None or evaluation.is_stopped:

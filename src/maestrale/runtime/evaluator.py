@@ -126,7 +126,7 @@ class HelperProcess:
         except TimeoutError:
             self._end()
             self._start()
-            return Outcome(refused=(f"it takes more than {options.time_limit:g} seconds", "time_limit"))
+            return Outcome(refused=(f"it takes longer than {options.time_limit:g} s", "time_limit"))
         except EOFError:
             self._end()
             self._start()
