@@ -7,11 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 from service import PATIENCE, World
 
+from maestrale.expressions.leaving import Request
+from maestrale.model.values import Json
 from maestrale.runtime.evaluator import HelperProcess, InPlace
 from maestrale.runtime.machine import pid_started
 from maestrale.store.executions import read_records
@@ -77,11 +80,14 @@ def test_a_slow_expression_delays_nobody_else(database_url: str) -> None:
 
 def test_the_outcome_is_part_of_the_record(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with World(database_url) as world:  # leaving it takes all decisions again by their records
-        asked = []
+        asked: list[Request] = []
         evaluate = _helper(world).evaluate
-        monkeypatch.setattr(
-            _helper(world), "evaluate", lambda request: asked.append(request) or evaluate(request)
-        )
+
+        def ask(request: Request) -> Future[Json]:
+            asked.append(request)
+            return evaluate(request)
+
+        monkeypatch.setattr(_helper(world), "evaluate", ask)
         ended = world.run(SLOW)
         assert ended["output"] == {"found": ["w99"], "here": 1}
         assert len(asked) == 1
@@ -135,6 +141,8 @@ import os, signal, sys, threading, time
 from maestrale.expressions import template
 from maestrale.expressions.leaving import Request
 from maestrale.expressions.options import Options
+from maestrale.expressions.leaving import Request
+from maestrale.model.values import Json
 from maestrale.runtime.evaluator import HelperProcess
 
 template.configure(Options(time_limit=0.5))

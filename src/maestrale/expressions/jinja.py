@@ -24,6 +24,7 @@ from maestrale.expressions.jinja_limits import (
     limited_call,
     limited_filter,
     made,
+    sliced,
     turns,
 )
 from maestrale.expressions.options import JINJA, Options
@@ -50,7 +51,7 @@ from maestrale.model.values import Json
 _MAP_METHODS: Final = frozenset({"items", "keys", "values", "get", "copy"})
 _TEMPLATE_FILE: Final = "<template>"
 _ABSENT: Final = object()
-_OWN_FUNCTIONS: Final = (turns, joined, made)
+_OWN_FUNCTIONS: Final = (turns, joined, made, sliced)
 
 
 class JinjaText:
@@ -151,6 +152,7 @@ class _Environment(SandboxedEnvironment):
     turns = staticmethod(turns)
     joined = staticmethod(joined)
     made = staticmethod(made)
+    sliced = staticmethod(sliced)
 
     def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> str:
         return super()._generate(Limiter().visit(source), *args, **kwargs)
@@ -179,10 +181,7 @@ class _Environment(SandboxedEnvironment):
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         if not isinstance(obj, MapView):
-            found = super().getitem(obj, argument)
-            if isinstance(argument, slice):
-                handle(found)
-            return found
+            return super().getitem(obj, argument)
         try:
             return obj[argument]
         except (KeyError, TypeError):

@@ -35,6 +35,7 @@ OPERATORS: Final = frozenset({"+", "*", "**", "%"})
 CALL: Final = 16
 """Steps of a call of a macro, a function or a method."""
 
+_FILTER: Final = 3
 _NODES_PER_STEP: Final = 8
 _PRINTF_NUMBER: Final = re.compile(r"%(?:\([^)]*\))?[-+ #0]*(\d+|\*)?(?:\.(\d+|\*))?")
 _FORMAT_NUMBER: Final = re.compile(r":[^{}]*?(\d+)")
@@ -58,6 +59,11 @@ class Limiter(NodeTransformer):
         """`a ~ b`."""
         self.generic_visit(node)
         return _call("joined", node.nodes, node)
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802
+        """`a[1:]` is a copy; the sandbox does not see it made."""
+        self.generic_visit(node)
+        return _call("sliced", [node], node) if isinstance(node.arg, nodes.Slice) else node
 
     def visit_List(self, node: nodes.List) -> nodes.Node:  # noqa: N802
         """`[a, b]`."""
@@ -113,6 +119,12 @@ def joined(*parts: Any) -> Any:
 def made(value: Any) -> Any:
     """A list or map that a template writes down."""
     return weigh(value)
+
+
+def sliced(value: Any) -> Any:
+    """A part of a text or list."""
+    handle(value)
+    return value
 
 
 def handle_text_of(value: Any) -> None:
@@ -323,6 +335,7 @@ def limited_filter(name: str, function: Filter) -> Filter:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        count(_FILTER)
         if len(args) <= first or isinstance(args[first], Undefined):
             return function(*args, **kwargs)
         value = args[first]

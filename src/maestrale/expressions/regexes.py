@@ -1,8 +1,9 @@
 """How long a search by a regular expression may take at worst, judged by its parts before it runs.
 
 The bound is a product: from how many places of the text a search may begin, and in how many ways each
-repetition may match there. It is often far too high, and never too low by more than a small factor; what it
-does not allow is run where it can be ended.
+repetition may match there. A repetition that can only end where something else begins (`[a-z]+-`) matches in
+one way. The bound is often far too high, and never too low by more than a small factor; what it does not
+allow is run where it can be ended.
 """
 
 from __future__ import annotations
@@ -13,18 +14,23 @@ from re import _parser  # type: ignore[attr-defined] # the one place where the p
 from typing import Any, Final
 
 from maestrale.expressions.guards import allow_size
+from maestrale.expressions.regex_parts import ALL, first_of, is_apart
 from maestrale.expressions.views import CURRENT
 
 _ENDLESS: Final = 10**18
 """Steps of a search of which nobody will see the end."""
 
+_MOST_TURNS: Final = 64
+"""After so many turns of a repetition that can match in two ways each, the end is not seen."""
+
 _REPEATS: Final = frozenset({_parser.MAX_REPEAT, _parser.MIN_REPEAT, _parser.POSSESSIVE_REPEAT})
-_ONE_CHARACTER: Final = frozenset(
-    {_parser.LITERAL, _parser.NOT_LITERAL, _parser.ANY, _parser.IN, _parser.CATEGORY, _parser.AT}
-)
+_ONE_CHARACTER: Final = frozenset({_parser.LITERAL, _parser.NOT_LITERAL, _parser.ANY, _parser.IN, _parser.AT})
 _FLAGS: Final = re.IGNORECASE | re.MULTILINE | re.DOTALL
 _FREE: Final = 64
 _GROUP: Final = re.compile(r"\\(?:g<|\d)")
+
+Cost = tuple[int, int]
+"""In how many ways something may match at one place, and the steps that one way takes."""
 
 
 def allow_search(pattern: str | re.Pattern[str], text: str) -> None:
@@ -47,8 +53,8 @@ def worst_steps(pattern: str, flags: int, length: int) -> int:
     """A bound on the steps of a search in a text of so many characters."""
     parsed, is_anchored = _parsed(pattern, flags)
     starts = 1 if is_anchored else length + 1
-    ways, steps = _sequence(parsed, length, is_last=True)
-    return min(_ENDLESS, starts * max(ways, 1) * max(steps, 1))
+    ways, steps = _Judge(length, parsed.state.flags).sequence(parsed, ALL, is_last=True)
+    return min(_ENDLESS, starts * ways * max(steps, 1) + length)
 
 
 @functools.lru_cache(1000)
@@ -61,51 +67,66 @@ def _parsed(pattern: str, flags: int) -> tuple[Any, bool]:
     return parsed, first is not None and first[0] is _parser.AT and first[1] in at_start
 
 
-def _sequence(items: Any, length: int, *, is_last: bool = False) -> tuple[int, int]:
-    """In how many ways a sequence may match at one place, and the steps that one way takes.
+class _Judge:
+    """Judges the parts of a pattern for texts of one length."""
 
-    What the last item of all matches is never given back, so it is tried in one way only.
-    """
-    ways, steps = 1, 0
-    final = len(items) - 1
-    for place, (kind, argument) in enumerate(items):
-        more, cost = _item(kind, argument, length, is_last=is_last and place == final)
-        ways = min(_ENDLESS, ways * more)
-        steps = min(_ENDLESS, steps + cost)
-    return ways, steps
+    def __init__(self, length: int, flags: int) -> None:
+        self._length = length
+        self._flags = flags
 
+    def sequence(self, items: Any, after: int, *, is_last: bool = False) -> Cost:
+        """Of items one after the other, with what may come `after` them.
 
-def _item(kind: Any, argument: Any, length: int, *, is_last: bool) -> tuple[int, int]:
-    if kind in _ONE_CHARACTER:
-        return 1, 1
-    if kind in _REPEATS:
-        return _repeat(argument, length, is_last=is_last)
-    if kind is _parser.SUBPATTERN:
-        return _sequence(argument[-1], length, is_last=is_last)
-    if kind is _parser.BRANCH:
-        found = [_sequence(branch, length, is_last=is_last) for branch in argument[1]]
-        return sum(ways for ways, _ in found), sum(steps for _, steps in found)
-    if kind in (_parser.ASSERT, _parser.ASSERT_NOT):
-        ways, steps = _sequence(argument[1], length)
-        return 1, min(_ENDLESS, ways * steps)
-    if kind is _parser.ATOMIC_GROUP:
-        ways, steps = _sequence(argument, length)
-        return 1, min(_ENDLESS, ways * steps)
-    if kind is _parser.GROUPREF_EXISTS:
-        found = [_sequence(branch, length, is_last=is_last) for branch in argument[1:] if branch is not None]
-        return sum(ways for ways, _ in found) + 1, sum(steps for _, steps in found) + 1
-    return 1, length + 1  # a reference to a group
+        What the last item of all has matched is never given back, so it is tried in one way only.
+        """
+        ways, steps = 1, 0
+        items = list(items)
+        for place, (kind, argument) in enumerate(items):
+            rest = first_of(items[place + 1 :], after, self._flags)
+            more, cost = self._item(kind, argument, rest, is_last=is_last and place == len(items) - 1)
+            ways = min(_ENDLESS, ways * more)
+            steps = min(_ENDLESS, steps + cost)
+        return ways, steps
 
+    def _item(self, kind: Any, argument: Any, after: int, *, is_last: bool) -> Cost:
+        if kind in _ONE_CHARACTER:
+            return 1, 1
+        if kind in _REPEATS:
+            return self._repeat(argument, after, is_last=is_last)
+        if kind is _parser.SUBPATTERN:
+            return self.sequence(argument[-1], after, is_last=is_last)
+        if kind is _parser.BRANCH:
+            return self._branches(argument[1], after, is_last=is_last)
+        if kind is _parser.ASSERT or kind is _parser.ASSERT_NOT:
+            ways, steps = self.sequence(argument[1], ALL)
+            return 1, min(_ENDLESS, ways * steps)
+        if kind is _parser.ATOMIC_GROUP:
+            ways, steps = self.sequence(argument, ALL)
+            return 1, min(_ENDLESS, ways * steps)
+        if kind is _parser.GROUPREF_EXISTS:
+            found = [branch for branch in argument[1:] if branch is not None]
+            ways, steps = self._branches(found, after, is_last=is_last)
+            return ways + 1, steps + 1
+        return 1, self._length + 1  # a reference to a group
 
-def _repeat(argument: Any, length: int, *, is_last: bool) -> tuple[int, int]:
-    least, most, items = argument
-    most = min(int(most), length + 1)
-    ways, steps = _sequence(items, length)
-    if ways == 1:
-        return (1 if is_last else max(1, most - int(least) + 1)), max(1, most) * max(1, steps)
-    total = 1
-    for _ in range(min(most, 64)):
-        total *= ways
-        if total >= _ENDLESS:
-            break
-    return min(_ENDLESS, total), max(1, most) * max(1, steps)
+    def _branches(self, branches: Any, after: int, *, is_last: bool) -> Cost:
+        costs = [self.sequence(branch, after, is_last=is_last) for branch in branches]
+        firsts = [first_of(list(branch), after, self._flags) for branch in branches]
+        count = max if is_apart(firsts) else sum
+        return count(ways for ways, _ in costs), sum(steps for _, steps in costs)
+
+    def _repeat(self, argument: Any, after: int, *, is_last: bool) -> Cost:
+        least, most, items = argument
+        least, most = min(int(least), self._length + 1), min(int(most), self._length + 1)
+        items = list(items)
+        first, is_empty = first_of(items, 0, self._flags), first_of(items, ALL, self._flags) == ALL
+        ways, steps = self.sequence(items, first | after)
+        turns = max(1, least if is_last and ways == 1 else most)
+        cost = min(_ENDLESS, turns * max(1, steps))
+        if ways == 1:
+            is_clear = is_last or (not is_empty and not first & after)
+            return (1 if is_clear else max(1, most - least + 1)), cost
+        total = 1
+        for _ in range(min(most, _MOST_TURNS)):
+            total = min(_ENDLESS, total * ways)
+        return total, cost
