@@ -25,6 +25,9 @@ Operation = Callable[..., Any]
 
 NUMBERS: Final = frozenset({int, float})
 MAPS: Final = frozenset({MapView, ScopeView, LazyView, utils.FrozenDict, dict})
+SIMPLE: Final = frozenset({str, int, float, bool, type(None)})
+"""Kinds of values that have nothing in them."""
+
 SEQUENCES: Final = frozenset({TupleView, tuple, list})
 
 _BYTES_OF_AN_ITEM: Final = 256

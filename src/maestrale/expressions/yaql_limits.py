@@ -37,6 +37,9 @@ _TWO_ARGUMENTS: Final = 4
 LARGE: Final = 4096
 """Bytes from which a result counts as large."""
 
+HASHED: Final = "key_selector"
+"""The parameter for selectors by whose values something is kept."""
+
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 _REGEX_MODULE: Final = library_regex.__name__
 
@@ -131,6 +134,8 @@ def _generate_many(payload: Payload) -> Payload:
 
 def _hashed_by(selector: Payload) -> Payload:
     """A selector whose values are hashed, which goes through all that is in them."""
+    if getattr(selector, "is_hashed", False):
+        return selector
 
     def select(item: Any) -> Any:
         value = selector(item)

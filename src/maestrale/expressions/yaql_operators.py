@@ -16,6 +16,7 @@ from maestrale.expressions.yaql_closures import (
     MAPS,
     NUMBERS,
     SEQUENCES,
+    SIMPLE,
     Closure,
     Limits,
     Names,
@@ -26,9 +27,6 @@ from maestrale.expressions.yaql_overloads import SMALL, Library
 
 _SHORT: Final = 32
 """So many items of the allowed size are certainly within the quota together."""
-
-SIMPLE: Final = frozenset({str, int, float, bool, type(None)})
-"""Kinds of values that have nothing in them."""
 
 MOST_MEMBERS: Final = 256
 """So many members of a map are certainly within the quota together."""

@@ -16,10 +16,10 @@ from yaql.language import exceptions, runner, specs, utils, yaqltypes
 from yaql.language import expressions as tree
 
 from maestrale.expressions.fallbacks import NotCompiled
-from maestrale.expressions.guards import count_items, counted
+from maestrale.expressions.guards import count_items, counted, handle
 from maestrale.expressions.views import CURRENT, LazyView, MapView
-from maestrale.expressions.yaql_closures import SEQUENCES, Closure, Limits, Names, Operation, measured
-from maestrale.expressions.yaql_limits import LARGE, CountedIterable, measured_result
+from maestrale.expressions.yaql_closures import SEQUENCES, SIMPLE, Closure, Limits, Names, Operation, measured
+from maestrale.expressions.yaql_limits import HASHED, LARGE, CountedIterable, measured_result
 
 Maker = Callable[[Sequence[Any], Names, Any], Any]
 """Makes one argument of a function from the values of a call, the variables and `$`."""
@@ -276,7 +276,8 @@ class Library:
         if isinstance(argument, int):
             return self._of_value(function, parameter, argument)
         if type(kind) is yaqltypes.Lambda and not kind.with_context and not kind.method:
-            return _lambda(argument.closure)
+            make = _hashed_lambda if parameter.name == HASHED else _lambda
+            return make(argument.closure)
         if type(kind) is yaqltypes.MappingRule and argument.source and argument.destination:
             return _rule(argument.source, argument.destination)
         if isinstance(kind, yaqltypes.LazyParameterType) or not isinstance(argument.node, tree.Constant):
@@ -346,6 +347,22 @@ def _lambda(closure: Closure) -> Maker:
                 return closure(names, first)
             return closure({**names, **{f"${place}": other for place, other in enumerate(others, 2)}}, first)
 
+        return call
+
+    return make
+
+
+def _hashed_lambda(closure: Closure) -> Maker:
+    """The same for a function that hashes the values, which goes through all that is in them."""
+
+    def make(_values: Sequence[Any], names: Names, dollar: Any) -> Any:
+        def call(first: Any = dollar) -> Any:
+            value = closure(names, first)
+            if type(value) not in SIMPLE:
+                handle(value)
+            return value
+
+        call.is_hashed = True  # type: ignore[attr-defined]
         return call
 
     return make
