@@ -25,7 +25,7 @@ class Options(msgspec.Struct, frozen=True):
     `time_limit` seconds and has `memory_limit` bytes; what cannot be repeated is refused after `max_steps`.
 
     Refused everywhere: a text of an expression of more than `max_length` characters, and a whole number of
-    more than `max_integer_bits`. -1 switches any of these off.
+    more than `max_integer_bits`. -1 switches any of these off (for the helper process: 0).
 
     Data is always read through immutable views and results are always converted, so the reference's
     `convert_input_data` and `convert_output_data` have nothing left to switch.
