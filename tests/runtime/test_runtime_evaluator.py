@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +19,7 @@ from maestrale.expressions.surroundings import Scope
 from maestrale.model.errors import EvaluationError
 from maestrale.model.values import Secret, reveal
 from maestrale.runtime.evaluator import HelperProcess
+from maestrale.runtime.machine import pid_started
 from maestrale.runtime.outside import work_out
 
 LONG = "('a' * 30 + b) =~ '(a+)+b$'"
@@ -138,3 +141,29 @@ slow:
         (row,) = world.until(lambda: [row for row in world.actions() if row["state"] == "SUCCESS"])
         assert ran.action_id == row["id"]
         assert row["output"] == [True, True]
+
+
+def test_a_process_that_does_not_work_is_an_error_and_no_end() -> None:
+    helper = HelperProcess((sys.executable, "-c", "print('no message')"))
+    for _ in range(2):
+        assert "the helper process for that does not work" in failure_of(helper, f"<% {LONG} %>")
+    helper.stop()
+    helper = HelperProcess(("/nonexistent",))
+    assert "the helper process for that does not work" in failure_of(helper, f"<% {LONG} %>")
+    helper.stop()
+
+
+def test_a_stopped_one_leaves_nobody_behind() -> None:
+    helper = HelperProcess()
+    endless = work_out(
+        helper,
+        lambda elsewhere: template.evaluate(
+            "<% ('a' * 40 + b) =~ '(a+)+$' %>", Scope((), elsewhere=elsewhere)
+        ),
+    )
+    while helper.process_id is None:
+        time.sleep(0.01)
+    number = helper.process_id
+    helper.stop()
+    assert pid_started(number) is None
+    assert not endless.done()

@@ -26,7 +26,6 @@ _MOST_TURNS: Final = 64
 _REPEATS: Final = frozenset({_parser.MAX_REPEAT, _parser.MIN_REPEAT, _parser.POSSESSIVE_REPEAT})
 _ONE_CHARACTER: Final = frozenset({_parser.LITERAL, _parser.NOT_LITERAL, _parser.ANY, _parser.IN, _parser.AT})
 _FLAGS: Final = re.IGNORECASE | re.MULTILINE | re.DOTALL
-_FREE: Final = 64
 _GROUP: Final = re.compile(r"\\(?:g<|\d)")
 
 Cost = tuple[int, int]
@@ -43,10 +42,13 @@ def allow_search(pattern: str | re.Pattern[str], text: str) -> None:
     CURRENT.get().meter().search(steps)
 
 
-def allow_substitution(replacement: str, text: str) -> None:
-    """Refuse a substitution that may make too long a text."""
-    groups = len(_GROUP.findall(replacement))
-    allow_size(len(text) + (len(text) + 1) * (len(replacement) + groups * _FREE))
+def allow_substitution(pattern: str | re.Pattern[str], replacement: str, text: str) -> None:
+    """Refuse a substitution that makes too long a text. The search itself must be allowed already."""
+    copies = 1 + len(_GROUP.findall(replacement))
+    places = len(text) + 1
+    if places * len(replacement) > len(text):
+        places = sum(1 for _ in re.finditer(pattern, text))
+    allow_size(copies * len(text) + places * len(replacement))
 
 
 def worst_steps(pattern: str, flags: int, length: int) -> int:

@@ -307,7 +307,7 @@ def _guarded_regex(payload: Payload) -> Payload:
     def call(*args: Any, **kwargs: Any) -> Any:
         allow_search(args[pattern], args[text])
         if replacement is not None and isinstance(args[replacement], str):
-            allow_substitution(args[replacement], args[text])
+            allow_substitution(args[pattern], args[replacement], args[text])
         return payload(*args, **kwargs)
 
     return call

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from typing import IO, Final, Protocol
 
@@ -55,7 +54,7 @@ class InPlace:
         """The outcome, already there."""
         future: Future[Json] = Future()
         sent = read_data(dump(request), Request)
-        future.set_result(as_data(_told(lambda: evaluate_request(sent, template.evaluate))))
+        future.set_result(as_data(evaluate_request(sent, template.evaluate)))
         return future
 
     def stop(self) -> None:
@@ -108,10 +107,27 @@ class HelperProcess:
     def _serve(self) -> None:
         while (waiting := self._waiting.get()) is not None and not self._is_stopped:
             request, future = waiting
-            outcome = _told(lambda request=request: self._outcome(request))  # type: ignore[misc]
-            if not self._is_stopped:
-                future.set_result(as_data(outcome))
+            try:
+                outcome = self._outcome(request)
+            except BadRequest as error:
+                outcome = Outcome(error=error.message)
+            except Exception:
+                log.exception("Expressions that may take long cannot be evaluated")
+                self._end()
+                outcome = Outcome(refused=UNREACHABLE)
+            if self._is_stopped:
+                break
+            future.set_result(as_data(outcome))
+            if outcome.refused is not None and self._process is None:
+                self._prepare()
         self._end()
+
+    def _prepare(self) -> None:
+        """Let the next process get ready before it is needed."""
+        try:
+            self._start()
+        except OSError as error:
+            log.error("The helper process for expressions cannot be started: %s", error)
 
     def _outcome(self, request: Request) -> Outcome:
         options, _ = template.configuration()
@@ -125,18 +141,12 @@ class HelperProcess:
             data = _receive(process, seconds)
         except TimeoutError:
             self._end()
-            self._start()
             return Outcome(refused=(f"it takes longer than {options.time_limit:g} s", "time_limit"))
         except EOFError:
             self._end()
-            self._start()
             return Outcome(
                 refused=("it ended the helper process, in most cases for want of memory", "memory_limit")
             )
-        except OSError as error:
-            log.error("Expressions that may take long cannot be evaluated: %s", error)
-            self._end()
-            return Outcome(refused=UNREACHABLE)
         found: Outcome = read_data(data, Outcome)
         return found
 
@@ -176,13 +186,6 @@ class HelperProcess:
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
                     _close(pipe)
-
-
-def _told(evaluate: Callable[[], Outcome]) -> Outcome:
-    try:
-        return evaluate()
-    except BadRequest as error:
-        return Outcome(error=error.message)
 
 
 def _close(pipe: IO[bytes]) -> None:

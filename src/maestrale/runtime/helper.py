@@ -72,6 +72,7 @@ def _prepare(setup: Setup) -> Options:
     if setup.added:
         template.register_functions(dict.fromkeys(setup.added, _not_here))
     template.warm_up()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it decides when it ends
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     if options.memory_limit > 0:

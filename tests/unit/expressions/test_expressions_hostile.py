@@ -236,6 +236,7 @@ def test_where_somebody_else_can_evaluate_it_it_leaves_at_once(text: str) -> Non
         "<% regex('error: (.*)').search('x' * 5000 + 'error: y') %>",
         "<% ('x' * 100000).len() %>",
         "<% pow(2, 64) %>",
+        "<% regex(a).replace('b' * 100000, 'c' * 1000).len() %>",
         "{% for a in range(1000) %}{{ loop.index }}: {{ a ~ '!' }}\n{% endfor %}",
         "{{ range(1000) | map('string') | join(', ') | length }}",
         "{{ '%05.2f' % 3.14159 }}{{ '{:>10}'.format('x') }}",
