@@ -120,7 +120,9 @@ def test_what_draws_is_not_repeated(helper: HelperProcess) -> None:
     ],
 )
 def test_it_is_ended(helper: HelperProcess, text: str, reason: str) -> None:
-    assert reason in failure_of(helper, text)
+    message = failure_of(helper, text)
+    shown = text if text.startswith("{%") else text[2:-2].strip()
+    assert f"[expression={shown}, error={reason}]" in message
     assert value_of(helper, f"<% {LONG} %>") is True
 
 

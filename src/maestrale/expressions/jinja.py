@@ -15,7 +15,7 @@ from jinja2.sandbox import SandboxedEnvironment, modifies_known_mutable
 from jinja2.utils import missing
 
 from maestrale.expressions.functions import DATA_FUNCTIONS, Functions
-from maestrale.expressions.guards import count, handle
+from maestrale.expressions.guards import handle
 from maestrale.expressions.jinja_limits import (
     OPERATORS,
     Limiter,
@@ -27,6 +27,7 @@ from maestrale.expressions.jinja_limits import (
     sliced,
     turns,
 )
+from maestrale.expressions.meter import CHARACTERS_PER_STEP
 from maestrale.expressions.options import JINJA, Options
 from maestrale.expressions.problems import (
     UNPARSABLE,
@@ -59,6 +60,7 @@ class JinjaText:
 
     def __init__(self, environment: _Environment, text: str, whole: str | None) -> None:
         """`whole` is the expression if the text is exactly one `{{ }}`."""
+        self.whole = whole
         self._shown = text if whole is None else whole
         self._names = [name for name in CONTEXT_VARIABLES if name in text]
         if whole is None:
@@ -250,11 +252,12 @@ def _line_of(error: BaseException) -> int | None:
 
 def _printable(value: Any) -> Any:
     """What `{{ }}` in a text prints: never a memory address."""
+    if type(value) is int or (type(value) is str and len(value) < CHARACTERS_PER_STEP):
+        return value
     if isinstance(value, Iterator):
         return limited(value, CURRENT.get().options.limit_iterators)
     if callable(value) and not isinstance(value, Undefined):
         raise NotJson(value)
-    count(1)
     if not isinstance(value, int | float | Undefined):
         handle(value)
     return value

@@ -28,6 +28,7 @@ from maestrale.expressions.guards import (
     handle,
     weigh,
 )
+from maestrale.expressions.views import CURRENT
 
 OPERATORS: Final = frozenset({"+", "*", "**", "%"})
 """Operators whose results may be much larger than their operands."""
@@ -103,8 +104,9 @@ def turns(items: Any, size: int) -> Any:
 
 
 def _turns(items: Any, size: int) -> Iterator[Any]:
+    meter = CURRENT.get().meter()
     for item in items:
-        count(size)
+        meter.spend(size)
         yield item
 
 

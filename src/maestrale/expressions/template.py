@@ -93,7 +93,10 @@ class _Broken(Template):
 
 
 class _CompiledText(Protocol):
-    """A text in one of the languages."""
+    """A text in one of the languages; `whole` is the expression if it is exactly one."""
+
+    @property
+    def whole(self) -> str | None: ...
 
     def evaluation(self, scope: Scope, options: Options) -> Evaluation: ...
 
@@ -143,7 +146,7 @@ class _Text(Template):
         try:
             return evaluate_elsewhere(elsewhere, self._text, scope, ask=ask)
         except Refused as reason:
-            raise self._error(self._text, reason) from None
+            raise self._error(self._compiled.whole or self._text, reason) from None
 
     def _error(self, expression: str, reason: Exception) -> EvaluationError:
         return EvaluationError(evaluation_message(self._language, expression, str(reason)))

@@ -56,6 +56,11 @@ class YaqlText:
         first = parts[0]
         self._only = first if len(parts) == 1 and isinstance(first, Expression) else None
 
+    @property
+    def whole(self) -> str | None:
+        """The expression if the text is exactly one."""
+        return None if self._only is None else self._only.text
+
     def evaluation(self, scope: Scope, options: Options) -> Evaluation:
         """A fresh evaluation for this language."""
         return Evaluation(scope, TupleView, options)
