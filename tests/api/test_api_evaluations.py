@@ -162,6 +162,19 @@ def test_the_place_of_what_is_wrong(api: Api, expression: str, words: str, place
     assert answer.json()["place"] == place
 
 
+def test_what_takes_long_is_ended_and_holds_up_nobody(api: Api) -> None:
+    """On data, and where a task stands, whose result is asked for on the way."""
+    slow = f"<% '{'a' * 40}!'.matches('(a+)+$') %>"
+    execution = api.run("sees", input={"given": "g"})
+    second = task_id(api, execution["id"], "second")
+    places: list[dict[str, Any]] = [{"data": {}}, {"task_execution_id": second}]
+    for more in places:
+        answer = api("POST", "/v2/evaluations", json={"expression": slow, **more})
+        assert_fault(answer, 400, "longer than 2 s", "time_limit")
+    many = "<% range(400).where(range(400).len() + task().result.len() > $).len() %>"
+    assert evaluate(api, many, task_execution_id=second)["result"] == 400
+
+
 def test_who_comes_when_too_many_wait_comes_later(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluations, "MOST_WAITING", -evaluations.AT_ONCE)
     answer = api("POST", "/v2/evaluations", json={"expression": "<% 1 %>"})

@@ -62,7 +62,7 @@ def official(text: str) -> Template:
     template: Any = compile_value(text)
     whole = template._compiled
     parts = [part._replace(compiled=None) if isinstance(part, Expression) else part for part in whole._parts]
-    return type(template)(template._language, YaqlText(whole._library, parts), template._options)  # type: ignore[no-any-return]
+    return type(template)(text, template._language, YaqlText(whole._library, parts), template._options)  # type: ignore[no-any-return]
 
 
 def outcome(template: Template, data: dict[str, Any]) -> tuple[str, Any]:

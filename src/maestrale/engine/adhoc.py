@@ -14,7 +14,7 @@ from maestrale.engine.execution import AdHocRun, Child, Places, TaskExecution, T
 from maestrale.engine.limits import check_size
 from maestrale.engine.lookups import Lookups
 from maestrale.engine.needs import AdHocLayer, FindAction, FoundAction
-from maestrale.expressions.surroundings import Scope, Surroundings
+from maestrale.expressions.surroundings import Elsewhere, Scope, Surroundings
 from maestrale.expressions.template import compile_value
 from maestrale.lang.inputs import missing_names, unknown_names
 from maestrale.model import states
@@ -84,6 +84,7 @@ def prepare(
     given: dict[str, Json],
     outer: Sequence[Mapping[str, Json]],
     surroundings: Surroundings,
+    elsewhere: Elsewhere | None,
 ) -> AdHocRun:
     """What to run for an ad-hoc action with the (complete) input `given`.
 
@@ -93,7 +94,9 @@ def prepare(
     name = layers[0].name
     try:
         for layer in layers:
-            given = _base_input(layer, Scope([_with_defaults(layer, given), *outer], surroundings))
+            given = _base_input(
+                layer, Scope([_with_defaults(layer, given), *outer], surroundings, elsewhere=elsewhere)
+            )
         facts.check_input(given)
     except (EvaluationError, InvalidInput) as error:
         raise TaskFailure(f"Failed to instantiate an action [action_name={name}]: {error.message}") from None
@@ -105,10 +108,12 @@ def prepare(
     return AdHocRun(facts.name, given, outputs)
 
 
-def transformed(outputs: Sequence[Transformation], result: Json, surroundings: Surroundings) -> Json:
+def transformed(
+    outputs: Sequence[Transformation], result: Json, surroundings: Surroundings, elsewhere: Elsewhere | None
+) -> Json:
     """A successful result as the ad-hoc action delivers it. Raises `EvaluationError` with the place."""
     for step in outputs:
-        scope = Scope((), surroundings, root=result)
+        scope = Scope((), surroundings, root=result, elsewhere=elsewhere)
         result = _evaluated(step.action, step.places, ("output",), step.output, scope)
     return result
 
@@ -118,12 +123,12 @@ def delivered(decision: Decision, task: TaskExecution, child: Child, state: str,
     check_size(decision, result, "ActionExecution", "output")
     if child.adhoc is None or not child.adhoc.outputs or state != states.SUCCESS:
         return result
-    result = transformed(child.adhoc.outputs, result, Lookups(decision, task))
+    result = transformed(child.adhoc.outputs, result, Lookups(decision, task), decision)
     check_size(decision, result, "ActionExecution", "output")
     return result
 
 
-def undeliverable(error: Exception, action: str, task: str | None = None) -> str:
+def undeliverable(error: BaseException, action: str, task: str | None = None) -> str:
     """The result of an action whose own result cannot be taken."""
     place = f"action={action}" if task is None else f"action={action}, task={task}"
     return f"Failed to complete action [error={error}, {place}]"

@@ -83,7 +83,7 @@ def _start_action(
     if layers:
         given = complete_input(layers[0], given)
         seen = scope.layers[:-1]  # all but the last layer, which is the input of the workflow
-        adhoc = prepare(facts, layers, given, seen, Lookups(decision, task))
+        adhoc = prepare(facts, layers, given, seen, Lookups(decision, task), decision)
     else:
         facts.check_input(given)
     check_size(decision, given, "ActionExecution", "input")
@@ -147,7 +147,7 @@ def _target(decision: Decision, task: TaskExecution, given: dict[str, Json], sco
     program = decision.task_program(task)
     if program.target is None:
         return None
-    scope = Scope([given, *scope.layers], scope.surroundings)
+    scope = Scope([given, *scope.layers], scope.surroundings, elsewhere=decision)
     target = decision.evaluate(program.target, scope, (*program.path, "target"))
     return None if target is None else str(target)
 

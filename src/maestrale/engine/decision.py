@@ -12,8 +12,9 @@ from maestrale.engine.context import Context, merge_maps
 from maestrale.engine.draft import Draft
 from maestrale.engine.execution import TaskExecution
 from maestrale.engine.identity import Identity
-from maestrale.engine.needs import Answers, AnyQuestion
+from maestrale.engine.needs import Answers, AnyQuestion, EvaluateExpression
 from maestrale.engine.program import Program, Section, TaskProgram
+from maestrale.expressions.leaving import Request
 from maestrale.expressions.surroundings import Passthrough, Scope, Surroundings
 from maestrale.expressions.template import Template
 from maestrale.lang.spec import Path
@@ -26,6 +27,9 @@ STEPS_PER_DECISION = 200
 
 LETTERS_PER_DECISION = 2000
 """Sub-workflows that one decision tells of a pause, an end or the like; the rest waits for a *continue*."""
+
+
+_NONE: frozenset[str] = frozenset()
 
 
 class ActionCatalogue(Protocol):
@@ -43,9 +47,11 @@ class ActionCatalogue(Protocol):
 class Need(Passthrough):
     """The decision cannot be taken without an answer to this question."""
 
-    def __init__(self, question: AnyQuestion) -> None:
+    def __init__(self, question: AnyQuestion, request: Request | None = None) -> None:
+        """`request`: what `EvaluateExpression` asks about."""
         super().__init__(str(question))
         self.question = question
+        self.request = request
 
 
 class ForcedFailure(MaestraleError):
@@ -125,6 +131,7 @@ class Decision:
         "now",
         "program",
         "steps_left",
+        "texts",
         "used",
     )
 
@@ -141,6 +148,8 @@ class Decision:
         self.program = program
         self.now = now
         self.answers = answers
+        self.texts = frozenset(q.text for q in answers if type(q) is EvaluateExpression) if answers else _NONE
+        """Texts of expressions of which one has been evaluated elsewhere."""
         self.used: Answers = {}
         self.actions = actions
         self.limits = limits
@@ -157,6 +166,15 @@ class Decision:
             raise Need(question)
         self.used[question] = self.answers[question]
         return self.answers[question]
+
+    def evaluated(self, key: str, request: Request, *, ask: bool) -> Json:
+        """The outcome of an expression that takes long, as `Elsewhere` has it."""
+        question = EvaluateExpression(request.text, key)
+        if question not in self.answers:
+            if not ask:
+                return msgspec.UNSET
+            raise Need(question, request)
+        return self.ask(question)
 
     def task_program(self, task: TaskExecution) -> TaskProgram:
         """The compiled definition of a task execution."""
@@ -197,7 +215,7 @@ class Decision:
             layers.append(merged)
         else:
             layers += places
-        return Scope(layers, surroundings)
+        return Scope(layers, surroundings, elsewhere=self)
 
     def evaluate(self, template: Template, scope: Scope, path: Path) -> Json:
         """Evaluate one value; an error says where in the file it stands."""

@@ -86,7 +86,7 @@ def _environment(decision: Decision, event: Started) -> dict[str, Json]:
         raise InvalidInput(f"Unexpected value type for environment [env={env}, type={type(env).__name__}]")
     if event.parent_id is not None or event.params.get("evaluate_env") is False:
         return env
-    scope = Scope([{"__env": env}], _EnvironmentOnly(decision, env))
+    scope = Scope([{"__env": env}], _EnvironmentOnly(decision, env), elsewhere=decision)
     try:
         return decision.evaluate_section(compile_section(env), scope, ("params", "env"))
     except EvaluationError as error:

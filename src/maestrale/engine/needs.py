@@ -62,7 +62,17 @@ class FindExecutions(Question, frozen=True, tag="find-executions"):
     project_id: str
 
 
-AnyQuestion = FindWorkflow | FindAction | FindTasks | FindExecutions
+class EvaluateExpression(Question, frozen=True, tag="evaluate-expression"):
+    """What is the value of a text that takes long? Answer: an `Outcome` as data.
+
+    `key` tells the data that it is about from other data; the data themselves go with the `Need` alone.
+    """
+
+    text: str
+    key: str
+
+
+AnyQuestion = FindWorkflow | FindAction | FindTasks | FindExecutions | EvaluateExpression
 
 
 class FoundWorkflow(msgspec.Struct, frozen=True):

@@ -8,11 +8,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from maestrale.expressions.guards import count
 from maestrale.expressions.problems import kind_in_words
 from maestrale.expressions.results import cleared, json_default, to_json
 from maestrale.expressions.surroundings import Passthrough
 from maestrale.expressions.views import CURRENT, Evaluation
-from maestrale.expressions.yaml_text import dump_yaml, parse_yaml
+from maestrale.expressions.yaml_text import dump_yaml, parse_yaml, steps_of
 from maestrale.model.values import Json
 
 Function = Callable[..., Any]
@@ -57,6 +58,7 @@ def _global(name: Json) -> Json:
 
 
 def _uuid() -> Json:
+    CURRENT.get().meter().stay()
     return _surroundings("uuid").uuid()
 
 
@@ -74,6 +76,7 @@ def _json_dump(data: Json) -> Json:
 
 def _yaml_parse(text: Json) -> Json:
     _require_text("yaml_parse", text)
+    count(steps_of(text))
     return to_json(parse_yaml(text), CURRENT.get())
 
 
@@ -133,6 +136,7 @@ class Functions:
             positional = [cleared(value, evaluation) for value in args]
             named = {_spelled(key, signature): cleared(value, evaluation) for key, value in kwargs.items()}
             if added:
+                evaluation.meter().stay()
                 positional.insert(0, evaluation.root)
             shape = (len(positional), tuple(named))
             if shape not in fitting:

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined
+from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, nodes
 from jinja2.filters import FILTERS
+from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment, modifies_known_mutable
 from jinja2.utils import missing
 
 from maestrale.expressions.functions import DATA_FUNCTIONS, Functions
+from maestrale.expressions.guards import handle
 from maestrale.expressions.hints import PYTHON_FUNCTIONS, jinja_hint
+from maestrale.expressions.jinja_limits import (
+    OPERATORS,
+    Limiter,
+    allow_operation,
+    joined,
+    limited_call,
+    limited_filter,
+    made,
+    sliced,
+    turns,
+)
 from maestrale.expressions.jinja_places import CHARACTER_PLACE, UNKNOWN, NamedCause, grammar_offset, place_of
+from maestrale.expressions.meter import CHARACTERS_PER_STEP
 from maestrale.expressions.options import JINJA, Options
 from maestrale.expressions.problems import (
     UNPARSABLE,
@@ -41,6 +56,7 @@ from maestrale.model.values import Json
 _MAP_METHODS: Final = frozenset({"items", "keys", "values", "get", "copy"})
 _TEMPLATE_FILE: Final = "<template>"
 _ABSENT: Final = object()
+_OWN_FUNCTIONS: Final = (turns, joined, made, sliced)
 
 
 class JinjaText:
@@ -49,6 +65,7 @@ class JinjaText:
     def __init__(self, environment: _Environment, text: str, whole: str | None) -> None:
         """`whole` is the expression if the text is exactly one `{{ }}`."""
         self._environment = environment
+        self.whole = whole
         self._shown = text if whole is None else whole.strip()
         self._names = [name for name in CONTEXT_VARIABLES if name in text]
         if whole is None:
@@ -88,13 +105,20 @@ class JinjaLibrary:
 
     def __init__(self, functions: Functions) -> None:
         self._environment = _Environment(
-            undefined=_Undefined, trim_blocks=True, lstrip_blocks=True, finalize=_printable, cache_size=0
+            undefined=_Undefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            finalize=_printable,
+            cache_size=0,
+            optimized=False,
         )
         bound = {name: functions.bound(name) for name in functions.names}
         self._environment.globals.update(bound)
         del self._environment.globals["lipsum"]  # the one global that throws dice
         self._environment.filters.update({name: bound[name] for name in DATA_FUNCTIONS})
         self._environment.filters.update(random=_random_item, urlencode=_url_encoded)
+        for name, function in self._environment.filters.items():
+            self._environment.filters[name] = limited_filter(name, function)
         self._environment.policies["json.dumps_function"] = _json_text
 
     def check(self, text: str) -> None:
@@ -150,6 +174,26 @@ class _Environment(SandboxedEnvironment):
     Lists and maps that a template makes for itself may be changed by it, as authors are used to; data of
     the workflow may not.
     """
+
+    intercepted_binops = OPERATORS
+
+    turns = staticmethod(turns)
+    joined = staticmethod(joined)
+    made = staticmethod(made)
+    sliced = staticmethod(sliced)
+
+    def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> str:
+        return super()._generate(Limiter().visit(source), *args, **kwargs)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        allow_operation(operator, left, right)
+        return super().call_binop(context, operator, left, right)
+
+    def call(_self, _context: Context, _function: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
+        call = functools.partial(super().call, _context, _function)
+        if _function in _OWN_FUNCTIONS:
+            return call(*args, **kwargs)
+        return limited_call(call, _function, args, kwargs)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         if not isinstance(obj, MapView):
@@ -231,15 +275,20 @@ def _line_of(error: BaseException) -> int | None:
 
 def _printable(value: Any) -> Any:
     """What `{{ }}` in a text prints: never a memory address."""
+    if type(value) is int or (type(value) is str and len(value) < CHARACTERS_PER_STEP):
+        return value
     if isinstance(value, Iterator):
         return limited(value, CURRENT.get().options.limit_iterators)
     if callable(value) and not isinstance(value, Undefined):
         raise NotJson(value)
+    if not isinstance(value, int | float | Undefined):
+        handle(value)
     return value
 
 
 def _random_item(items: Any) -> Any:
     """The `random` filter with dice that fall the same when an evaluation is repeated."""
+    CURRENT.get().meter().stay()
     choices = list(items)
     if not choices:
         raise ValueError("random: there is nothing to choose from")

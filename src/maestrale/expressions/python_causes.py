@@ -94,7 +94,6 @@ _CAUSES: Final[list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]]] = [
         (r"could not convert string to float:.*", _is("float(): the text is no number")),
         (r"(?:Unknown string format|String does not contain a date).*", _is("the text is no date or time")),
         (r"time data .* does not match format.*", _is("the text is no date or time in this format")),
-        (r"name '(?:inf|nan)' is not defined", _is("the result is too large a number")),
         (r"No (?:first|last) item, sequence was empty.", _is("the collection is empty")),
         (_CALL, _arguments),
     )

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from typing import Any, Final
 
+from maestrale.expressions.guards import counted
 from maestrale.expressions.problems import NotJson
 from maestrale.expressions.views import CURRENT, Evaluation, is_set, is_view
 from maestrale.model.values import Json, Secret
@@ -101,8 +102,8 @@ def _items(value: Any, evaluation: Evaluation) -> Iterable[Any]:
 def limited(items: Iterator[Any], limit: int) -> list[Any]:
     """All items of an iterator; `ValueError` if they are more than `limit` (-1: any number)."""
     if limit < 0:
-        return list(items)
-    taken = list(itertools.islice(items, limit + 1))
+        return list(counted(items))
+    taken = list(itertools.islice(counted(items), limit + 1))
     if len(taken) > limit:
         raise ValueError(f"the result has more than {limit} items (limit_iterators)")
     return taken

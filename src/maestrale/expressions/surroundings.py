@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -89,16 +89,35 @@ class Surroundings(Protocol):
     def now(self) -> Microseconds: ...
 
 
+class Elsewhere(Protocol):
+    """A place where costly expressions are evaluated without delaying anybody."""
+
+    @property
+    def texts(self) -> Collection[str]:
+        """The texts of which one has been evaluated there already."""
+        ...
+
+    def evaluated(self, key: str, request: Any, *, ask: bool) -> Json:
+        """The outcome of a request (see `leaving`); `key` tells it from other requests.
+
+        `msgspec.UNSET` while it is not known, unless it is to be asked for: that raises a `Passthrough`.
+        """
+        ...
+
+
 class Scope(msgspec.Struct, frozen=True):
     """What one expression sees: layers of variables, the first layer that has a name wins.
 
     `root`, when given, is what `$` and `_` mean instead of the merged layers (any value, e.g. the
-    result that an ad-hoc action's `output` transforms).
+    result that an ad-hoc action's `output` transforms). `elsewhere`: who finishes what takes too long here.
+    `is_killable`: whoever evaluates can be ended at any time, and so may take long.
     """
 
     layers: Sequence[Mapping[str, Json]] = ()
     surroundings: Surroundings | None = None
     root: Json = msgspec.UNSET
+    elsewhere: Elsewhere | None = None
+    is_killable: bool = False
 
 
 NO_SCOPE: Final = Scope()

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from maestrale.expressions.functions import Function, Functions
+from maestrale.expressions.leaving import Refused, evaluate_elsewhere
+from maestrale.expressions.meter import Leaving
 from maestrale.expressions.options import JINJA, YAQL, Options
 from maestrale.expressions.problems import LANGUAGE_TITLES, GrammarError, evaluation_error, shortened
 from maestrale.expressions.scanner import has_jinja, has_yaql
-from maestrale.expressions.surroundings import Passthrough, Scope
+from maestrale.expressions.surroundings import Elsewhere, Passthrough, Scope
 from maestrale.expressions.views import CURRENT, Evaluation
 from maestrale.model.errors import EvaluationError, Place
 from maestrale.model.values import Json, Secret
@@ -91,7 +93,10 @@ class _Broken(Template):
 
 
 class _CompiledText(Protocol):
-    """A text in one of the languages."""
+    """A text in one of the languages; `whole` is the expression if it is exactly one."""
+
+    @property
+    def whole(self) -> str | None: ...
 
     def evaluation(self, scope: Scope, options: Options) -> Evaluation: ...
 
@@ -103,12 +108,18 @@ class _CompiledText(Protocol):
 
 
 class _Text(Template):
-    def __init__(self, language: str, compiled: _CompiledText, options: Options) -> None:
+    def __init__(self, text: str, language: str, compiled: _CompiledText, options: Options) -> None:
+        self._text = text
         self._language = language
         self._compiled = compiled
         self._options = options
 
     def evaluate(self, scope: Scope) -> Json:
+        elsewhere = scope.elsewhere
+        if elsewhere is not None and elsewhere.texts and self._text in elsewhere.texts:
+            found = self._elsewhere(elsewhere, scope, ask=False)
+            if found is not msgspec.UNSET:
+                return found
         evaluation = self._compiled.evaluation(scope, self._options)
         token = CURRENT.set(evaluation)
         try:
@@ -116,14 +127,31 @@ class _Text(Template):
         except Passthrough:
             raise
         except Exception as error:  # noqa: BLE001 - whatever an author's expression does is its author's error
-            if evaluation.need is None:
+            if scope.is_killable and isinstance(error, MemoryError):
+                most = self._options.memory_limit
+                evaluation.meter().refuse(f"it takes more than {most} bytes of memory", "memory_limit")
+            if evaluation.need is None and not evaluation.is_stopped:
                 raise self._failure(evaluation, error) from (None if evaluation.touched_secret else error)
         finally:
             CURRENT.reset(token)
             evaluation.end()
         if evaluation.need is not None:
             raise evaluation.need
+        meter = evaluation.used_meter
+        if meter is not None and meter.stopped is not None:
+            if elsewhere is not None and isinstance(meter.stopped, Leaving):
+                return self._elsewhere(elsewhere, scope, ask=True)
+            raise self._error(evaluation.expression, meter.stopped)
         return Secret(value) if evaluation.touched_secret else value
+
+    def _elsewhere(self, elsewhere: Elsewhere, scope: Scope, *, ask: bool) -> Json:
+        try:
+            return evaluate_elsewhere(elsewhere, self._text, scope, ask=ask)
+        except Refused as reason:
+            raise self._error(self._compiled.whole or self._text, reason) from None
+
+    def _error(self, expression: str, reason: Exception) -> EvaluationError:
+        return evaluation_error(self._language, expression, str(reason))
 
     def _failure(self, evaluation: Evaluation, error: Exception) -> EvaluationError:
         cause = _HIDDEN_CAUSE if evaluation.touched_secret else self._compiled.explain(error)
@@ -168,17 +196,24 @@ class _Languages:
         allowed = ", ".join(LANGUAGE_TITLES[name] for name in self.options.allowed_languages) or "none"
         return f"{LANGUAGE_TITLES[language]} expressions are switched off here; allowed: {allowed}"
 
+    def too_long(self, text: str) -> str | None:
+        """Why a text is too long to be looked into, if it is."""
+        most = self.options.max_length
+        if 0 <= most < len(text):
+            return f"it has more than {most} characters ([expressions] max_length)"
+        return None
+
     def _compile_text(self, text: str) -> Template:
         language = _language_of(text)
         if language is None:
             return _Constant(text)
-        if refusal := self.refusal(language):
+        if refusal := self.refusal(language) or self.too_long(text):
             return _Broken(evaluation_error(language, text, refusal))
         try:
             compiled = self.jinja.compile(text) if language == JINJA else self.yaql.compile(text)
         except GrammarError as error:
             return _Broken(evaluation_error(language, error.expression, error.cause, error.place))
-        return _Text(language, compiled, self.options)
+        return _Text(text, language, compiled, self.options)
 
 
 _languages = _Languages(Options(), {})
@@ -199,6 +234,11 @@ def register_functions(functions: Mapping[str, Function]) -> None:
     _languages = _Languages(_languages.options, {**_languages.added, **functions})
 
 
+def configuration() -> tuple[Options, list[str]]:
+    """The options in force, and the names of the functions that were added."""
+    return _languages.options, sorted(_languages.added)
+
+
 def warm_up() -> None:
     """Make what takes time at the first expression (a quarter of a second) now."""
     _ = _languages.yaql, _languages.jinja
@@ -214,7 +254,7 @@ def check_syntax(text: str) -> SyntaxProblem | None:
     languages = _languages
     found = [language for language, has in ((JINJA, has_jinja), (YAQL, has_yaql)) if has(text)]
     for language in found:
-        if refusal := languages.refusal(language):
+        if refusal := languages.refusal(language) or languages.too_long(text):
             return SyntaxProblem(f"{refusal} [expression={shortened(text)}]")
     if len(found) > 1:
         return SyntaxProblem(

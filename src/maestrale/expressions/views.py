@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from maestrale.expressions.meter import Meter
 from maestrale.expressions.options import Options
 from maestrale.expressions.problems import MissingName
 from maestrale.expressions.surroundings import LazyMap, Passthrough, Scope, Surroundings
@@ -29,13 +30,23 @@ _NO_ROOT: Final = msgspec.UNSET
 class Evaluation:
     """One expression (or text with several) while it is evaluated."""
 
-    __slots__ = ("_make_list", "expression", "need", "options", "root", "scope", "touched_secret")
+    __slots__ = (
+        "_make_list",
+        "expression",
+        "need",
+        "options",
+        "root",
+        "scope",
+        "touched_secret",
+        "used_meter",
+    )
 
     def __init__(
         self, scope: Scope, make_list: Callable[[Evaluation, Sequence[Json]], Any], options: Options
     ) -> None:
         self.scope = scope
         self.options = options
+        self.used_meter: Meter | None = None
         self.expression = ""
         """What an error names as its place."""
         self.need: Passthrough | None = None
@@ -44,6 +55,21 @@ class Evaluation:
         """Whether a `Secret` was read, which makes the result one."""
         self._make_list = make_list
         self.root: Any = ScopeView(self) if scope.root is _NO_ROOT else self.wrap(scope.root)
+
+    def meter(self) -> Meter:
+        """What counts the steps; most evaluations need none."""
+        found = self.used_meter
+        if found is None:
+            scope = self.scope
+            may_leave = scope.elsewhere is not None and not scope.is_killable
+            found = Meter(self.options, may_leave=may_leave, is_killable=scope.is_killable)
+            self.used_meter = found
+        return found
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a limit has ended the evaluation."""
+        return self.used_meter is not None and self.used_meter.stopped is not None
 
     def end(self) -> None:
         """Let go of the views: they refer to the evaluation, and would wait for the garbage collector."""
@@ -274,6 +300,11 @@ _VIEWS: Final = frozenset({MapView, LazyView, ScopeView, TupleView, ListView})
 def is_view(value: object) -> bool:
     """Whether `value` stands for stored data (and has it as `stored`)."""
     return type(value) in _VIEWS
+
+
+def is_view_kind(kind: type) -> bool:
+    """Whether values of a kind are views."""
+    return kind in _VIEWS
 
 
 def is_set(value: object) -> bool:

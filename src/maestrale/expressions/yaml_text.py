@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 import yaml
 
 from maestrale.model.values import Json
+
+_BRACKET: Final = re.compile(r"[\[\]{}]")
+_STEPS_PER_CHARACTER: Final = 8
 
 
 class _PlainAnchorLoader(yaml.SafeLoader):
@@ -31,6 +35,16 @@ class _BlockDumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         del data
         return True
+
+
+def steps_of(text: str) -> int:
+    """Steps that parsing costs; in nested brackets every token is looked at once for each level."""
+    depth = deepest = brackets = 0
+    for bracket in _BRACKET.finditer(text):
+        brackets += 1
+        depth += 1 if bracket[0] in "[{" else -1
+        deepest = max(depth, deepest)
+    return len(text) * _STEPS_PER_CHARACTER + deepest * brackets
 
 
 def parse_yaml(text: str) -> Json:

@@ -9,6 +9,9 @@ import msgspec
 from yaql.language import utils
 
 from maestrale.expressions.fallbacks import NotCompiled
+from maestrale.expressions.guards import handle
+from maestrale.expressions.meter import UNLIMITED
+from maestrale.expressions.options import Options
 from maestrale.expressions.views import CURRENT, LazyView, MapView, ScopeView, TupleView
 
 Names = Mapping[str, Any]
@@ -22,6 +25,9 @@ Operation = Callable[..., Any]
 
 NUMBERS: Final = frozenset({int, float})
 MAPS: Final = frozenset({MapView, ScopeView, LazyView, utils.FrozenDict, dict})
+SIMPLE: Final = frozenset({str, int, float, bool, type(None)})
+"""Kinds of values that have nothing in them."""
+
 SEQUENCES: Final = frozenset({TupleView, tuple, list})
 
 _BYTES_OF_AN_ITEM: Final = 256
@@ -35,20 +41,36 @@ class Limits(msgspec.Struct, frozen=True):
     """Of a collection that is gone through, as `limit_iterators`: -1 is any number."""
     size: int
     """Items or characters of a value that certainly take less than `memory_quota` bytes."""
+    bits: int
+    """Of a whole number."""
 
     @staticmethod
-    def of(limit_iterators: int, memory_quota: int) -> Limits | None:
+    def of(options: Options) -> Limits | None:
         """The limits under these options; None if the quota is so small that every object matters."""
-        size = memory_quota // _BYTES_OF_AN_ITEM if memory_quota > 0 else 2**63
-        return Limits(limit_iterators, size) if size >= _BYTES_OF_AN_ITEM else None
+        quota, most = options.memory_quota, options.max_integer_bits
+        size = quota // _BYTES_OF_AN_ITEM if quota > 0 else UNLIMITED
+        bits = size if most < 0 else min(size, most)
+        return Limits(options.limit_iterators, size, bits) if size >= _BYTES_OF_AN_ITEM else None
 
 
 def measured(value: Any, size: int) -> Any:
     """The value, if it is certainly within the quota."""
     kind = type(value)
-    if (kind is str or kind in SEQUENCES) and len(value) > size:
-        raise NotCompiled("large value")
+    if kind is str:
+        if len(value) > _BYTES_OF_AN_ITEM:
+            _count_large(value, size)
+    elif kind in SEQUENCES:
+        if len(value) > _BYTES_OF_AN_ITEM:
+            _count_large(value, size)
+        if kind is tuple:
+            handle(value)
     return value
+
+
+def _count_large(value: Any, size: int) -> None:
+    if len(value) > size:
+        raise NotCompiled("large value")
+    CURRENT.get().meter().handle(len(value))
 
 
 def constant(value: Any) -> Closure:

@@ -7,6 +7,7 @@ evaluating has no effects, so nobody notices, and errors are always the library'
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
@@ -56,7 +57,7 @@ class Compiler:
         Nothing is compiled under options that change what operators mean, or with functions of the standard
         library replaced.
         """
-        limits = Limits.of(options.limit_iterators, options.memory_quota)
+        limits = Limits.of(options)
         is_standard = not (
             options.iterable_dicts
             or options.allow_delegates
@@ -126,6 +127,9 @@ class _Expression:
                 return both(self._closure(left), self._closure(right))
             case "or":
                 return either(self._closure(left), self._closure(right))
+            case "=" | "!=" if isinstance(left, tree.Constant) or isinstance(right, tree.Constant):
+                compare = operator.eq if node.operator == "=" else operator.ne
+                return binary(compare, self._closure(left), self._closure(right))
         return binary(self._library.delegate(node.name), self._closure(left), self._closure(right))
 
     def _member(self, node: Any) -> Closure:

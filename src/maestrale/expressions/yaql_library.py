@@ -14,11 +14,12 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeVar
 
 import yaql
-from yaql.language import contexts, exceptions, specs, utils, yaqltypes
+from yaql.language import exceptions, specs, utils, yaqltypes
 from yaql.standard_library import date_time
 
 from maestrale.expressions.fallbacks import NotCompiled, count_fallback
 from maestrale.expressions.functions import Functions
+from maestrale.expressions.guards import count
 from maestrale.expressions.hints import yaql_hint
 from maestrale.expressions.options import YAQL, Options
 from maestrale.expressions.problems import UNPARSABLE, GrammarError, cause_in_words
@@ -29,6 +30,7 @@ from maestrale.expressions.views import CONTEXT_VARIABLES, CURRENT, Evaluation, 
 from maestrale.expressions.yaql_causes import cause_of, missing_name_of
 from maestrale.expressions.yaql_closures import Closure, Names
 from maestrale.expressions.yaql_compile import Compiler
+from maestrale.expressions.yaql_limits import Context, install
 from maestrale.expressions.yaql_places import offset_of, traced, words
 from maestrale.model.errors import Place
 from maestrale.model.values import Json
@@ -58,6 +60,11 @@ class YaqlText:
         self._parts = parts
         first = parts[0]
         self._only = first if len(parts) == 1 and isinstance(first, Expression) else None
+
+    @property
+    def whole(self) -> str | None:
+        """The expression if the text is exactly one."""
+        return None if self._only is None else self._only.text
 
     def evaluation(self, scope: Scope, options: Options) -> Evaluation:
         """A fresh evaluation for this language."""
@@ -92,10 +99,10 @@ class YaqlText:
             touched_secret = evaluation.touched_secret
             try:
                 return convert(expression.compiled(_NO_NAMES, evaluation.root), evaluation)
-            except Passthrough:
+            except (Passthrough, MemoryError):
                 raise
             except Exception as reason:
-                if evaluation.need is not None:
+                if evaluation.need is not None or evaluation.is_stopped:
                     raise
                 count_fallback("run", reason)
             evaluation.begin_again(touched_secret)
@@ -115,6 +122,7 @@ class YaqlLibrary:
         )
         self._parser_lock = threading.Lock()
         standard = yaql.create_context(delegates=options.allow_delegates, yaqlized=False)
+        install(standard)
         self._root = standard.create_child_context()
         for function in (_now, _localtz, _random, _random_between, _datetime):
             self._root.register_function(function)
@@ -187,20 +195,16 @@ class YaqlLibrary:
         return names
 
 
-class _EvaluationContext(contexts.Context):  # type: ignore[misc]
+class _EvaluationContext(Context):
     """The variables of one evaluation: `$` and the named layers, fetched when they are read."""
 
     def __init__(self, parent: Any, evaluation: Evaluation) -> None:
-        super().__init__(parent)
-        self._evaluation = evaluation
+        super().__init__(parent, evaluation)
         self._data["$1"] = evaluation.root
-
-    def create_child_context(self) -> Any:
-        return contexts.Context(self)
 
     def get_data(self, name: str, default: Any = None, ask_parent: bool = True) -> Any:
         if name[1:] in CONTEXT_VARIABLES:
-            return self._evaluation.variable(name[1:], default)
+            return self.evaluation.variable(name[1:], default)
         return super().get_data(name, default, ask_parent)
 
 
@@ -241,6 +245,7 @@ def _localtz() -> datetime.timedelta:
 
 @_yaql("random")
 def _random() -> float:
+    CURRENT.get().meter().stay()
     return CURRENT.get().surroundings("random").random()
 
 
@@ -254,6 +259,7 @@ def _random_between(from_: int, to_: int) -> int:
 @_yaql("datetime", string=yaqltypes.String(), format__=yaqltypes.String(True))
 def _datetime(string: str, format__: str | None = None) -> Any:
     """The library completes a partial date with the machine's clock; this one with the evaluation's."""
+    count(len(string))
     if format__:
         return date_time.datetime_from_string(string, format__)
     parse = date_time.parser.parse

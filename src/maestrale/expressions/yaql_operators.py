@@ -11,10 +11,12 @@ from typing import Any, Final
 
 from yaql.language import utils
 
+from maestrale.expressions.guards import count_items, counted, weigh
 from maestrale.expressions.yaql_closures import (
     MAPS,
     NUMBERS,
     SEQUENCES,
+    SIMPLE,
     Closure,
     Limits,
     Names,
@@ -52,7 +54,10 @@ class Member:
             if self._property is None:
                 self._property = self._library.property(self._key)
             return self._property(value)
-        return map(self.of, utils.limit_iterable(measured(value, self._limits.size), self._limits.items))
+        if not hasattr(value, "__len__"):
+            return map(self.of, counted(value, self._limits.items))
+        items = utils.limit_iterable(measured(value, self._limits.size), self._limits.items)
+        return map(self.of, count_items(items))
 
 
 def members(start: Closure | None, keys: tuple[str, ...], library: Library) -> Closure:
@@ -137,7 +142,7 @@ def list_literal(items: Sequence[Closure], library: Library) -> Closure:
     def evaluate(names: Names, dollar: Any) -> Any:
         values = [item(names, dollar) for item in items]
         if is_short and all(_is_small(value, size) for value in values):
-            return tuple(values)
+            return weigh(tuple(values))
         return otherwise(*values)
 
     return evaluate
@@ -147,7 +152,9 @@ def map_literal(members: Sequence[tuple[Closure, Closure]]) -> Closure:
     """`{a => b}`."""
 
     def evaluate(names: Names, dollar: Any) -> Any:
-        return utils.FrozenDict([(key(names, dollar), value(names, dollar)) for key, value in members])
+        pairs = {key(names, dollar): value(names, dollar) for key, value in members}
+        made = utils.FrozenDict(pairs)
+        return made if SIMPLE.issuperset(map(type, pairs.values())) else weigh(made)
 
     return evaluate
 
@@ -186,12 +193,12 @@ def _plus(otherwise: Operation, limits: Limits) -> Operation:
 
 
 def _times(otherwise: Operation, limits: Limits) -> Operation:
-    size = limits.size
+    bits = limits.bits
 
     def operate(one: Any, other: Any) -> Any:
         if type(one) in NUMBERS and type(other) in NUMBERS:
             product = one * other
-            if type(product) is float or product.bit_length() <= size:
+            if type(product) is float or product.bit_length() <= bits:
                 return product
         return otherwise(one, other)
 
@@ -244,6 +251,20 @@ def _for_a_number(calculate: Operation) -> Callable[[Operation, Limits], Operati
     return shortcut
 
 
+def _for_simple(compare: Operation) -> Callable[[Operation, Limits], Operation]:
+    """Comparing takes long only where two collections that the expression has made may be deeply nested."""
+
+    def shortcut(otherwise: Operation, _limits: Limits) -> Operation:
+        def operate(one: Any, other: Any) -> Any:
+            if type(one) in SIMPLE or type(other) in SIMPLE:
+                return compare(one, other)
+            return otherwise(one, other)
+
+        return operate
+
+    return shortcut
+
+
 def _for_all(calculate: Operation) -> Callable[[Operation, Limits], Operation]:
     return lambda _otherwise, _limits: calculate
 
@@ -252,6 +273,7 @@ def _str(otherwise: Operation, _limits: Limits) -> Operation:
     def operate(value: Any) -> Any:
         return value if type(value) is str else str(value) if type(value) in NUMBERS else otherwise(value)
 
+    operate.keeps_texts = True  # type: ignore[attr-defined]
     return operate
 
 
@@ -277,8 +299,8 @@ SHORTCUTS: Final[Mapping[str, Callable[[Operation, Limits], Operation]]] = {
     "#operator_<=": _for_two_numbers_or_texts(operator.le),
     "#operator_>": _for_two_numbers_or_texts(operator.gt),
     "#operator_>=": _for_two_numbers_or_texts(operator.ge),
-    "*equal": _for_all(operator.eq),
-    "*not_equal": _for_all(operator.ne),
+    "*equal": _for_simple(operator.eq),
+    "*not_equal": _for_simple(operator.ne),
     "#operator_in": _within,
     "#unary_operator_not": _for_all(operator.not_),
     "#unary_operator_-": _for_a_number(operator.neg),

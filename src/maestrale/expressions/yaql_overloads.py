@@ -16,8 +16,10 @@ from yaql.language import exceptions, runner, specs, utils, yaqltypes
 from yaql.language import expressions as tree
 
 from maestrale.expressions.fallbacks import NotCompiled
-from maestrale.expressions.views import LazyView, MapView
-from maestrale.expressions.yaql_closures import SEQUENCES, Closure, Limits, Names, Operation, measured
+from maestrale.expressions.guards import count_items, counted, handle
+from maestrale.expressions.views import CURRENT, LazyView, MapView
+from maestrale.expressions.yaql_closures import SEQUENCES, SIMPLE, Closure, Limits, Names, Operation, measured
+from maestrale.expressions.yaql_limits import HASHED, LARGE, CountedIterable, measured_result
 
 Maker = Callable[[Sequence[Any], Names, Any], Any]
 """Makes one argument of a function from the values of a call, the variables and `$`."""
@@ -76,8 +78,12 @@ class Plan:
         except StopIteration:
             # an iterator around this call must not take it for its own end
             raise NotCompiled("StopIteration") from None
-        if type(result) not in SMALL and self._quota > 0 and sys.getsizeof(result, 0) > self._quota:
-            raise NotCompiled("large value")
+        if type(result) not in SMALL:
+            if sys.getsizeof(result, 0) > LARGE:
+                if 0 < self._quota < sys.getsizeof(result, 0):
+                    raise NotCompiled("large value")
+                CURRENT.get().meter().handle(sys.getsizeof(result, 0))
+            measured_result(result)
         return result
 
 
@@ -270,7 +276,8 @@ class Library:
         if isinstance(argument, int):
             return self._of_value(function, parameter, argument)
         if type(kind) is yaqltypes.Lambda and not kind.with_context and not kind.method:
-            return _lambda(argument.closure)
+            make = _hashed_lambda if parameter.name == HASHED else _lambda
+            return make(argument.closure)
         if type(kind) is yaqltypes.MappingRule and argument.source and argument.destination:
             return _rule(argument.source, argument.destination)
         if isinstance(kind, yaqltypes.LazyParameterType) or not isinstance(argument.node, tree.Constant):
@@ -283,7 +290,7 @@ class Library:
             return lambda values, _names, _dollar: values[place]
         if kind is yaqltypes.String:
             return lambda values, _names, _dollar: _text(values[place])
-        if kind is yaqltypes.Iterable or kind is yaqltypes.Iterator:
+        if kind is CountedIterable or kind is yaqltypes.Iterator:
             limit = self.limits.items
             return lambda values, _names, _dollar: _items(values[place], limit)
         if issubclass(kind, yaqltypes.LazyParameterType):
@@ -318,8 +325,13 @@ def _text(value: Any) -> Any:
 
 def _items(value: Any, limit: int) -> Any:
     if type(value) in SEQUENCES and (limit < 0 or len(value) <= limit):
+        CURRENT.get().meter().spend(len(value))
         return value
-    return None if value is None else utils.limit_iterable(value, limit)
+    if value is None:
+        return None
+    if not hasattr(value, "__len__"):
+        return counted(value, limit)
+    return count_items(utils.limit_iterable(value, limit))
 
 
 def _fixed(value: Any) -> Maker:
@@ -335,6 +347,22 @@ def _lambda(closure: Closure) -> Maker:
                 return closure(names, first)
             return closure({**names, **{f"${place}": other for place, other in enumerate(others, 2)}}, first)
 
+        return call
+
+    return make
+
+
+def _hashed_lambda(closure: Closure) -> Maker:
+    """The same for a function that hashes the values, which goes through all that is in them."""
+
+    def make(_values: Sequence[Any], names: Names, dollar: Any) -> Any:
+        def call(first: Any = dollar) -> Any:
+            value = closure(names, first)
+            if type(value) not in SIMPLE:
+                handle(value)
+            return value
+
+        call.is_hashed = True  # type: ignore[attr-defined]
         return call
 
     return make

@@ -34,11 +34,12 @@ def words(lexer: Any, text: str) -> list[Word]:
 
 
 def traced(node: Any, found: Sequence[Word]) -> Any:
-    """A copy of a tree that notes on exceptions where they came up; the tree itself if words do not fit."""
+    """A copy of a tree that notes on exceptions where they came up; the tree itself if words do not fit, or
+    if it is nested too deeply to be gone through."""
     try:
         placing = _Placing(found)
         copied = placing.copy(node)
-    except _Misfit:
+    except (_Misfit, RecursionError):
         return node
     return copied if placing.is_done else node
 

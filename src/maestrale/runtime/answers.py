@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from maestrale.engine.decision import ActionCatalogue
 from maestrale.engine.needs import (
     AnyQuestion,
+    EvaluateExpression,
     FindAction,
     FindExecutions,
     FindTasks,
@@ -34,6 +35,8 @@ def answer(
             return find_tasks(connection, question)
         case FindExecutions():
             return find_executions(connection, question)
+        case EvaluateExpression():
+            raise ValueError("an expression is not evaluated in the database")
 
 
 def _find_workflow(connection: Connection, programs: Programs, question: FindWorkflow) -> Json:

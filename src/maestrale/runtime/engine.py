@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -16,6 +16,7 @@ from maestrale.actions.registry import Registry
 from maestrale.engine.decision import Limits
 from maestrale.engine.events import ActionFinished, ActionUpdated, AnyEvent
 from maestrale.engine.identity import Identity
+from maestrale.expressions.surroundings import Elsewhere
 from maestrale.model import states
 from maestrale.model.actions import ActionResult
 from maestrale.model.errors import InvalidState, MaestraleError
@@ -24,11 +25,13 @@ from maestrale.model.values import Json, Microseconds
 from maestrale.runtime.actions import KnownActions
 from maestrale.runtime.commands import EXISTS, Commands, look_for_replies, no_execution, shutting_down
 from maestrale.runtime.deciding import Decider
+from maestrale.runtime.evaluator import Evaluator, HelperProcess
 from maestrale.runtime.executor import ASYNCHRONOUS, THREADS, ActionRun, Executor
 from maestrale.runtime.hints import Hints, NobodyElse
 from maestrale.runtime.lease import Lease
 from maestrale.runtime.loop import Loop
 from maestrale.runtime.notifier import Notifier
+from maestrale.runtime.outside import work_out
 from maestrale.runtime.plans import plan_restart
 from maestrale.runtime.programs import Programs
 from maestrale.runtime.removal import Removal
@@ -52,6 +55,8 @@ from maestrale.store.rows import Row, mail_row
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 
 def system_entropy() -> int:
     """64 random bits."""
@@ -63,7 +68,8 @@ class Engine:
 
     `engines`: the ids of the engines to which this process leaves all workflows, so that it runs nothing
     itself but actions outside of them. `publishers`: who is told of all executions that triggers start.
-    `later` and `event_loop` stand in for threads where time is not that of this machine.
+    `later` and `event_loop` stand in for threads where time is not that of this machine; `evaluator`
+    evaluates expressions that take long.
     """
 
     def __init__(
@@ -83,6 +89,7 @@ class Engine:
         threads: int = THREADS,
         later: Later = in_a_thread,
         event_loop: asyncio.AbstractEventLoop | None = None,
+        evaluator: Evaluator | None = None,
     ) -> None:
         settings = settings or ActionSettings()
         clock = clock or lease.now
@@ -98,7 +105,10 @@ class Engine:
         self._entropy = entropy
         self._commands = Commands()
         self._accepting = True
-        self.standalone = Standalone(database, actions, lease, settings, clock, entropy, later)
+        self.evaluator = evaluator or HelperProcess()
+        self.standalone = Standalone(
+            database, actions, lease, settings, clock, entropy, self.evaluator, later
+        )
         self.executor = Executor(
             registry,
             self._action_done,
@@ -122,6 +132,7 @@ class Engine:
             lease,
             hints,
             self.notifier.publish,
+            self.evaluator,
             later,
         )
         self.removal = Removal(database, self.loop.forget, self.executor.cancel, later)
@@ -149,6 +160,7 @@ class Engine:
         abandoned = self.executor.stop(grace)
         if abandoned:
             log.warning("Actions that still ran after %g s and were abandoned: %d", grace, abandoned)
+        self.evaluator.stop()
         self.loop.end()
         self.notifier.stop(grace)
         self._commands.refuse_all()
@@ -257,8 +269,20 @@ class Engine:
         """What expressions of a task see, by committed data."""
         seed = f"{self._entropy():016x}"
         return self._database.read(
-            open_trial, self._database, self.programs, self.actions, self._limits, seed, execution_id, task_id
+            open_trial,
+            self._database,
+            self.programs,
+            self.actions,
+            self._limits,
+            self.evaluator,
+            seed,
+            execution_id,
+            task_id,
         )
+
+    def work_out(self, work: Callable[[Elsewhere], T]) -> Future[T]:
+        """What `work` gives, which evaluates expressions outside of executions."""
+        return work_out(self.evaluator, work)
 
     def run_action(self, request: RunAction) -> Future[RanAction]:
         """Run one action outside of any workflow."""

@@ -24,6 +24,7 @@ from maestrale.model.values import Microseconds
 from maestrale.runtime.commands import Commands, shutting_down
 from maestrale.runtime.commits import Committer
 from maestrale.runtime.deciding import Decider, is_fault
+from maestrale.runtime.evaluator import Evaluator
 from maestrale.runtime.executor import Executor
 from maestrale.runtime.hints import Hints
 from maestrale.runtime.lease import Lease
@@ -63,6 +64,7 @@ class Loop:
         lease: Lease,
         hints: Hints,
         notify: Callable[[Notify], None],
+        evaluator: Evaluator,
         later: Later = in_a_thread,
     ) -> None:
         self._notify = notify
@@ -79,7 +81,7 @@ class Loop:
             database, self.post, self._committed, self._failed, lambda: not self.has_work, later
         )
         self._reader = Reader(
-            database, programs, actions, decider, commands, lease, hints, clock,
+            database, programs, actions, decider, commands, lease, hints, evaluator, clock,
             self.post, later, self._go_on, self._drop,
         )  # fmt: skip
         self._turns = Turns(self._reader.is_prepared)
@@ -311,7 +313,7 @@ class Loop:
         try:
             decided = self._decider.decide(slot)
         except Need as need:
-            self._reader.ask(slot, need.question)
+            self._reader.ask(slot, need)
             return
         if isinstance(decided, list):
             for pending in decided:

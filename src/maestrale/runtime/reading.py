@@ -11,15 +11,16 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final, TypeVar
 
-from maestrale.engine.decision import ActionCatalogue
+from maestrale.engine.decision import ActionCatalogue, Need
 from maestrale.engine.draft import Draft
 from maestrale.engine.events import ActionFinished, Started
-from maestrale.engine.needs import AnyQuestion
+from maestrale.expressions.leaving import Request
 from maestrale.model.errors import Conflict
 from maestrale.model.values import Json, Microseconds
 from maestrale.runtime.answers import answer
 from maestrale.runtime.commands import EXISTS, Commands, look_for_replies, no_execution
 from maestrale.runtime.deciding import Decider
+from maestrale.runtime.evaluator import Evaluator
 from maestrale.runtime.hints import Hints
 from maestrale.runtime.lease import Lease
 from maestrale.runtime.loading import Absent, LoadedExecution, load
@@ -64,6 +65,7 @@ class Reader:
         commands: Commands,
         lease: Lease,
         hints: Hints,
+        evaluator: Evaluator,
         clock: Callable[[], Microseconds],
         post: Callable[[Job], None],
         wait: Later,
@@ -77,6 +79,7 @@ class Reader:
         self._commands = commands
         self._lease = lease
         self._hints = hints
+        self._evaluator = evaluator
         self._clock = clock
         self._post = post
         self._wait = wait
@@ -350,18 +353,41 @@ class Reader:
 
     # -- what a decision asks for
 
-    def ask(self, slot: Slot, question: AnyQuestion) -> None:
+    def ask(self, slot: Slot, need: Need) -> None:
         """Find the answer to a need of the decision at hand."""
+        question = need.question
 
         def got(found: Json) -> None:
             slot.answers[question] = found
 
+        if need.request is not None:
+            self._evaluate(slot, need.request, got)
+            return
         self.then(
             slot,
             lambda: self._database.read(answer, self._programs, self._actions, question),
             got,
             lambda error: self._decider.defuse(slot.pending[0], error),
         )
+
+    def _evaluate(self, slot: Slot, request: Request, got: Callable[[Json], None]) -> None:
+        """Have an expression evaluated that takes long; others are read meanwhile."""
+
+        def came_back(finished: Future[Json]) -> None:
+            slot.busy = False
+            got(finished.result())
+            self._freed(slot)
+
+        slot.busy = True
+        evaluated = self._evaluator.evaluate(request)
+        evaluated.add_done_callback(lambda finished: self._post(lambda: came_back(finished)))
+
+    def _freed(self, slot: Slot) -> None:
+        """Nothing is read for a slot any more: it goes on."""
+        if slot.is_gone:
+            slot.is_gone = False
+            slot.forget()
+        self._go_on(slot)
 
     def then(
         self,
@@ -389,10 +415,7 @@ class Reader:
             else:
                 log.error("Reading for %s failed: %s", slot.id, error, exc_info=error)
                 give_up(error)
-            if slot.is_gone:
-                slot.is_gone = False
-                slot.forget()
-            self._go_on(slot)
+            self._freed(slot)
 
         def begin() -> None:
             read().add_done_callback(lambda finished: self._post(lambda: came_back(finished)))

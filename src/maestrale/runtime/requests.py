@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from maestrale.engine.events import AnyEvent, Started
+from maestrale.expressions.surroundings import Elsewhere
 from maestrale.expressions.template import Template
 from maestrale.model.values import Json, Microseconds
+
+T = TypeVar("T")
 
 
 class StartWorkflow(msgspec.Struct, frozen=True):
@@ -89,6 +92,10 @@ class WorkflowEngine(Protocol):
 
     def open_trial(self, execution_id: str, task_id: str) -> Future[Trial]:
         """What expressions of a task see, by committed data. NotFound if there is no such task."""
+
+    def work_out(self, work: Callable[[Elsewhere], T]) -> Future[T]:
+        """What `work` gives, which evaluates expressions outside of executions; it is repeated with the
+        outcomes of those that take long."""
 
     def run_action(self, request: RunAction) -> Future[RanAction]:
         """Run one action outside of any workflow."""

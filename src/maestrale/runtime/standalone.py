@@ -22,8 +22,10 @@ from maestrale.model.values import Json, Microseconds
 from maestrale.runtime.actions import KnownActions, resolve_action
 from maestrale.runtime.commands import shutting_down
 from maestrale.runtime.deciding import action_context
+from maestrale.runtime.evaluator import Evaluator
 from maestrale.runtime.executor import ActionRun, Executor
 from maestrale.runtime.lease import Lease
+from maestrale.runtime.outside import work_out
 from maestrale.runtime.requests import RanAction, RunAction
 from maestrale.runtime.timers import Later, in_a_thread
 from maestrale.store.database import Database, is_unusable
@@ -59,9 +61,11 @@ class Standalone:
         settings: ActionSettings,
         clock: Callable[[], Microseconds],
         entropy: Callable[[], int],
+        evaluator: Evaluator,
         later: Later = in_a_thread,
     ) -> None:
         self._later = later
+        self._evaluator = evaluator
         self._database = database
         self._actions = actions
         self._lease = lease
@@ -107,8 +111,18 @@ class Standalone:
             self._start(request, future, facts, request.input, None)
             return
         given = complete_input(found.layers[0], request.input)
-        adhoc = prepare(facts, found.layers, given, (), self._outside())
-        self._start(request, future, facts, given, adhoc)
+        layers, real, outside = found.layers, facts, self._outside()
+
+        def prepared(done: Future[AdHocRun]) -> None:
+            try:
+                self._start(request, future, real, given, done.result())
+            except Exception as error:  # noqa: BLE001 - whoever waits learns what it is
+                future.set_exception(error)
+
+        work = work_out(
+            self._evaluator, lambda elsewhere: prepare(real, layers, given, (), outside(), elsewhere)
+        )
+        work.add_done_callback(prepared)
 
     def _start(
         self,
@@ -174,7 +188,10 @@ class Standalone:
 
     def finished(self, run: ActionRun, result: ActionResult) -> None:
         """A stand-alone action has ended."""
-        result = self._transformed(result, run.adhoc)
+        transformed = self._transformed(result, run.adhoc)
+        transformed.add_done_callback(lambda done: self._ended(run, done.result()))
+
+    def _ended(self, run: ActionRun, result: ActionResult) -> None:
         if run.action_id in self._unstored:
             self._unstored.discard(run.action_id)
             self._resolve(run.action_id, RanAction(None, result.state, result.result))
@@ -185,19 +202,34 @@ class Standalone:
             if error is None or isinstance(error, InvalidState):
                 self._resolve(run.action_id, RanAction(run.action_id, result.state, result.result))
             elif isinstance(error, Unstorable):
-                self.finished(run, ActionResult(states.ERROR, str(error)))
+                self._ended(run, ActionResult(states.ERROR, str(error)))
             elif isinstance(error, Exception) and is_unusable(error):
-                self._later(STORE_AGAIN_AFTER, lambda: self.finished(run, result))
+                self._later(STORE_AGAIN_AFTER, lambda: self._ended(run, result))
             else:
                 self._refuse(run.action_id, error)
 
-        self.complete(run.action_id, result, None).add_done_callback(stored)
+        self._complete(run.action_id, result).add_done_callback(stored)
 
     def complete(self, action_id: str, result: ActionResult, adhoc: AdHocRun | None) -> Future[None]:
         """Store the end (or a pause, or a resume) of a stand-alone action, transformed if it is an ad-hoc
         one."""
+        future: Future[None] = Future()
+
+        def stored(done: Future[None]) -> None:
+            error = done.exception()
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+
+        def transformed(done: Future[ActionResult]) -> None:
+            self._complete(action_id, done.result()).add_done_callback(stored)
+
+        self._transformed(result, adhoc).add_done_callback(transformed)
+        return future
+
+    def _complete(self, action_id: str, result: ActionResult) -> Future[None]:
         values = Values()
-        result = self._transformed(result, adhoc)
         state = result.state
         try:
             output = encode(result.result, values) if state in states.COMPLETED else None
@@ -245,17 +277,31 @@ class Standalone:
         future.set_result(unstored)
         return future
 
-    def _outside(self) -> Outside:
-        return Outside(Identity(f"{self._entropy():016x}", 0, self._clock()), self._clock())
+    def _outside(self) -> Callable[[], Outside]:
+        """What makes the same surroundings each time."""
+        seed, now = f"{self._entropy():016x}", self._clock()
+        return lambda: Outside(Identity(seed, 0, now), now)
 
-    def _transformed(self, result: ActionResult, adhoc: AdHocRun | None) -> ActionResult:
+    def _transformed(self, result: ActionResult, adhoc: AdHocRun | None) -> Future[ActionResult]:
+        future: Future[ActionResult] = Future()
         if adhoc is None or not adhoc.outputs or result.state != states.SUCCESS:
-            return result
-        try:
-            value = transformed(adhoc.outputs, result.result, self._outside())
-        except Exception as error:  # noqa: BLE001 - whoever waits for the action learns what it is
-            return ActionResult(states.ERROR, undeliverable(error, adhoc.outputs[-1].action))
-        return ActionResult(states.SUCCESS, value)
+            future.set_result(result)
+            return future
+        outputs, outside = adhoc.outputs, self._outside()
+
+        def delivered(done: Future[Json]) -> None:
+            error = done.exception()
+            if error is None:
+                future.set_result(ActionResult(states.SUCCESS, done.result()))
+            else:  # whoever waits for the action learns what it is
+                reason = undeliverable(error, outputs[-1].action)
+                future.set_result(ActionResult(states.ERROR, reason))
+
+        work = work_out(
+            self._evaluator, lambda elsewhere: transformed(outputs, result.result, outside(), elsewhere)
+        )
+        work.add_done_callback(delivered)
+        return future
 
     def _resolve(self, action_id: str, ran: RanAction) -> None:
         waiting = self._waiting.pop(action_id, None)

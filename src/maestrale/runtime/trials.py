@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from typing import Final
 
 from sqlalchemy import Connection
@@ -16,6 +17,7 @@ from maestrale.expressions.template import Template
 from maestrale.model.errors import BadRequest, NotFound
 from maestrale.model.values import Json, Microseconds
 from maestrale.runtime.answers import answer
+from maestrale.runtime.evaluator import Evaluator
 from maestrale.runtime.loading import Absent, LoadedExecution, load
 from maestrale.runtime.programs import Programs
 from maestrale.store.database import Database
@@ -33,6 +35,7 @@ class Trial:
         programs: Programs,
         actions: ActionCatalogue,
         limits: Limits,
+        evaluator: Evaluator,
         loaded: LoadedExecution,
         task: TaskExecution,
     ) -> None:
@@ -40,6 +43,7 @@ class Trial:
         self._programs = programs
         self._actions = actions
         self._limits = limits
+        self._evaluator = evaluator
         self._loaded = loaded
         self._task = task
 
@@ -53,9 +57,13 @@ class Trial:
             try:
                 return self._once(template, items, now, answers)
             except Need as need:
-                reading = self._database.read(answer, self._programs, self._actions, need.question)
-                answers[need.question] = reading.result()
+                answers[need.question] = self._answer(need).result()
         raise BadRequest(f"The expression asks for more than {MOST_QUESTIONS} things")
+
+    def _answer(self, need: Need) -> Future[Json]:
+        if need.request is not None:
+            return self._evaluator.evaluate(need.request)
+        return self._database.read(answer, self._programs, self._actions, need.question)
 
     def _once(
         self, template: Template, items: Mapping[str, Json], now: Microseconds, answers: Answers
@@ -74,6 +82,7 @@ def open_trial(
     programs: Programs,
     actions: ActionCatalogue,
     limits: Limits,
+    evaluator: Evaluator,
     seed: str,
     execution_id: str,
     task_id: str,
@@ -91,4 +100,4 @@ def open_trial(
     if isinstance(loaded, Absent) or task is None:
         raise NotFound(f"Task execution not found [id={task_id}]")
     loaded.execution.seed = seed
-    return Trial(database, programs, actions, limits, loaded, task)
+    return Trial(database, programs, actions, limits, evaluator, loaded, task)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
 import msgspec
@@ -12,7 +13,7 @@ from sqlalchemy import Connection
 
 from maestrale.engine.identity import Identity
 from maestrale.engine.lookups import Outside
-from maestrale.expressions.surroundings import Scope
+from maestrale.expressions.surroundings import Elsewhere, Scope
 from maestrale.expressions.template import check_syntax, compile_value, contains_expression
 from maestrale.model.errors import BadRequest, ExpressionGrammarError, Place, Unavailable
 from maestrale.model.values import Json, Microseconds, masked
@@ -75,13 +76,16 @@ class Evaluations:
         authorise(caller, "tasks:get")
         check(question)
         if question.task_execution_id is None:
-            return await self._in_turn(evaluate_on_data, question, self._clock())
+            return await self._in_turn(self._on_data, question, self._clock())
         task_id = question.task_execution_id
         execution_id = await outcome(self._database.read(_execution_of, caller.viewer, task_id))
         trial = await outcome(self._engine.open_trial(execution_id, task_id))
         items = {} if question.data is msgspec.UNSET else question.data
         template = compile_value(question.expression)
         return _shown(question, await self._in_turn(trial.evaluate, template, items, self._clock()))
+
+    def _on_data(self, question: Question, now: Microseconds) -> Evaluated:
+        return self._engine.work_out(partial(evaluate_on_data, question, now)).result()
 
     async def _in_turn(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `work` gives, in one of a few threads."""
@@ -108,13 +112,13 @@ def check(question: Question) -> None:
         raise ExpressionGrammarError(problem.message, place=Place.at(question.expression, problem.offset))
 
 
-def evaluate_on_data(question: Question, now: Microseconds) -> Evaluated:
+def evaluate_on_data(question: Question, now: Microseconds, elsewhere: Elsewhere | None = None) -> Evaluated:
     """The value of an expression over data alone: there is no task, no execution and no environment."""
     surroundings = Outside(Identity(uuid.uuid4().hex, 0, now), now)
     if isinstance(question.data, dict):
-        scope = Scope([question.data], surroundings)
+        scope = Scope([question.data], surroundings, elsewhere=elsewhere)
     else:
-        scope = Scope((), surroundings, question.data)
+        scope = Scope((), surroundings, question.data, elsewhere)
     return _shown(question, compile_value(question.expression).evaluate(scope))
 
 

@@ -15,6 +15,7 @@ from maestrale.engine.decision import Limits
 from maestrale.model.actions import ActionResult
 from maestrale.model.values import Microseconds
 from maestrale.runtime.engine import Engine
+from maestrale.runtime.evaluator import InPlace
 from maestrale.runtime.executor import ActionRun
 from maestrale.runtime.lease import Lease
 from maestrale.runtime.upkeep import Upkeep
@@ -81,6 +82,7 @@ class SimulatedProcess:
             asynchronous=PLACES,
             later=self._later,
             event_loop=self.event_loop,
+            evaluator=InPlace(),
         )
         self.engine.executor.start()
         self.upkeep = Upkeep(self.database, self.engine, world.clock, self._later)

@@ -333,8 +333,8 @@ def test_outside_of_workflows_functions_find_nothing() -> None:
         Transformation("a", f"<% {output} %>"),
         Transformation("b", {"got": "<% $ %>", "id": "<% uuid() %>"}),
     ]
-    found = transformed(steps, 5, outside)
+    found = transformed(steps, 5, outside, None)
     assert found["got"] == [None, None, [], [], None, [], {}, None, 5]
     assert found["id"] == Identity("seed", 0, START).uuid()
-    assert 0 <= transformed([Transformation("a", "<% random() %>")], None, outside) < 1
-    assert transformed([Transformation("a", "<% now() %>")], None, outside)
+    assert 0 <= transformed([Transformation("a", "<% random() %>")], None, outside, None) < 1
+    assert transformed([Transformation("a", "<% now() %>")], None, outside, None)

@@ -196,7 +196,6 @@ _.vms | sum                        @9  operator '+' cannot take a number and a m
 _.vms | groupby('nam')             @17 no key 'nam'; did you mean 'name'?; available: name
 _.text | batch                     @10 filter 'batch' needs the argument 'linecount'
 _.text is divisibleby              @11 test 'divisibleby' needs the argument 'num'
-1e308 * 10                         @-  the result is too large a number
 _.n | abs(1)                       @7  function 'abs' is given 1 argument too many
 _.n.__class__                      @5  access to attribute '__class__' of 'int' object is unsafe.
 """
