@@ -141,9 +141,11 @@ class Service:
         )
 
     def app(self) -> ASGIApp:
-        """The HTTP application."""
+        """The HTTP application. Raises `TokenFileError` where callers cannot be known."""
         from maestrale.api.app import create_app
+        from maestrale.api.authentication import Tokens, everybody_is_the_operator
         from maestrale.api.settings import ApiSettings
+        from maestrale.api.token_file import read_token_file
         from maestrale.ui.pages import welcome
 
         server, limits = self.settings.server, self.settings.api
@@ -153,7 +155,9 @@ class Service:
             allowed_hosts=frozenset(server.allowed_hosts),
             allowed_origins=frozenset(server.allowed_origins),
         )
-        return create_app(self.services(), settings, welcome)
+        tokens = server.token_file
+        authentication = everybody_is_the_operator if tokens is None else Tokens(read_token_file(tokens))
+        return create_app(self.services(), settings, welcome, authentication)
 
 
 def prepare_expressions(settings: Settings) -> None:
