@@ -29,6 +29,7 @@ from maestrale.services.definitions import Definitions
 from maestrale.services.environments import Environments
 from maestrale.services.evaluations import Evaluations
 from maestrale.services.executions import Executions
+from maestrale.services.members import Members
 from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
 from maestrale.services.why import Why
@@ -138,6 +139,7 @@ class Service:
             operations=Operations(self.database, clock),
             why=Why(self.database, self.engine.programs),
             evaluations=Evaluations(self.database, self.engine, clock),
+            members=Members(self.database, clock, knows_projects=self.settings.server.token_file is not None),
         )
 
     def app(self) -> ASGIApp:

@@ -17,6 +17,7 @@ from maestrale.api.environments import EnvironmentRoutes
 from maestrale.api.evaluations import EvaluationRoutes
 from maestrale.api.executions import ExecutionRoutes
 from maestrale.api.guard import Guard
+from maestrale.api.members import MemberRoutes
 from maestrale.api.operations import OperationRoutes
 from maestrale.api.settings import ApiSettings
 from maestrale.api.why import WhyRoutes
@@ -41,6 +42,7 @@ def all_routes(services: Services, settings: ApiSettings, welcome: Callable[[str
         *OperationRoutes(services, welcome).routes(),
         *WorkbookRoutes(services, settings).routes(),
         *DefinitionRoutes(services, settings).routes(),
+        *MemberRoutes(services).routes(),
         *ActionRoutes(services, settings).routes(),
         *EnvironmentRoutes(services, settings).routes(),
         *WhyRoutes(services).routes(),

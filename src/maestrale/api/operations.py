@@ -19,7 +19,6 @@ NOT_YET = (
     "/v2/event_triggers",
     "/v2/code_sources",
     "/v2/dynamic_actions",
-    "/v2/workflows/{id}/members",
     "/maintenance",
 )
 """Where those parts of the API begin that this version does not have."""

@@ -20,13 +20,10 @@ from typing import Any, Final
 
 from maestrale.lang.yaml import Document, load
 from maestrale.model.errors import MaestraleError
-from maestrale.services.access import ADMIN, Caller
+from maestrale.services.access import ADMIN, LONGEST_PROJECT_ID, Caller
 
 SHORTEST: Final = 16
 """Characters below which a token is easily guessed."""
-
-LONGEST_NAME: Final = 80
-"""Characters of a project's id, as the database has room for them."""
 
 NEEDED: Final = ("project_id", "user_id")
 KNOWN: Final = (*NEEDED, "user_name", "roles")
@@ -107,9 +104,12 @@ def _entry_problems(document: Document, token: str, entry: Any) -> Iterator[tupl
             yield line, f"the {name} of this entry is missing"
     for name in (*NEEDED, "user_name"):
         value = entry.get(name)
-        if name in entry and not (isinstance(value, str) and 0 < len(value) <= LONGEST_NAME):
+        if name in entry and not (isinstance(value, str) and 0 < len(value) <= LONGEST_PROJECT_ID):
             where = document.position((token, name)).line
-            yield where, f"{name} must be a text of 1 to {LONGEST_NAME} characters (numbers need quotes)"
+            yield (
+                where,
+                f"{name} must be a text of 1 to {LONGEST_PROJECT_ID} characters (numbers need quotes)",
+            )
     roles = entry.get("roles")
     if roles is not None and not (isinstance(roles, list) and all(isinstance(role, str) for role in roles)):
         yield document.position((token, "roles")).line, "roles must be a list of texts (roles: [admin])"

@@ -10,6 +10,9 @@ from maestrale.model.errors import Forbidden
 from maestrale.store.selection import Viewer
 
 DEFAULT_PROJECT: Final = "<default-project>"
+LONGEST_PROJECT_ID: Final = 80
+"""Characters, as the database has room for them."""
+
 ADMIN: Final = "admin"
 """The role of administrators."""
 

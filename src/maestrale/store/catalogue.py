@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 from sqlalchemy import (
     BindParameter,
+    ColumnElement,
     Connection,
     Select,
     bindparam,
@@ -36,7 +37,7 @@ from maestrale.store.selection import (
     select_fields,
     visible,
 )
-from maestrale.store.tables import definition_texts, definitions
+from maestrale.store.tables import definition_texts, definitions, resource_members
 
 KindName = Literal["workflow", "action", "workbook"]
 
@@ -60,20 +61,21 @@ _FIELDS: Final = {
 }
 
 
-def _resource(collection: str, title: str, *names: str) -> Resource:
+def _resource(collection: str, title: str, *names: str, shared: ColumnElement[str] | None = None) -> Resource:
     return Resource(
         collection=collection,
         title=title,
         source=_SOURCE,
         project=_definition.project_id,
         scope=_definition.scope,
+        shared=shared,
         fields={name: _FIELDS[name] for name in names},
     )
 
 
 WORKFLOWS: Final = _resource(
     "workflows", "Workflow", "id", "name", "namespace", "input", "interface", "definition", "checksum",
-    "tags", "scope", "project_id", "created_at", "updated_at",
+    "tags", "scope", "project_id", "created_at", "updated_at", shared=_definition.id,
 )  # fmt: skip
 WORKBOOKS: Final = _resource(
     "workbooks", "Workbook", "id", "name", "namespace", "definition", "tags", "scope", "project_id",
@@ -298,9 +300,10 @@ def save_members(
 def delete_definition(
     connection: Connection, viewer: Viewer, kind: KindName, identifier: str, namespace: str
 ) -> None:
-    """Remove a definition; its text stays while executions go by it."""
+    """Remove a definition, for its members too; its text stays while executions go by it."""
     row = _changeable(connection, viewer, kind, identifier, namespace)
     connection.execute(delete(definitions).where(_definition.id == row["id"]))
+    connection.execute(delete(resource_members).where(resource_members.c.resource_id == row["id"]))
 
 
 class _Place(NamedTuple):
