@@ -21,6 +21,7 @@ from maestrale.cli.resources import (
     Actions,
     Environments,
     Executions,
+    Members,
     Tasks,
     Workbooks,
     Workflows,
@@ -113,6 +114,7 @@ class Client:
         self.tasks = Tasks(self)
         self.action_executions = ActionExecutions(self)
         self.environments = Environments(self)
+        self.members = Members(self)
 
     def __enter__(self) -> Self:
         return self

@@ -16,6 +16,7 @@ from maestrale.cli import (
     commands_actions,
     commands_environments,
     commands_executions,
+    commands_members,
     commands_tasks,
     commands_why,
     commands_workbooks,
@@ -34,6 +35,7 @@ SECTIONS: Final = (
     commands_actions.ACTIONS,
     commands_actions.EXECUTIONS,
     commands_environments.SECTION,
+    commands_members.SECTION,
     commands_why.SECTION,
 )
 """The commands that ask a server, as the help shows them."""
