@@ -83,7 +83,7 @@ def _problems(document: Document) -> Iterator[str]:
         yield "line 1: it holds no token, so nobody could log in (add TOKEN: {project_id: ..., user_id: ...})"
     else:
         for token, entry in document.data.items():
-            for line, what in _entry_problems(document, token, entry):
+            for line, what in sorted(_entry_problems(document, token, entry)):
                 yield f"line {line}: {what}"
 
 
