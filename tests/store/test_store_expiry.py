@@ -233,7 +233,14 @@ def test_nothing_of_a_tree_is_left(store: Store) -> None:
 
 def test_all_tables_are_known_here() -> None:
     """A new table says here whether it has rows of executions."""
-    others = {"command_replies", "processes", "definition_texts", "definitions", "environments"}
+    others = {
+        "command_replies",
+        "processes",
+        "definition_texts",
+        "definitions",
+        "environments",
+        "resource_members",
+    }
     assert {*PER_EXECUTION, *others} == set(metadata.tables)
     assert "execution_id" not in command_replies.c
 
