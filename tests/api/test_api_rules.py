@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -67,9 +68,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 def ask(service: Service, caller: Caller, row: Asked) -> Any:
     app = create_app(service.services(), ApiSettings(), str, lambda _headers: caller)
-    path = row.path
-    for name in ("id", "identifier", "namespace", "action_id", "member_id:path", "name:path"):
-        path = path.replace(f"{{{name}}}", NOBODY)
+    path = re.sub(r"\{[^}]+\}", NOBODY, row.path)
     return Api(service, app=app)(row.method, path, **row.given)
 
 
