@@ -7,12 +7,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
+from cli_objects import MEMBER
 from cli_server import ApiServer, ask
 
-MEMBER: Final = {
-    "id": "m", "resource_id": "w", "resource_type": "workflow", "project_id": "blue", "member_id": "green",
-    "status": "pending", "created_at": "2026-11-28 10:00:00", "updated_at": None,
-}  # fmt: skip
 SHOWN: Final = {
     "Resource ID": "w", "Resource Type": "workflow", "Resource Owner": "blue", "Member ID": "green",
     "Status": "pending", "Created at": "2026-11-28 10:00:00", "Updated at": None,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from cli_objects import (
+    ACCEPTED,
     ACTION,
     ACTION_EXECUTION,
     AD_HOC,
@@ -21,6 +22,7 @@ from cli_objects import (
     ENVIRONMENT,
     EXECUTION,
     FAILED,
+    MEMBER,
     REPORT,
     TAGGED,
     TASK,
@@ -82,6 +84,12 @@ def fill(server: ApiServer) -> None:
     server.answer("POST /environments", CREATED_ENVIRONMENT, status=201)
     server.answer("PUT /environments", ENVIRONMENT | {"updated_at": "2026-11-23 20:10:00"})
     server.answer("DELETE /environments/staging", status=204)
+    server.answer("GET /workflows/w/members", {"members": [MEMBER, ACCEPTED | {"member_id": "grey"}]})
+    server.answer("GET /workflows/w/members/green", MEMBER)
+    created = {name: value for name, value in MEMBER.items() if name != "updated_at"}
+    server.answer("POST /workflows/w/members", created, status=201)
+    server.answer("PUT /workflows/w/members/green", ACCEPTED)
+    server.answer("DELETE /workflows/w/members/green", status=204)
 
 
 @pytest.fixture(scope="module")
