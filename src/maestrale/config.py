@@ -29,6 +29,9 @@ from maestrale.model.values import Microseconds
 PREFIX: Final = "MAESTRALE_"
 FILE_VARIABLE: Final = "MAESTRALE_CONFIG"
 MEBIBYTE: Final = 1024 * 1024
+NO_AUTHENTICATION: Final = "none"
+TOKENS: Final = "tokens:"
+"""What stands before the name of a token file."""
 
 
 class ConfigError(MaestraleError):
@@ -42,7 +45,8 @@ ROLES: Final[tuple[Role, ...]] = ("api", "engine")
 class ServerSettings(msgspec.Struct, frozen=True):
     """`roles`: what this process does, both or (where several share a PostgreSQL) one of them. `grace`:
     seconds that running actions get when the service stops. `allowed_hosts`: names under which the server
-    may be called besides loopback ("*": any). `allowed_origins`: web origins whose pages may use the API."""
+    may be called besides loopback ("*": any). `allowed_origins`: web origins whose pages may use the API.
+    `auth`: "none" (whoever reaches the server is trusted) or "tokens:FILE"."""
 
     roles: tuple[Role, ...] = ROLES
     host: str = "127.0.0.1"
@@ -50,6 +54,17 @@ class ServerSettings(msgspec.Struct, frozen=True):
     grace: float = 10.0
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
+    auth: str = NO_AUTHENTICATION
+
+    def __post_init__(self) -> None:
+        if self.auth != NO_AUTHENTICATION and self.token_file is None:
+            raise ValueError(f"it is '{NO_AUTHENTICATION}' or '{TOKENS}FILE'")
+
+    @property
+    def token_file(self) -> Path | None:
+        """The file with the tokens of callers, None without authentication."""
+        name = self.auth.removeprefix(TOKENS)
+        return Path(name).expanduser() if name and name != self.auth else None
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True):

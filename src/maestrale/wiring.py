@@ -29,6 +29,7 @@ from maestrale.services.definitions import Definitions
 from maestrale.services.environments import Environments
 from maestrale.services.evaluations import Evaluations
 from maestrale.services.executions import Executions
+from maestrale.services.members import Members
 from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
 from maestrale.services.triggers import CronTriggers, EventTriggers
@@ -143,12 +144,15 @@ class Service:
             operations=Operations(self.database, clock),
             why=Why(self.database, self.engine.programs),
             evaluations=Evaluations(self.database, self.engine, clock),
+            members=Members(self.database, clock, knows_projects=self.settings.server.token_file is not None),
         )
 
     def app(self) -> ASGIApp:
-        """The HTTP application."""
+        """The HTTP application. Raises `TokenFileError` where callers cannot be known."""
         from maestrale.api.app import create_app
+        from maestrale.api.authentication import Tokens, everybody_is_the_operator
         from maestrale.api.settings import ApiSettings
+        from maestrale.api.token_file import read_token_file
         from maestrale.ui.pages import welcome
 
         server, limits = self.settings.server, self.settings.api
@@ -158,7 +162,9 @@ class Service:
             allowed_hosts=frozenset(server.allowed_hosts),
             allowed_origins=frozenset(server.allowed_origins),
         )
-        return create_app(self.services(), settings, welcome)
+        tokens = server.token_file
+        authentication = everybody_is_the_operator if tokens is None else Tokens(read_token_file(tokens))
+        return create_app(self.services(), settings, welcome, authentication)
 
 
 def prepare_expressions(settings: Settings) -> None:

@@ -29,18 +29,27 @@ NOBODY = "11111111-1111-4111-8111-111111111111"
 
 
 class Api:
-    """Sends requests to the application of one service: `api("GET", "/v2/workflows")`."""
+    """Sends requests to the application of one service: `api("GET", "/v2/workflows")`.
 
-    def __init__(self, service: Service) -> None:
+    `token` goes with each of them.
+    """
+
+    def __init__(self, service: Service, token: str | None = None, app: Any = None) -> None:
         self.service = service
-        self._app = service.app()
+        self._app = app or service.app()
+        self._headers = {} if token is None else {"X-Auth-Token": token}
         self._changed = threading.Condition()
         service.engine.loop.listeners.append(self._committed)
+
+    def as_caller(self, token: str) -> Api:
+        """The same for the caller with this token."""
+        return Api(self.service, token, self._app)
 
     def __call__(self, method: str, path: str, host: str = HOST, **given: Any) -> httpx.Response:
         async def once() -> httpx.Response:
             transport = httpx.ASGITransport(self._app)
-            async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as client:
+            base = f"http://{host}"
+            async with httpx.AsyncClient(transport=transport, base_url=base, headers=self._headers) as client:
                 return await client.request(method, path, **given)
 
         return asyncio.run(once())

@@ -74,7 +74,7 @@ def _defined(api: Api) -> None:
          400, "evaluate_env must be true or false, not text"),
         ("DELETE", "/v2/executions/none?force=perhaps", {}, 400, "force: 'perhaps' is neither true nor"),
         ("POST", "/v2/code_sources", {"json": {}}, 404, "/v2/code_sources is not supported by"),
-        ("GET", "/v2/workflows/x/members", {}, 404, "not supported by this version yet"),
+        ("GET", "/v2/workflows/x/members", {}, 400, "with authentication enabled"),
         ("PUT", "/maintenance", {"json": {}}, 404, "/maintenance is not supported by this version yet"),
         ("GET", "/v3/nothing", {}, 404, "/v3/nothing"),
         ("PATCH", "/v2/workflows", {}, 405, "PATCH"),

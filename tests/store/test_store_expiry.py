@@ -235,7 +235,7 @@ def test_all_tables_are_known_here() -> None:
     """A new table says here whether it has rows of executions."""
     others = {
         "command_replies", "processes", "definition_texts", "definitions", "environments", "cron_triggers",
-        "event_triggers",
+        "event_triggers", "resource_members",
     }  # fmt: skip
     assert {*PER_EXECUTION, *others} == set(metadata.tables)
     assert "execution_id" not in command_replies.c

@@ -226,7 +226,9 @@ UNITS: dict[str, Callable[[Connection], object]] = {
     "the last time of a trigger": lambda c: cron_triggers.fire(c, _due(remaining=1), 5000, LETTER, 1),
     "a trigger that cannot fire": lambda c: cron_triggers.pass_over(c, _due(), 5000, "why", 1),
     "oldest triggers": lambda c: cron_triggers.list_cron_triggers(c, Viewer("p", True), _listing()),
-    "whether triggers use a workflow": lambda c: catalogue._check_unused(c, "none"),
+    "whether triggers use a workflow": lambda c: catalogue._check_unused(
+        c, {"id": "none", "project_id": "none"}
+    ),
     "why an action waits": lambda c: CauseReader(c, KEY).open_actions([f"{KEY}-t"]),
 }
 

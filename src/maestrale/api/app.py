@@ -6,16 +6,18 @@ from collections.abc import Callable
 
 from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.routing import Router
+from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 
 from maestrale.api.actions import ActionRoutes
 from maestrale.api.answers import explain, explain_http
+from maestrale.api.authentication import Authentication, Entry
 from maestrale.api.definitions import DefinitionRoutes
 from maestrale.api.environments import EnvironmentRoutes
 from maestrale.api.evaluations import EvaluationRoutes
 from maestrale.api.executions import ExecutionRoutes
 from maestrale.api.guard import Guard
+from maestrale.api.members import MemberRoutes
 from maestrale.api.operations import OperationRoutes
 from maestrale.api.settings import ApiSettings
 from maestrale.api.triggers import CronTriggerRoutes, EventTriggerRoutes
@@ -25,13 +27,23 @@ from maestrale.model.errors import MaestraleError
 from maestrale.services import Services
 
 
-def create_app(services: Services, settings: ApiSettings, welcome: Callable[[str], str]) -> ASGIApp:
+def create_app(
+    services: Services, settings: ApiSettings, welcome: Callable[[str], str], authentication: Authentication
+) -> ASGIApp:
     """The REST API v2 over these use cases; `welcome` makes the page at `/` from the server's address."""
-    routes = [  # tried in this order: what is asked most stands first
+    handlers: dict[object, ExceptionHandler] = {MaestraleError: explain, HTTPException: explain_http}
+    router = Router(all_routes(services, settings, welcome), redirect_slashes=False)
+    return Guard(_Entrance(Entry(ExceptionMiddleware(router, handlers), authentication)), settings)
+
+
+def all_routes(services: Services, settings: ApiSettings, welcome: Callable[[str], str]) -> list[BaseRoute]:
+    """Every path of the API, in the order in which they are tried: what is asked most stands first."""
+    return [
         *ExecutionRoutes(services, settings).routes(),
         *OperationRoutes(services, welcome).routes(),
         *WorkbookRoutes(services, settings).routes(),
         *DefinitionRoutes(services, settings).routes(),
+        *MemberRoutes(services).routes(),
         *ActionRoutes(services, settings).routes(),
         *EnvironmentRoutes(services, settings).routes(),
         *CronTriggerRoutes(services, settings).routes(),
@@ -39,9 +51,6 @@ def create_app(services: Services, settings: ApiSettings, welcome: Callable[[str
         *WhyRoutes(services).routes(),
         *EvaluationRoutes(services).routes(),
     ]
-    handlers: dict[object, ExceptionHandler] = {MaestraleError: explain, HTTPException: explain_http}
-    router = Router(routes, redirect_slashes=False)
-    return Guard(_Entrance(ExceptionMiddleware(router, handlers)), settings)
 
 
 class _Entrance:

@@ -1,12 +1,90 @@
-"""Who is asking."""
+"""Who is asking: found out before anything else is done for a request."""
 
 from __future__ import annotations
 
-from starlette.requests import Request
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Mapping
+from typing import Final
 
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from maestrale.api.answers import fault
+from maestrale.model.errors import Unauthorized
 from maestrale.services.access import OPERATOR, Caller
 
+Authentication = Callable[[Headers], Caller]
+"""Finds out who sent these headers; raises `Unauthorized`."""
 
-def caller_of(_request: Request) -> Caller:
-    """The caller of a request. Without authentication everybody is the operator; headers do not count."""
+OPEN: Final = frozenset({"/", "/v2", "/v2/", "/health", "/healthcheck", "/info"})
+"""What anybody may ask: nothing there is about an object."""
+
+REFUSED: Final = "Failed to validate access token"
+BEARER: Final = "bearer "
+CALLER: Final = "maestrale.caller"
+"""Where a request's scope has its caller."""
+
+log = logging.getLogger(__name__)
+
+
+def everybody_is_the_operator(_headers: Headers) -> Caller:
+    """No authentication: whoever reaches the server is trusted, and what headers say of them is ignored."""
     return OPERATOR
+
+
+class Tokens:
+    """Knows callers by the token in `X-Auth-Token` or `Authorization: Bearer`; the first one counts."""
+
+    def __init__(self, callers: Mapping[str, Caller]) -> None:
+        # Tokens are looked up by a digest under a key that nobody knows, so that the time a look-up
+        # takes says nothing of how much of a token was right; and no token stays in memory.
+        self._key = os.urandom(32)
+        self._callers = {self._digest(token): caller for token, caller in callers.items()}
+
+    def __call__(self, headers: Headers) -> Caller:
+        token = headers.get("x-auth-token") or _bearer(headers.get("authorization", ""))
+        if not token:
+            raise Unauthorized(f"{REFUSED}: Authentication required", "send a token as X-Auth-Token")
+        caller = self._callers.get(self._digest(token))
+        if caller is None:
+            raise Unauthorized(f"{REFUSED}: Auth token is invalid")
+        return caller
+
+    def _digest(self, token: str) -> bytes:
+        return hashlib.blake2b(token.encode(), key=self._key, digest_size=32).digest()
+
+
+class Entry:
+    """Lets requests through that tell who sends them, and those that everybody may send."""
+
+    def __init__(self, app: ASGIApp, authentication: Authentication) -> None:
+        self._app = app
+        self._authentication = authentication
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # OPTIONS says which methods there are; browsers send it ahead, without a token.
+        if scope["type"] == "http" and scope["path"] not in OPEN and scope["method"] != "OPTIONS":
+            try:
+                scope = {**scope, CALLER: self._authentication(Headers(scope=scope))}
+            except Unauthorized as error:
+                log.info("%s %s: %s", scope["method"], scope["path"], error.message)
+                await fault(error.status, str(error), _challenge(error))(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def caller_of(request: Request) -> Caller:
+    """The caller of a request."""
+    caller: Caller = request.scope[CALLER]
+    return caller
+
+
+def _bearer(header: str) -> str:
+    return header[len(BEARER) :].strip() if header[: len(BEARER)].lower() == BEARER else ""
+
+
+def _challenge(error: Unauthorized) -> dict[str, str]:
+    return {"WWW-Authenticate": f'Bearer realm="maestrale", error_description="{error.message}"'}

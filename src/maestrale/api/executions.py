@@ -78,10 +78,10 @@ class ExecutionRoutes:
     async def page(self, request: Request) -> Response:
         """List workflow executions."""
         listing = read_listing(request, self._executions.shape, self._settings.max_limit, also=LISTS)
-        return await self._execution_page(request, listing)
+        return await self._execution_page(request, listing, None)
 
-    async def _execution_page(self, request: Request, listing: Listing) -> Response:
-        rows = await self._executions.page(caller_of(request), listing)
+    async def _execution_page(self, request: Request, listing: Listing, task_id: str | None) -> Response:
+        rows = await self._executions.page(caller_of(request), listing, task_id)
         shape = self._executions.shape
         return json_answer(page_answer(request, "/v2/executions", shape, listing, presented_all(rows)))
 
@@ -218,8 +218,8 @@ class ExecutionRoutes:
             also=LISTS,
             without=("task_execution_id",),
         )
-        await self._tasks.get(caller_of(request), _id(request), ("id",))
-        return await self._execution_page(request, _below(listing, "task_execution_id", _id(request)))
+        listing = _below(listing, "task_execution_id", _id(request))
+        return await self._execution_page(request, listing, _id(request))
 
     async def actions_of(self, request: Request) -> Response:
         """The action executions of a task."""

@@ -17,7 +17,6 @@ from maestrale.services import Services
 NOT_YET = (
     "/v2/code_sources",
     "/v2/dynamic_actions",
-    "/v2/workflows/{id}/members",
     "/maintenance",
 )
 """Where those parts of the API begin that this version does not have."""

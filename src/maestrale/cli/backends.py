@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -113,10 +113,10 @@ class Embedded:
 
 
 class Remote:
-    """A running server."""
+    """A running server; `credentials` are the headers that tell it who asks."""
 
-    def __init__(self, url: str) -> None:
-        self._client = Client(url)
+    def __init__(self, url: str, credentials: Mapping[str, str]) -> None:
+        self._client = Client(url, headers=credentials)
 
     def save(self, text: str, names: Iterable[str], *, is_workbook: bool) -> list[str]:
         """Store the workflows or the workbook; the names of what was there with another text."""

@@ -23,6 +23,7 @@ from maestrale.cli.resources import (
     Environments,
     EventTriggers,
     Executions,
+    Members,
     Tasks,
     Workbooks,
     Workflows,
@@ -117,6 +118,7 @@ class Client:
         self.environments = Environments(self)
         self.cron_triggers = CronTriggers(self)
         self.event_triggers = EventTriggers(self)
+        self.members = Members(self)
 
     def __enter__(self) -> Self:
         return self

@@ -29,6 +29,7 @@ class GlobalOption(NamedTuple):
 
 SHOWN: Final = (
     GlobalOption(("--os-mistral-url",), "OS_MISTRAL_URL", f"Address of the API [default: {DEFAULT_URL}]"),
+    GlobalOption(("--os-auth-token",), "OS_AUTH_TOKEN", "Token that tells the server who you are."),
     GlobalOption(("--os-cacert",), "OS_CACERT", "Certificate authority of the server, a PEM file."),
     GlobalOption(("--os-cert",), "OS_CERT", "Certificate of this client, a PEM file."),
     GlobalOption(("--os-key",), "OS_KEY", "Key of the client's certificate, a PEM file."),
@@ -40,11 +41,11 @@ SHOWN: Final = (
 )
 
 _DOMAINS: Final = ("user-domain-id", "user-domain-name", "project-domain-id", "project-domain-name")
-_LOGIN: Final = ("auth-url", "auth-token", "username", "password", "tenant-id", "tenant-name", "region-name")
+_LOGIN: Final = ("auth-url", "username", "password", "tenant-id", "tenant-name", "region-name")
 _NAMES: Final = (
     *_LOGIN,
     *_DOMAINS,
-    *(f"target-{name}" for name in (*_LOGIN, *_DOMAINS)),
+    *(f"target-{name}" for name in (*_LOGIN, *_DOMAINS, "auth-token")),
     *("project-id", "project-name", "mistral-version", "mistral-service-type", "mistral-endpoint-type"),
 )
 
@@ -59,8 +60,8 @@ ACCEPTED: Final = (
 )
 """Options of the original client that say how to log in to a cloud."""
 
-LOGIN: Final = ("os_auth_url", "os_username", "os_password", "os_auth_token")
-"""Those that show that somebody expects a log-in."""
+LOGIN: Final = ("os_auth_url", "os_username", "os_password")
+"""Those that show that somebody expects a log-in, unless there is a token."""
 
 
 class Settings:
@@ -79,6 +80,14 @@ class Settings:
     def url(self) -> str:
         """The address of the API."""
         return str(self._values.get("os_mistral_url", DEFAULT_URL))
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """The headers that tell a server who asks."""
+        token = str(self._values.get("os_auth_token") or "")
+        if not (token.isascii() and token.isprintable()):
+            raise click.ClickException(f"What {self._origins['os_auth_token']} holds is not a token.")
+        return {"X-Auth-Token": token} if token else {}
 
     @property
     def verbosity(self) -> int:
@@ -109,7 +118,7 @@ class Settings:
         if not self.quiet and (note := self._note()):
             click.echo(note, err=True)
         _load_httpx()
-        return Client(self.url, verify=self._trust())
+        return Client(self.url, headers=self.credentials, verify=self._trust())
 
     def explain(self, error: ClientError) -> str:
         """What went wrong, who decided the address, and what to do."""
@@ -118,7 +127,7 @@ class Settings:
             return "\n".join((f"{what} at {self.url} ({error.message}).", *self._ways_out(error)))
         status = error.status if isinstance(error, ApiError) else None
         if status == 401:
-            return f"{error.message}\nThis client cannot log in to a cloud yet."
+            return f"{error.message}\n{self._way_in()}"
         if status == 404 and not self.url.rstrip("/").endswith("/v2"):
             return f"{error.message}\nThe address of the API usually ends in /v2: {self.url}"
         return error.message
@@ -137,6 +146,14 @@ class Settings:
             yield f"To start a server on this machine: mistral server{self._port_option()}"
         if "certificate" in error.message.lower():
             yield "To trust its certificate: --os-cacert FILE, or --insecure to trust any."
+
+    def _way_in(self) -> str:
+        """What a person may do whom the server does not know."""
+        if self.credentials:
+            return f"The token was given by {self._origins['os_auth_token']}."
+        return (
+            "Say who you are with --os-auth-token or OS_AUTH_TOKEN; this client cannot log in to a cloud yet."
+        )
 
     def _port_option(self) -> str:
         """What to add to `mistral server` to have it answer where it was looked for."""
@@ -168,6 +185,8 @@ class Settings:
 
     def _login_origins(self) -> list[str]:
         """The variables and options that show that somebody expects a log-in."""
+        if self.credentials:
+            return []
         return [self._origins[name] for name in LOGIN if name in self._origins]
 
     def _note(self) -> str:

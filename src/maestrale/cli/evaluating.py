@@ -101,7 +101,8 @@ def _in_database(settings: Settings, question: Question) -> Answer:
     except DatabaseInUse as error:
         if error.holder.address is None:
             raise
-        backend = Remote(f"{error.holder.address}/v2")
+        credentials = click.get_current_context().ensure_object(Connection).credentials
+        backend = Remote(f"{error.holder.address}/v2", credentials)
     try:
         return backend.evaluate(question)
     finally:

@@ -42,12 +42,16 @@ def _roles(context: click.Context, parameter: click.Parameter, given: tuple[str,
 )
 @click.option("--host", help="Address to listen on [default: 127.0.0.1, this machine only].")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on [default: 8989].")
+@click.option(
+    "--auth", metavar="none|tokens:FILE", help="How callers are known [default: none, all may do all]."
+)
 @database_option
 @config_option
 def server(
     roles: tuple[str, ...],
     host: str | None,
     port: int | None,
+    auth: str | None,
     database_url: str | None,
     config_file: Path | None,
 ) -> None:
@@ -56,6 +60,7 @@ def server(
         ("server", "roles"): roles or None,
         ("server", "host"): host,
         ("server", "port"): port,
+        ("server", "auth"): auth,
         ("database", "url"): database_url,
     }
     settings = load_settings(flags, config_file)

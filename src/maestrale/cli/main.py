@@ -16,6 +16,7 @@ from maestrale.cli import (
     commands_actions,
     commands_environments,
     commands_executions,
+    commands_members,
     commands_tasks,
     commands_triggers,
     commands_why,
@@ -37,6 +38,7 @@ SECTIONS: Final = (
     commands_environments.SECTION,
     commands_triggers.CRON,
     commands_triggers.EVENTS,
+    commands_members.SECTION,
     commands_why.SECTION,
 )
 """The commands that ask a server, as the help shows them."""

@@ -411,3 +411,44 @@ def _is_uuid(text: str) -> bool:
         return str(uuid.UUID(text)) == text.lower()
     except ValueError:
         return False
+
+
+class Members:
+    """Projects with which private objects are shared; so far workflows alone can be."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def list(self, resource_id: str, resource_type: str = "workflow") -> Resources:
+        """All members for the owner, for a member only itself."""
+        answer = self._connection.request("GET", self._path(resource_id, resource_type))
+        found: Resources = answer["members"]
+        return found
+
+    def get(self, resource_id: str, member_id: str, resource_type: str = "workflow") -> Resource:
+        """One member; `member_id` is the id of its project."""
+        answer: Resource = self._connection.request("GET", self._path(resource_id, resource_type, member_id))
+        return answer
+
+    def create(self, resource_id: str, member_id: str, resource_type: str = "workflow") -> Resource:
+        """Share with a project; `ApiError` 409 if that was done already."""
+        path = self._path(resource_id, resource_type)
+        answer: Resource = self._connection.request("POST", path, body={"member_id": member_id})
+        return answer
+
+    def update(
+        self, resource_id: str, member_id: str, status: str, resource_type: str = "workflow"
+    ) -> Resource:
+        """Answer what is shared with one's own project: "accepted", "rejected" or "pending"."""
+        path = self._path(resource_id, resource_type, member_id)
+        answer: Resource = self._connection.request("PUT", path, body={"status": status})
+        return answer
+
+    def delete(self, resource_id: str, member_id: str, resource_type: str = "workflow") -> None:
+        """Share with that project no more."""
+        self._connection.request("DELETE", self._path(resource_id, resource_type, member_id))
+
+    @staticmethod
+    def _path(resource_id: str, resource_type: str, *member_id: str) -> str:
+        parts = (f"{resource_type}s", resource_id, "members", *member_id)
+        return "".join(f"/{quote(part, safe='')}" for part in parts)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import click
 
+from maestrale.cli.connection import Settings as Connection
 from maestrale.config import Settings
 from maestrale.lang.inputs import missing_names, unknown_names
 from maestrale.lang.problems import describe, raise_for
@@ -167,7 +168,8 @@ def _backend(settings: Settings) -> Backend:
     except DatabaseInUse as error:
         if error.holder.address is None:
             raise
-        return Remote(f"{error.holder.address}/v2")
+        credentials = click.get_current_context().ensure_object(Connection).credentials
+        return Remote(f"{error.holder.address}/v2", credentials)
 
 
 def _follow(backend: Backend, execution_id: str, is_quiet: bool) -> tuple[Row, list[Row]]:

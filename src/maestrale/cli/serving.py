@@ -34,17 +34,25 @@ def serve(settings: Settings) -> None:
         try:
             host, port = listener.getsockname()[:2]
             address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-            service.start(address)
             app = service.app()
+            service.start(address)
             say(f"Maestrale {__version__} listens on {address}/v2")
             _tell_of_data(service, "Its data is in")
-            if not is_loopback(host):
-                say("Warning: there is no authentication; whoever reaches this address may do everything.")
+            _warn_of_strangers(settings, host)
             service.warm_up()
             asyncio.run(_run(app, listener))
         finally:
             service.stop()
     say("Stopped.")
+
+
+def _warn_of_strangers(settings: Settings, host: str) -> None:
+    if is_loopback(host):
+        return
+    if settings.server.token_file is None:
+        say("Warning: there is no authentication; whoever reaches this address may do everything.")
+    else:
+        say("Note: tokens cross the network as they are; put a proxy that speaks HTTPS in front.")
 
 
 def _work(settings: Settings) -> None:

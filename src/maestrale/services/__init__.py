@@ -10,6 +10,7 @@ from maestrale.services.definitions import Definitions
 from maestrale.services.environments import Environments
 from maestrale.services.evaluations import Evaluations
 from maestrale.services.executions import Executions
+from maestrale.services.members import Members
 from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
 from maestrale.services.triggers import CronTriggers, EventTriggers
@@ -32,3 +33,4 @@ class Services(NamedTuple):
     operations: Operations
     why: Why
     evaluations: Evaluations
+    members: Members

@@ -76,9 +76,7 @@ class ActionExecutions:
         """One action execution (of that task), by default with its output."""
         authorise(caller, "action_executions:get")
         shown = ACTION_EXECUTION_FIELDS if fields is None else fields
-        return await outcome(
-            self._database.read(get_action_execution, caller.viewer, identifier, shown, task_id)
-        )
+        return await self._read(caller, identifier, shown, task_id)
 
     async def run(self, caller: Caller, new: NewActionExecution) -> Row:
         """Run an action. Nothing is stored of a synchronous one unless `save_result`; its id is None then.
@@ -101,7 +99,7 @@ class ActionExecutions:
         ran = await outcome(self._engine.run_action(request))
         if ran.action_id is None:
             return _unsaved(request, ran)
-        row = await self.get(caller, ran.action_id)
+        row = await self._read(caller, ran.action_id)
         if ran.state == states.RUNNING:
             row |= {"state": states.RUNNING, "state_info": None, "output": "{}", "accepted": False}
         return row
@@ -113,19 +111,19 @@ class ActionExecutions:
         authorise(caller, "action_executions:update")
         if state not in states.ACTION_STATES:
             raise BadRequest(f"Error. Expected one of {sorted(states.ACTION_STATES)}, actual: {state}")
-        await self.get(caller, identifier, ("id",))
+        await self._read(caller, identifier, ("id",))
         result = output
         if state == states.SUCCESS and not has_output:
             result = {}
         elif state == states.ERROR and (output is None or output == {}):
             result = UNKNOWN_ERROR
         await outcome(self._engine.complete_action(identifier, state, result))
-        return await self.get(caller, identifier)
+        return await self._read(caller, identifier)
 
     async def delete(self, caller: Caller, identifier: str) -> None:
         """Remove a finished stand-alone action execution, if the operator allows it."""
         authorise(caller, "action_executions:delete")
-        row = await self.get(caller, identifier, ("id", "state", "task_execution_id"))
+        row = await self._read(caller, identifier, ("id", "state", "task_execution_id"))
         if not self._allow_deletion:
             raise Forbidden(
                 "Action execution deletion is not allowed",
@@ -138,6 +136,16 @@ class ActionExecutions:
         if row["state"] not in states.COMPLETED:
             raise Forbidden(f"Only completed action execution can be deleted, this one is {row['state']}")
         await outcome(self._database.write(delete_action, identifier))
+
+    async def _read(
+        self,
+        caller: Caller,
+        identifier: str,
+        fields: Sequence[str] = ACTION_EXECUTION_FIELDS,
+        task_id: str | None = None,
+    ) -> Row:
+        reading = self._database.read(get_action_execution, caller.viewer, identifier, fields, task_id)
+        return await outcome(reading)
 
 
 def _listed(connection: Connection, viewer: Viewer, listing: Listing, task_id: str | None) -> list[Row]:

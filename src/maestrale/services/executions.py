@@ -35,6 +35,7 @@ from maestrale.store.queries import (
     EXECUTIONS,
     find_execution,
     get_execution,
+    get_task,
     list_executions,
 )
 from maestrale.store.selection import Viewer
@@ -98,12 +99,12 @@ class Executions:
         self._clock = clock
         self._engine = engine
 
-    async def page(self, caller: Caller, listing: Listing) -> list[Row]:
-        """One page of executions."""
+    async def page(self, caller: Caller, listing: Listing, task_id: str | None = None) -> list[Row]:
+        """One page of executions. With `task_id`: NotFound if there is no such task."""
         authorise(caller, "executions:list")
         if listing.all_projects or any(filter_.name == "project_id" for filter_ in listing.filters):
             authorise(caller, "executions:list:all_projects")
-        return await outcome(self._database.read(list_executions, caller.viewer, listing))
+        return await outcome(self._database.read(_listed, caller.viewer, listing, task_id))
 
     async def get(self, caller: Caller, identifier: str, fields: Sequence[str] | None = None) -> Row:
         """One execution, by default with output and published globals."""
@@ -205,6 +206,12 @@ class Executions:
 
     async def _read(self, caller: Caller, identifier: str, fields: Sequence[str]) -> Row:
         return await outcome(self._database.read(get_execution, caller.viewer, identifier, fields))
+
+
+def _listed(connection: Connection, viewer: Viewer, listing: Listing, task_id: str | None) -> list[Row]:
+    if task_id is not None:
+        get_task(connection, viewer, task_id, ("id",))
+    return list_executions(connection, viewer, listing)
 
 
 def _check_id(identifier: str) -> None:

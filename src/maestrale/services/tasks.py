@@ -63,8 +63,7 @@ class Tasks:
     async def plan_restart(self, caller: Caller, identifier: str) -> list[PlannedTask]:
         """What a restart from this task would make run again; InvalidState if it would be refused."""
         authorise(caller, "tasks:get")
-        task = await self._read(caller, identifier, ("workflow_execution_id",))
-        return await outcome(self._engine.plan_restart(task["workflow_execution_id"], identifier))
+        return await self._plan(caller, identifier)
 
     async def restart(
         self, caller: Caller, identifier: str, environment: Json = None
@@ -78,10 +77,14 @@ class Tasks:
         if environment is not None:
             reading = self._database.read(environment_of, caller.viewer.project_id, environment)
             found = await outcome(reading)
-        planned = await self.plan_restart(caller, identifier)
+        planned = await self._plan(caller, identifier)
         event = RestartRequested(identifier, found)
         await outcome(self._engine.send(planned[0].workflow_execution_id, event))
         return await self._read(caller, identifier, TASK_FIELDS), planned
+
+    async def _plan(self, caller: Caller, identifier: str) -> list[PlannedTask]:
+        task = await self._read(caller, identifier, ("workflow_execution_id",))
+        return await outcome(self._engine.plan_restart(task["workflow_execution_id"], identifier))
 
     async def _read(self, caller: Caller, identifier: str, fields: Sequence[str]) -> Row:
         return await outcome(self._database.read(get_task, caller.viewer, identifier, fields))

@@ -164,10 +164,7 @@ class EventTriggers:
     async def get(self, caller: Caller, identifier: str, fields: Sequence[str] | None = None) -> Row:
         """One event trigger by id."""
         authorise(caller, "event_triggers:get")
-        _check_uuid("The id of an event trigger", identifier)
-        return await outcome(
-            self._database.read(event_triggers.get_event_trigger, caller.viewer, identifier, fields)
-        )
+        return await self._read(caller, identifier, fields)
 
     async def create(self, caller: Caller, new: NewEventTrigger) -> Row:
         """Store a new event trigger."""
@@ -206,7 +203,7 @@ class EventTriggers:
             given["scope"] = checked_scope(caller, given["scope"], "event_triggers") or "private"
         _check_length("The name of an event trigger", given.get("name") or "", NAME_LENGTH)
         _check_params(given.get("workflow_params", {}))
-        known = await self.get(caller, identifier, ("workflow_id", "workflow_input", *FIXED, "project_id"))
+        known = await self._read(caller, identifier, ("workflow_id", "workflow_input", *FIXED, "project_id"))
         if "workflow_id" in given or "workflow_input" in given:
             stored = {**known, "workflow_input": msgspec.json.decode(known["workflow_input"])}
             changed = stored | given
@@ -228,6 +225,12 @@ class EventTriggers:
         authorise(caller, "event_triggers:delete")
         _check_uuid("The id of an event trigger", identifier)
         await outcome(self._database.write(event_triggers.delete_event_trigger, caller.viewer, identifier))
+
+    async def _read(self, caller: Caller, identifier: str, fields: Sequence[str] | None) -> Row:
+        _check_uuid("The id of an event trigger", identifier)
+        return await outcome(
+            self._database.read(event_triggers.get_event_trigger, caller.viewer, identifier, fields)
+        )
 
     async def _check_workflow(self, viewer: Viewer, workflow_id: str, given: dict[str, Json]) -> None:
         _check_uuid("Attribute workflow_id", workflow_id)

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 from sqlalchemy import (
     BindParameter,
+    ColumnElement,
     Connection,
     Select,
     bindparam,
@@ -36,7 +37,13 @@ from maestrale.store.selection import (
     select_fields,
     visible,
 )
-from maestrale.store.tables import cron_triggers, definition_texts, definitions, event_triggers
+from maestrale.store.tables import (
+    cron_triggers,
+    definition_texts,
+    definitions,
+    event_triggers,
+    resource_members,
+)
 
 KindName = Literal["workflow", "action", "workbook"]
 
@@ -63,20 +70,21 @@ _FIELDS: Final = {
 }
 
 
-def _resource(collection: str, title: str, *names: str) -> Resource:
+def _resource(collection: str, title: str, *names: str, shared: ColumnElement[str] | None = None) -> Resource:
     return Resource(
         collection=collection,
         title=title,
         source=_SOURCE,
         project=_definition.project_id,
         scope=_definition.scope,
+        shared=shared,
         fields={name: _FIELDS[name] for name in names},
     )
 
 
 WORKFLOWS: Final = _resource(
     "workflows", "Workflow", "id", "name", "namespace", "input", "interface", "definition", "checksum",
-    "tags", "scope", "project_id", "created_at", "updated_at",
+    "tags", "scope", "project_id", "created_at", "updated_at", shared=_definition.id,
 )  # fmt: skip
 WORKBOOKS: Final = _resource(
     "workbooks", "Workbook", "id", "name", "namespace", "definition", "tags", "scope", "project_id",
@@ -297,19 +305,23 @@ def save_members(
         if row is None:
             _insert(connection, kind, identifier, draft, place, now)
         else:
+            if kind == "workflow" and (row["scope"], scope) == ("public", "private"):
+                _check_own_use(connection, dict(row))
             _change(connection, dict(row), draft, scope, now)
 
 
 def delete_definition(
     connection: Connection, viewer: Viewer, kind: KindName, identifier: str, namespace: str
 ) -> None:
-    """Remove a definition; its text stays while executions go by it. BadRequest while triggers use it."""
+    """Remove a definition, for its members too; its text stays while executions go by it. BadRequest while
+    triggers use it."""
     row = _changeable(connection, viewer, kind, identifier, namespace)
     # Locked first: a trigger that comes meanwhile waits, and then finds nothing to start.
     connection.execute(select(_definition.id).where(_definition.id == row["id"]).with_for_update())
     if kind == "workflow":
-        _check_unused(connection, row["id"])
+        _check_unused(connection, row)
     connection.execute(delete(definitions).where(_definition.id == row["id"]))
+    connection.execute(delete(resource_members).where(resource_members.c.resource_id == row["id"]))
 
 
 def keep_workflow(connection: Connection, identifier: str) -> None:
@@ -319,15 +331,19 @@ def keep_workflow(connection: Connection, identifier: str) -> None:
         raise _not_found("workflow", identifier, "")
 
 
-def _check_unused(connection: Connection, workflow_id: str) -> None:
+def _check_unused(connection: Connection, row: Row) -> None:
+    """BadRequest while triggers use this workflow; of other projects it is only told that they have some."""
     for word, table in (("cron", cron_triggers), ("event", event_triggers)):
-        using = select(table.c.id).where(table.c.workflow_id == workflow_id).order_by(table.c.id)
-        if ids := list(connection.execute(using.limit(TRIGGERS_NAMED)).scalars()):
+        using = select(table.c.id).where(table.c.workflow_id == row["id"]).order_by(table.c.id)
+        own = using.where(table.c.project_id == row["project_id"])
+        refusal = f"Can't delete workflow that has {word} triggers associated. [workflow_id={row['id']}]"
+        if ids := list(connection.execute(own.limit(TRIGGERS_NAMED)).scalars()):
             raise BadRequest(
-                f"Can't delete workflow that has {word} triggers associated. "
-                f"[workflow_id={workflow_id}], [{word}_trigger_id(s)={', '.join(ids)}]",
+                f"{refusal}, [{word}_trigger_id(s)={', '.join(ids)}]",
                 f"delete them first: `mistral {word}-trigger-delete`",
             )
+        if connection.execute(using.limit(1)).first() is not None:
+            raise BadRequest(f"{refusal}; they belong to other projects", "ask those to delete them first")
 
 
 def _check_own_use(connection: Connection, row: Row) -> None:

@@ -7,29 +7,29 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, select
 
 from maestrale.engine.needs import FindExecutions, FindTasks
 from maestrale.model.errors import EvaluationError
 from maestrale.model.values import Json, Microseconds, timestamp_text
+from maestrale.store.catalogue import STORED_ACTIONS, WORKFLOWS
 from maestrale.store.documents import decode
 from maestrale.store.executions import fetcher
 from maestrale.store.marks import is_there
+from maestrale.store.selection import Viewer, own_first, visible
 from maestrale.store.tables import definition_texts, definitions, task_executions, workflow_executions
 
 
 def find_workflow(connection: Connection, project_id: str, name: str, namespace: str) -> Any:
     """The row of the workflow that a project sees under that name, its own first; None if there is none."""
-    table = definitions.c
+    table, viewer = definitions.c, Viewer(project_id)
     query = select(table.id, table.name, table.namespace, table.text_hash, table.workbook_name).where(
         table.kind == "workflow",
         table.name == name,
         table.namespace == namespace,
-        or_(table.project_id == project_id, table.scope == "public"),
+        *visible(WORKFLOWS, viewer),
     )
-    found: Any = connection.execute(
-        query.order_by(table.project_id != project_id, table.created_at, table.id).limit(1)
-    ).first()
+    found: Any = connection.execute(query.order_by(*own_first(WORKFLOWS, viewer)).limit(1)).first()
     return found
 
 
@@ -62,7 +62,7 @@ def find_action_definitions(
             table.kind == "action",
             table.name == name,
             table.namespace.in_(namespaces),
-            or_(table.project_id == project_id, table.scope == "public"),
+            *visible(STORED_ACTIONS, Viewer(project_id)),
         )
         .order_by(table.created_at, table.id)
     ).all()
@@ -131,7 +131,7 @@ def find_tasks(connection: Connection, question: FindTasks) -> list[dict[str, Js
     if question.execution_id is not None:
         wanted = wanted.where(executions.id == question.execution_id)
     ids = {row.id: row.root_id for row in connection.execute(wanted)}
-    if question.recursive and question.execution_id is not None:
+    if question.recursive and question.execution_id is not None and question.execution_id in ids:
         ids |= _descendants(connection, question.execution_id)
     table = task_executions.c
     found: list[dict[str, Json]] = []

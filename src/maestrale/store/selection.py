@@ -15,6 +15,7 @@ from maestrale.model.errors import BadRequest, NotFound
 from maestrale.model.listing import Filter, Listing, Operator, Row, Shape, SortKey
 from maestrale.model.values import Microseconds
 from maestrale.store.statements import contains
+from maestrale.store.tables import resource_members
 
 Kind = Literal["text", "uuid", "time", "number", "flag", "tags", "document"]
 Condition = ColumnElement[bool]
@@ -65,8 +66,8 @@ class Field(msgspec.Struct, frozen=True):
 class Resource(msgspec.Struct, frozen=True):
     """One kind of row that can be listed.
 
-    `title` is how messages call it. Rows are visible to their project, and to all where `scope` is public;
-    to nobody, unless `is_there`.
+    `title` is how messages call it. Rows are visible to their project, to all where `scope` is public, and
+    to projects that have accepted to share what has this id in `shared`; to nobody, unless `is_there`.
     `hidden` columns are always read, under these names, for what is made of a row afterwards; those of a
     `computed` field are read with it.
     """
@@ -77,6 +78,7 @@ class Resource(msgspec.Struct, frozen=True):
     fields: dict[str, Field]
     project: ColumnElement[str]
     scope: ColumnElement[str] | None = None
+    shared: ColumnElement[str] | None = None
     is_there: Condition | None = None
     hidden: dict[str, ColumnElement[Any]] = {}
     computed: dict[str, dict[str, ColumnElement[Any]]] = {}
@@ -105,13 +107,25 @@ def visible(resource: Resource, viewer: Viewer) -> list[Condition]:
     there = [] if resource.is_there is None else [resource.is_there]
     if viewer.sees_all:
         return there
-    own = resource.project == viewer.project_id
-    return [*there, own if resource.scope is None else or_(own, resource.scope == "public")]
+    ways = [resource.project == viewer.project_id]
+    if resource.scope is not None:
+        ways.append(resource.scope == "public")
+    if resource.shared is not None:
+        ways.append(resource.shared.in_(_accepted_by(viewer.project_id)))
+    return [*there, or_(*ways)]
 
 
-def own_first(resource: Resource, viewer: Viewer) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+def _accepted_by(project_id: str) -> Select[tuple[str]]:
+    """The ids of what others share with a project that has accepted it."""
+    member = resource_members.c
+    return select(member.resource_id).where(member.member_id == project_id, member.status == "accepted")
+
+
+def own_first(resource: Resource, viewer: Viewer) -> tuple[ColumnElement[Any], ...]:
     """The order in which rows of one name count: the viewer's own, then those of others, the oldest first."""
-    return case((resource.project == viewer.project_id, 0), else_=1), resource.fields["created_at"].column
+    fields = resource.fields
+    is_foreign = case((resource.project == viewer.project_id, 0), else_=1)
+    return is_foreign, fields["created_at"].column, fields["id"].column
 
 
 def select_fields(resource: Resource, names: Sequence[str]) -> Select[Any]:

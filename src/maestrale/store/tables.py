@@ -339,6 +339,22 @@ definitions = Table(
 )
 """`kind` is workflow, action or workbook; `input` is what lists show, `interface` a JSON document."""
 
+resource_members = Table(
+    "resource_members",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("resource_id", Id, nullable=False),
+    Column("resource_type", Characters(10), nullable=False),
+    Column("project_id", Characters(80), nullable=False),
+    Column("member_id", Characters(80), nullable=False),
+    Column("status", Characters(10), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger),
+    UniqueConstraint("resource_id", "member_id"),
+    Index("ix_resource_members_member_id", "member_id"),
+)
+"""Private workflows shared with other projects, each a `member_id`; `project_id` is the owner's."""
+
 environments = Table(
     "environments",
     metadata,

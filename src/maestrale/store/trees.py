@@ -222,9 +222,12 @@ class _Report:
 
 
 def _estimate(connection: Connection, identifier: str, now: Microseconds) -> int:
-    """Seconds that an execution still needs by the mean of earlier runs; 0: not running, -1: unknown."""
-    columns = (_workflow.workflow_id, _workflow.state, _workflow.created_at)
-    workflow_id, state, created_at = connection.execute(
+    """Seconds that an execution still needs by the mean of earlier runs of its project.
+
+    0: it does not run; -1: nobody knows.
+    """
+    columns = (_workflow.workflow_id, _workflow.project_id, _workflow.state, _workflow.created_at)
+    workflow_id, project_id, state, created_at = connection.execute(
         select(*columns).where(_workflow.id == identifier)
     ).one()
     if state != states.RUNNING:
@@ -233,6 +236,7 @@ def _estimate(connection: Connection, identifier: str, now: Microseconds) -> int
         select((_workflow.finished_at - _workflow.created_at).label("took"))
         .where(
             _workflow.workflow_id == workflow_id,
+            _workflow.project_id == project_id,
             _workflow.state == states.SUCCESS,
             _workflow.finished_at.is_not(None),
         )

@@ -228,3 +228,14 @@ EVENT_TRIGGER: Final[dict[str, Any]] = {
     "updated_at": None,
 }
 CREATED_EVENT_TRIGGER: Final = {n: v for n, v in EVENT_TRIGGER.items() if n != "updated_at"}
+MEMBER: Final = {
+    "id": "f2f0f0f1-0c0b-4a7c-8f4c-7f1f8a4f0a11",
+    "resource_id": "w",
+    "resource_type": "workflow",
+    "project_id": "blue",
+    "member_id": "green",
+    "status": "pending",
+    "created_at": "2026-11-28 10:00:00",
+    "updated_at": None,
+}
+ACCEPTED: Final = MEMBER | {"status": "accepted", "updated_at": "2026-11-28 10:05:00"}

@@ -23,6 +23,7 @@ class Request(NamedTuple):
     query: dict[str, list[str]]
     content_type: str
     content: str
+    token: str
 
     @property
     def body(self) -> Any:
@@ -87,9 +88,9 @@ def _handler(server: ApiServer) -> type[BaseHTTPRequestHandler]:
             path = unquote(url.path)
             content = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
             kind = self.headers.get("content-type", "")
-            server.requests.append(
-                Request(self.command, path, parse_qs(url.query, keep_blank_values=True), kind, content)
-            )
+            token = self.headers.get("x-auth-token", "")
+            query = parse_qs(url.query, keep_blank_values=True)
+            server.requests.append(Request(self.command, path, query, kind, content, token))
             answer = server.take(self.command, path)
             self.send_response(answer.status)
             for name, value in ({"content-type": "application/json"} | answer.headers).items():

@@ -80,18 +80,54 @@ def test_left_over_cloud_variables_are_said_to_be_ignored(
 
 def test_the_note_does_not_touch_the_output(api: ApiServer) -> None:
     api.answer("GET /executions/e", EXECUTION)
-    outcome = run("execution-get", "e", "--os-auth-token", "t", OS_MISTRAL_URL=api.url)
+    outcome = run("execution-get", "e", "--os-username", "u", OS_MISTRAL_URL=api.url)
     assert outcome.code == 0
     assert outcome.out == ask(api, "execution-get", "e").out
-    assert outcome.err.startswith("Note: ignored for now: --os-auth-token.")
+    assert outcome.err.startswith("Note: ignored for now: --os-username.")
     assert f"it asks the server at {api.url} without credentials.\n" in outcome.err
 
 
 def test_a_server_that_wants_a_log_in(api: ApiServer) -> None:
     api.answer("GET /executions/e", "<html/>", 401, Server_Error_Message="Authentication required")
     assert ask(api, "execution-get", "e").err == (
-        "ERROR (app) Authentication required\nThis client cannot log in to a cloud yet.\n"
+        "ERROR (app) Authentication required\n"
+        "Say who you are with --os-auth-token or OS_AUTH_TOKEN; this client cannot log in to a cloud yet.\n"
     )
+    err = run("execution-get", "e", OS_MISTRAL_URL=api.url, OS_AUTH_TOKEN="wrong").err
+    assert err == "ERROR (app) Authentication required\nThe token was given by OS_AUTH_TOKEN.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "token"),
+    [
+        ((), {}, ""),
+        ((), {"OS_AUTH_TOKEN": ""}, ""),
+        ((), {"OS_AUTH_TOKEN": "t0ken"}, "t0ken"),
+        (("--os-auth-token", "given"), {"OS_AUTH_TOKEN": "t0ken"}, "given"),
+        ((), {"OS_AUTH_TOKEN": "t0ken", "OS_AUTH_URL": "http://keystone/v3", "OS_USERNAME": "u"}, "t0ken"),
+    ],
+)
+def test_a_token_goes_with_every_request(
+    api: ApiServer, words: tuple[str, ...], variables: dict[str, str], token: str
+) -> None:
+    api.answer("GET /executions/e", EXECUTION)
+    outcome = run("execution-get", "e", *words, OS_MISTRAL_URL=api.url, **variables)
+    assert (outcome.code, outcome.err, api.last.token) == (0, "", token)
+    assert run(*words, "execution-get", "e", OS_MISTRAL_URL=api.url, **variables).code == 0
+    assert api.last.token == token
+
+
+def test_a_token_stays_out_of_the_log(api: ApiServer) -> None:
+    api.answer("GET /executions/e", EXECUTION)
+    outcome = run("--debug", "execution-get", "e", OS_MISTRAL_URL=api.url, OS_AUTH_TOKEN="t0ken")
+    assert outcome.code == 0
+    assert "t0ken" not in outcome.err
+
+
+def test_what_no_header_can_carry(api: ApiServer) -> None:
+    outcome = run("execution-get", "e", OS_MISTRAL_URL=api.url, OS_AUTH_TOKEN="schl\u00fcssel")
+    assert outcome.err == "ERROR (app) What OS_AUTH_TOKEN holds is not a token.\n"
+    assert api.requests == []
 
 
 def test_an_address_without_version_is_noticed(api: ApiServer) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from cli_objects import (
+    ACCEPTED,
     ACTION,
     ACTION_EXECUTION,
     AD_HOC,
@@ -26,6 +27,7 @@ from cli_objects import (
     EVENT_TRIGGER,
     EXECUTION,
     FAILED,
+    MEMBER,
     REPORT,
     TAGGED,
     TASK,
@@ -96,6 +98,12 @@ def fill(server: ApiServer) -> None:
     server.answer("GET /event_triggers/EVENT", EVENT_TRIGGER)
     server.answer("POST /event_triggers", CREATED_EVENT_TRIGGER, status=201)
     server.answer("DELETE /event_triggers/EVENT", status=204)
+    server.answer("GET /workflows/w/members", {"members": [MEMBER, ACCEPTED | {"member_id": "grey"}]})
+    server.answer("GET /workflows/w/members/green", MEMBER)
+    created = {name: value for name, value in MEMBER.items() if name != "updated_at"}
+    server.answer("POST /workflows/w/members", created, status=201)
+    server.answer("PUT /workflows/w/members/green", ACCEPTED)
+    server.answer("DELETE /workflows/w/members/green", status=204)
 
 
 @pytest.fixture(scope="module")
