@@ -25,7 +25,9 @@ from maestrale.services import Services
 from maestrale.services.action_executions import ActionExecutions
 from maestrale.services.actions import Actions
 from maestrale.services.admission import Admission
+from maestrale.services.code_sources import CodeSources
 from maestrale.services.definitions import Definitions
+from maestrale.services.dynamic_actions import DynamicActions
 from maestrale.services.environments import Environments
 from maestrale.services.evaluations import Evaluations
 from maestrale.services.executions import Executions
@@ -124,6 +126,8 @@ class Service:
             definitions=Definitions(self.database, clock),
             workbooks=Workbooks(self.database, self.registry, self.engine, clock),
             environments=Environments(self.database, clock),
+            code_sources=CodeSources(self.database, self.engine, clock),
+            dynamic_actions=DynamicActions(self.database, self.engine, clock),
             executions=Executions(
                 self.database, self.engine, admission, clock, publishers=self.settings.notifier.publishers
             ),

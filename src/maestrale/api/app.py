@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 
 from maestrale.api.actions import ActionRoutes
 from maestrale.api.answers import explain, explain_http
+from maestrale.api.code_sources import CodeSourceRoutes, DynamicActionRoutes
 from maestrale.api.definitions import DefinitionRoutes
 from maestrale.api.environments import EnvironmentRoutes
 from maestrale.api.evaluations import EvaluationRoutes
@@ -33,6 +34,8 @@ def create_app(services: Services, settings: ApiSettings, welcome: Callable[[str
         *DefinitionRoutes(services, settings).routes(),
         *ActionRoutes(services, settings).routes(),
         *EnvironmentRoutes(services, settings).routes(),
+        *CodeSourceRoutes(services, settings).routes(),
+        *DynamicActionRoutes(services, settings).routes(),
         *WhyRoutes(services).routes(),
         *EvaluationRoutes(services).routes(),
     ]

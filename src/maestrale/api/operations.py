@@ -17,8 +17,6 @@ from maestrale.services import Services
 NOT_YET = (
     "/v2/cron_triggers",
     "/v2/event_triggers",
-    "/v2/code_sources",
-    "/v2/dynamic_actions",
     "/v2/workflows/{id}/members",
     "/maintenance",
 )

@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 from maestrale.cli.resources import (
     ActionExecutions,
     Actions,
+    CodeSources,
+    DynamicActions,
     Environments,
     Executions,
     Tasks,
@@ -113,6 +115,8 @@ class Client:
         self.tasks = Tasks(self)
         self.action_executions = ActionExecutions(self)
         self.environments = Environments(self)
+        self.code_sources = CodeSources(self)
+        self.dynamic_actions = DynamicActions(self)
 
     def __enter__(self) -> Self:
         return self

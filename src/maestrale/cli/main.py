@@ -14,6 +14,7 @@ import click
 from maestrale import __version__
 from maestrale.cli import (
     commands_actions,
+    commands_code_sources,
     commands_environments,
     commands_executions,
     commands_tasks,
@@ -34,6 +35,8 @@ SECTIONS: Final = (
     commands_actions.ACTIONS,
     commands_actions.EXECUTIONS,
     commands_environments.SECTION,
+    commands_code_sources.CODE_SOURCES,
+    commands_code_sources.DYNAMIC_ACTIONS,
     commands_why.SECTION,
 )
 """The commands that ask a server, as the help shows them."""

@@ -27,6 +27,15 @@ class Parameter(msgspec.Struct, frozen=True):
     default: Any = REQUIRED
 
 
+class Signature(msgspec.Struct, frozen=True):
+    """The names that a dynamic action takes, and whether it is completed by an outside party."""
+
+    required: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    takes_any: bool = False
+    waits_outside: bool = False
+
+
 class ActionFacts(msgspec.Struct, frozen=True):
     """The signature and the nature of one action.
 

@@ -18,6 +18,12 @@ ADMIN_ONLY: Final = frozenset(
         "environments:publicize",
         "workflows:list:all_projects",
         "executions:list:all_projects",
+        "maintenance:update",
+        *(
+            f"{collection}:{verb}"
+            for collection in ("code_sources", "dynamic_actions")
+            for verb in ("list", "get", "create", "update", "delete", "publicize")
+        ),
     }
 )
 """Rules that need an administrator; every other rule lets any known caller pass."""
