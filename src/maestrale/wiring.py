@@ -16,9 +16,10 @@ from maestrale.engine.decision import DataFlow, Limits
 from maestrale.expressions import template
 from maestrale.runtime.engine import Engine
 from maestrale.runtime.expiry import Expiry
-from maestrale.runtime.hints import Hints
+from maestrale.runtime.hints import Hints, NobodyElse
 from maestrale.runtime.lease import Lease
 from maestrale.runtime.machine import description
+from maestrale.runtime.maintenance import Keeper
 from maestrale.runtime.presence import Alone, AmongOthers, Presence
 from maestrale.runtime.upkeep import Upkeep
 from maestrale.services import Services
@@ -92,6 +93,7 @@ class Service:
             asynchronous=settings.executor.asynchronous,
             threads=settings.executor.threads,
         )
+        self.keeper = Keeper(self.database, self.engine, hints or NobodyElse(), self.lease.now)
         self.upkeep = Upkeep(self.database, self.engine, self.lease.now)
         self.expiry = Expiry(self.database, self.engine.removal, self.lease, settings.retention.rule)
 
@@ -101,6 +103,7 @@ class Service:
         row = {**description(), "roles": ",".join(roles), "address": address}
         self.presence.begin(row, self.engine, takes_up=takes_up)
         if takes_up:
+            self.keeper.start()
             self.upkeep.start()
             if self.engine.decides:
                 self.expiry.start()
@@ -113,6 +116,7 @@ class Service:
 
     def stop(self, grace: float | None = None) -> None:
         """Give running actions their grace (seconds, by default as set), commit, and close."""
+        self.keeper.stop()
         self.upkeep.stop()
         self.expiry.stop()
         self.engine.stop(self.settings.server.grace if grace is None else grace)
@@ -139,7 +143,7 @@ class Service:
                 allow_deletion=limits.allow_action_execution_deletion,
             ),
             actions=Actions(self.database, self.registry, self.engine, clock),
-            operations=Operations(self.database, clock),
+            operations=Operations(self.database, self.keeper, clock),
             why=Why(self.database, self.engine.programs),
             evaluations=Evaluations(self.database, self.engine, clock),
         )

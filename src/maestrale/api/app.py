@@ -17,6 +17,7 @@ from maestrale.api.environments import EnvironmentRoutes
 from maestrale.api.evaluations import EvaluationRoutes
 from maestrale.api.executions import ExecutionRoutes
 from maestrale.api.guard import Guard
+from maestrale.api.maintenance import MaintenanceGate
 from maestrale.api.operations import OperationRoutes
 from maestrale.api.settings import ApiSettings
 from maestrale.api.why import WhyRoutes
@@ -41,7 +42,8 @@ def create_app(services: Services, settings: ApiSettings, welcome: Callable[[str
     ]
     handlers: dict[object, ExceptionHandler] = {MaestraleError: explain, HTTPException: explain_http}
     router = Router(routes, redirect_slashes=False)
-    return Guard(_Entrance(ExceptionMiddleware(router, handlers)), settings)
+    held = MaintenanceGate(router, services.operations)
+    return Guard(_Entrance(ExceptionMiddleware(held, handlers)), settings)
 
 
 class _Entrance:

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 
 from maestrale.api.answers import fault, json_answer
 from maestrale.api.authentication import caller_of
+from maestrale.api.bodies import check_query, read_attributes, text_of
 from maestrale.api.listing import base_url
 from maestrale.api.routing import Endpoint, route
 from maestrale.services import Services
@@ -18,7 +19,6 @@ NOT_YET = (
     "/v2/cron_triggers",
     "/v2/event_triggers",
     "/v2/workflows/{id}/members",
-    "/maintenance",
 )
 """Where those parts of the API begin that this version does not have."""
 
@@ -37,6 +37,7 @@ class OperationRoutes:
             route("/v2", GET=self.to_v2),
             route("/v2/", GET=self.v2),
             route("/health", GET=self.health),
+            route("/maintenance", GET=self.maintenance, PUT=self.set_maintenance),
             route("/v2/services", GET=self.services),
         ]
         for part in NOT_YET:
@@ -64,6 +65,17 @@ class OperationRoutes:
         """Whether the service can work."""
         await self._operations.check()
         return json_answer({"status": "UP"})
+
+    async def maintenance(self, _request: Request) -> Response:
+        """Whether the service runs or is in maintenance."""
+        return json_answer({"status": await self._operations.status()})
+
+    async def set_maintenance(self, request: Request) -> Response:
+        """Begin or end maintenance."""
+        check_query(request, ())
+        content = await read_attributes(request, "maintenance", ("status",))
+        wanted = text_of(content, "status")
+        return json_answer({"status": await self._operations.set_status(caller_of(request), wanted)})
 
     async def services(self, request: Request) -> Response:
         """The processes that share the work."""

@@ -23,6 +23,7 @@ from maestrale.cli.resources import (
     DynamicActions,
     Environments,
     Executions,
+    Maintenance,
     Tasks,
     Workbooks,
     Workflows,
@@ -115,6 +116,7 @@ class Client:
         self.tasks = Tasks(self)
         self.action_executions = ActionExecutions(self)
         self.environments = Environments(self)
+        self.maintenance = Maintenance(self)
         self.code_sources = CodeSources(self)
         self.dynamic_actions = DynamicActions(self)
 
@@ -146,15 +148,17 @@ class Client:
         body: Any = None,
         text: str | None = None,
         patient: bool = False,
+        beside: bool = False,
     ) -> Any:
         """Send one request and return the parsed answer, None if it is empty.
 
-        `body` goes as JSON, `text` as plain text; `patient` waits for the answer without limit.
+        `body` goes as JSON, `text` as plain text; `patient` waits for the answer without limit. `beside`: the
+        path stands beside that of the API's version, not below it.
         Raises `ApiError` or `ServerUnreachable`.
         """
         content = text if body is None else json.dumps(body)
         kind = {"content-type": "text/plain" if body is None else "application/json"}
-        url = self.base_url + path
+        url = (self.base_url.removesuffix("/v2") if beside else self.base_url) + path
         log.debug("%s %s %s %s", method, url, dict(query or {}), content or "")
         answer = self._send(method, url, query, content, kind if content is not None else {}, patient)
         log.debug("%s %s", answer.status_code, answer.text)

@@ -17,6 +17,7 @@ from maestrale.cli import (
     commands_code_sources,
     commands_environments,
     commands_executions,
+    commands_maintenance,
     commands_tasks,
     commands_why,
     commands_workbooks,
@@ -38,6 +39,7 @@ SECTIONS: Final = (
     commands_code_sources.CODE_SOURCES,
     commands_code_sources.DYNAMIC_ACTIONS,
     commands_why.SECTION,
+    commands_maintenance.SECTION,
 )
 """The commands that ask a server, as the help shows them."""
 

@@ -41,6 +41,7 @@ class Connection(Protocol):
         body: Any = None,
         text: str | None = None,
         patient: bool = False,
+        beside: bool = False,
     ) -> Any:
         """Send one request, return the parsed answer."""
 
@@ -388,6 +389,24 @@ class ActionExecutions(Collection):
     def delete(self, identifier: str) -> None:
         """Remove one that has ended and ran outside of workflows, if the operator allows it."""
         self._connection.request("DELETE", self._item(identifier))
+
+
+class Maintenance:
+    """Whether the service runs."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self) -> Resource:
+        """`{"status": "RUNNING"}`, or PAUSING or PAUSED."""
+        answer: Resource = self._connection.request("GET", "/maintenance", beside=True)
+        return answer
+
+    def update(self, status: str) -> Resource:
+        """Begin maintenance (PAUSED) or end it (RUNNING); the answer is the status from now on."""
+        body = {"status": status}
+        answer: Resource = self._connection.request("PUT", "/maintenance", body=body, beside=True)
+        return answer
 
 
 def _tree(errors_only: bool, max_depth: int) -> dict[str, str]:

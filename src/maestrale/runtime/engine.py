@@ -121,6 +121,8 @@ class Engine:
             self.notifier.publish,
             later,
         )
+        self.on_maintenance: Callable[[], object] = _nobody
+        """Called when another process has begun or ended maintenance."""
         self.removal = Removal(database, self.loop.forget, self.executor.cancel, later)
 
     @property
@@ -228,7 +230,10 @@ class Engine:
             look_for_replies(self._database, self._commands, names)
         elif kind == "definitions":
             self._database.read(self.actions.refresh)
+        elif kind == "maintenance":
+            self.on_maintenance()
         elif kind == "sweep":
+            self.on_maintenance()
             self.wait_for_replies()
 
     def reborn(self) -> None:
@@ -317,6 +322,10 @@ class Engine:
         else:
             event = ActionFinished(run.action_id, result.state, result.result)  # type: ignore[arg-type]
             self.loop.deliver(run.execution_id, Pending(event), run.project_id)
+
+
+def _nobody() -> None:
+    """Hears of maintenance where nobody else does."""
 
 
 def _told(action_id: str, state: str, result: Json) -> AnyEvent:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-Kind = Literal["mail", "reply", "definitions", "sweep"]
-"""Executions that have mail; commands that have been answered; changed definitions; hints were lost."""
+Kind = Literal["mail", "reply", "definitions", "maintenance", "sweep"]
+"""Executions that have mail; commands that have been answered; changed definitions; a changed status of the
+service; hints were lost."""
 
 
 class Hints(Protocol):

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
+from maestrale.model import maintenance
+from maestrale.model.errors import BadRequest
 from maestrale.model.listing import Row
+from maestrale.model.maintenance import Status
+from maestrale.runtime.maintenance import Keeper
 from maestrale.services.access import Caller, authorise
 from maestrale.services.waiting import Clock, outcome
 from maestrale.store.database import Database
@@ -15,8 +19,9 @@ from maestrale.store.tables import processes
 class Operations:
     """How the service is."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, keeper: Keeper, clock: Clock) -> None:
         self._database = database
+        self._keeper = keeper
         self._clock = clock
 
     async def check(self) -> None:
@@ -33,6 +38,21 @@ class Operations:
             for role in one.roles.split(",")
             if not one.gone
         ]
+
+    async def status(self) -> Status:
+        """Whether the service runs, is coming to rest for maintenance, or rests."""
+        known = self._keeper.known
+        return await outcome(self._keeper.read()) if known is None else known
+
+    async def set_status(self, caller: Caller, wanted: str | None) -> Status:
+        """Begin (PAUSED) or end (RUNNING) maintenance; the status is PAUSING while tasks still run."""
+        authorise(caller, "maintenance:update")
+        if wanted not in (maintenance.RUNNING, maintenance.PAUSED):
+            raise BadRequest(
+                f"Invalid maintenance status: {wanted}",
+                f"it can be set to {maintenance.PAUSED} or {maintenance.RUNNING}",
+            )
+        return await outcome(self._keeper.change(wanted == maintenance.PAUSED))
 
 
 def _probe(connection: Connection) -> None:
