@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from maestrale.actions.dynamic import ProcessSettings
 from maestrale.actions.egress import HttpSettings
 from maestrale.expressions.options import Options
 from maestrale.model import states
@@ -198,6 +199,7 @@ class Settings(msgspec.Struct, frozen=True):
     executor: ExecutorSettings = ExecutorSettings()
     retention: RetentionSettings = RetentionSettings()
     actions: ActionsSettings = ActionsSettings()
+    dynamic_actions: ProcessSettings = ProcessSettings()
     std_http: HttpSettings = HttpSettings()
     expressions: Options = Options()
     notifier: NotifierSettings = NotifierSettings()

@@ -92,6 +92,7 @@ class Service:
             ),
             asynchronous=settings.executor.asynchronous,
             threads=settings.executor.threads,
+            dynamic=settings.dynamic_actions,
         )
         self.keeper = Keeper(self.database, self.engine, hints or NobodyElse(), self.lease.now)
         self.upkeep = Upkeep(self.database, self.engine, self.lease.now)
@@ -131,7 +132,9 @@ class Service:
             workbooks=Workbooks(self.database, self.registry, self.engine, clock),
             environments=Environments(self.database, clock),
             code_sources=CodeSources(self.database, self.engine, clock),
-            dynamic_actions=DynamicActions(self.database, self.engine, clock),
+            dynamic_actions=DynamicActions(
+                self.database, self.engine, clock, runs=self.settings.dynamic_actions.enabled
+            ),
             executions=Executions(
                 self.database, self.engine, admission, clock, publishers=self.settings.notifier.publishers
             ),

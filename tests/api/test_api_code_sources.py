@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from api_service import NOBODY, Api, assert_fault, serving
 
+from maestrale.actions.dynamic import ProcessSettings
 from maestrale.model.errors import Forbidden, NotFound
 from maestrale.services.access import Caller
 from maestrale.services.dynamic_actions import DynamicActionChange
@@ -34,7 +35,7 @@ class Bare:
 
 @pytest.fixture
 def api(database_url: str) -> Iterator[Api]:
-    with serving(database_url) as found:
+    with serving(database_url, dynamic=ProcessSettings(enabled=True)) as found:
         yield found
 
 

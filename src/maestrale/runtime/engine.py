@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from maestrale.actions.base import ActionSettings
+from maestrale.actions.dynamic import ProcessSettings
 from maestrale.actions.registry import Registry
 from maestrale.engine.decision import Limits
 from maestrale.engine.events import ActionFinished, ActionUpdated, AnyEvent
@@ -23,6 +24,7 @@ from maestrale.model.values import Json, Microseconds
 from maestrale.runtime.actions import KnownActions
 from maestrale.runtime.commands import EXISTS, Commands, look_for_replies, no_execution, shutting_down
 from maestrale.runtime.deciding import Decider
+from maestrale.runtime.dynamic_actions import Runnables
 from maestrale.runtime.executor import ASYNCHRONOUS, THREADS, ActionRun, Executor
 from maestrale.runtime.hints import Hints, NobodyElse
 from maestrale.runtime.lease import Lease
@@ -78,6 +80,7 @@ class Engine:
         entropy: Callable[[], int] = system_entropy,
         asynchronous: int = ASYNCHRONOUS,
         threads: int = THREADS,
+        dynamic: ProcessSettings | None = None,
         later: Later = in_a_thread,
         event_loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
@@ -97,12 +100,13 @@ class Engine:
         self._accepting = True
         self.standalone = Standalone(database, actions, lease, settings, clock, entropy, later)
         self.executor = Executor(
-            registry,
+            Runnables(registry, database, dynamic or ProcessSettings()),
             self._action_done,
             self.standalone.mark_started,
             lease,
             asynchronous=asynchronous,
             threads=threads,
+            processes=(dynamic or ProcessSettings()).processes,
             loop=event_loop,
         )
         self.standalone.executor = self.executor
@@ -294,7 +298,7 @@ class Engine:
         return future if future.done() else self.removal.delete(execution_id, force)
 
     def definitions_changed(self) -> Future[None]:
-        """Take note of ad-hoc actions that were stored, renamed or deleted, here and elsewhere."""
+        """Take note of stored actions that were stored, renamed or deleted, here and elsewhere."""
         self._hints.tell_all("definitions")
         return self._database.read(self.actions.refresh)
 

@@ -97,7 +97,7 @@ class WorkflowEngine(Protocol):
         """Complete (SUCCESS, ERROR, CANCELLED), pause or resume an action execution, stand-alone ones too."""
 
     def definitions_changed(self) -> Future[None]:
-        """Take note of ad-hoc actions that were stored, renamed or deleted; to be told after the commit."""
+        """Take note of stored actions that were stored, renamed or deleted; to be told after the commit."""
 
     def delete_execution(self, execution_id: str, force: bool) -> Future[None]:
         """Delete a finished execution (any, with `force`) with everything below it."""

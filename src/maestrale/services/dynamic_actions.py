@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from maestrale.actions.code_sources import read_classes
 from maestrale.model.errors import BadRequest, Conflict
 from maestrale.model.listing import Listing, Row
+from maestrale.runtime.dynamic_actions import SWITCHED_OFF
 from maestrale.runtime.requests import WorkflowEngine
 from maestrale.services.access import Caller, authorise
 from maestrale.services.definitions import Stored, checked_scope
@@ -53,10 +54,12 @@ class DynamicActions:
 
     shape = DYNAMIC_ACTIONS.shape()
 
-    def __init__(self, database: Database, engine: WorkflowEngine, clock: Clock) -> None:
+    def __init__(self, database: Database, engine: WorkflowEngine, clock: Clock, *, runs: bool) -> None:
+        """`runs`: whether dynamic actions are switched on."""
         self._database = database
         self._engine = engine
         self._clock = clock
+        self._runs = runs
 
     async def page(self, caller: Caller, listing: Listing) -> list[Row]:
         """One page of dynamic actions."""
@@ -97,7 +100,7 @@ class DynamicActions:
                     now=self._clock(),
                 )
             )
-            return Stored([row], _warnings(row, classes))
+            return Stored([row], self._warnings(row, classes))
 
         try:
             return await self._stored(store)
@@ -134,7 +137,7 @@ class DynamicActions:
                     self._clock(),
                 )
             )
-            return Stored([row], _warnings(row, classes))
+            return Stored([row], self._warnings(row, classes))
 
         try:
             return await self._stored(store)
@@ -178,19 +181,19 @@ class DynamicActions:
             )
         return source, await asyncio.to_thread(read_classes, source["content"])
 
+    def _warnings(self, row: Row, classes: Classes) -> list[str]:
+        found = [] if self._runs else [SWITCHED_OFF]
+        name, source = row["class_name"], row["code_source_name"]
+        if name not in classes:
+            shown = ", ".join(f"'{known}'" for known in sorted(classes)) or "none"
+            found.append(
+                f"No class '{name}' with a method 'run' stands at the top of the code source '{source}'"
+                f" (those that do: {shown})"
+            )
+        return found
+
 
 def _required(value: str | None, attribute: str) -> str:
     if not value:
         raise BadRequest(f"Attribute {attribute} is missing")
     return value
-
-
-def _warnings(row: Row, classes: Classes) -> list[str]:
-    name, source = row["class_name"], row["code_source_name"]
-    if name in classes:
-        return []
-    shown = ", ".join(f"'{known}'" for known in sorted(classes)) or "none"
-    return [
-        f"No class '{name}' with a method 'run' stands at the top of the code source '{source}'"
-        f" (those that do: {shown})"
-    ]
