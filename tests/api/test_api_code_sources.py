@@ -208,3 +208,94 @@ def test_only_administrators_see_and_change_them(api: Api) -> None:
             asyncio.run(refused())
     with pytest.raises(NotFound):
         asyncio.run(services.dynamic_actions.get(Caller("p", is_admin=True), "greet", ""))
+
+
+def test_dynamic_actions_stand_in_the_list_of_actions(api: Api) -> None:
+    upload(api)
+    stored = create(api)
+    create(api, "unseen", "Nothing", code_source_name="m")
+    create(api, "elsewhere", namespace="n", code_source_name="m")
+    (shown,) = api.get("/v2/actions", name="greet")["actions"]
+    assert shown == {
+        "id": "greet",
+        "name": "greet",
+        "is_system": False,
+        "input": 'who, mark="!"',
+        "description": "Greet somebody.",
+        "tags": [],
+        "definition": "",
+        "scope": "private",
+        "project_id": "<default-project>",
+        "created_at": stored["created_at"],
+        "updated_at": None,
+        "namespace": "",
+    }
+    assert api.get("/v2/actions/greet") == shown
+    assert api.get("/v2/actions/unseen")["input"] == ""
+    assert api.names("actions", namespace="n") == ["elsewhere"]
+    assert "std.noop" in api.names("actions")
+    updated = TEXT.replace("who, mark", "whom, mark").replace("Greet somebody", "Greet anybody")
+    api("PUT", "/v2/code_sources", params={"identifier": "m"}, content=updated.encode())
+    shown = api.get("/v2/actions/greet")
+    assert (shown["input"], shown["description"]) == ('whom, mark="!"', "Greet anybody.")
+
+
+def test_dynamic_actions_are_not_changed_as_ad_hoc_ones(api: Api) -> None:
+    upload(api)
+    create(api)
+    assert_fault(api("DELETE", "/v2/actions/greet"), 400, "mistral dynamic-action-delete")
+    text = b"version: '2.0'\ngreet: {base: std.noop}\n"
+    assert_fault(api("PUT", "/v2/actions", content=text), 400, "mistral dynamic-action-update")
+
+
+def test_an_ad_hoc_action_of_that_name_comes_first(api: Api) -> None:
+    upload(api)
+    create(api)
+    text = b"version: '2.0'\ngreet: {base: std.echo output=adhoc}\n"
+    assert api("POST", "/v2/actions", content=text).status_code == 201
+    assert "base: std.echo" in api.get("/v2/actions/greet")["definition"]
+    api.define("version: '2.0'\nw: {output: {r: <% task(t).result %>}, tasks: {t: {action: greet}}}\n")
+    assert '"r": "adhoc"' in api.run("w")["output"]
+
+
+def test_workflows_and_people_run_them(api: Api) -> None:
+    upload(api)
+    create(api)
+    api.define(
+        "version: '2.0'\nw: {output: {r: <% task(t).result %>}, tasks: {t: {action: greet who=Ada}}}\n"
+    )
+    ended = api.run("w")
+    assert (ended["state"], ended["output"]) == ("SUCCESS", '{"r": "hello Ada!"}')
+    answer = api("POST", "/v2/action_executions", json={"name": "greet", "input": {"who": "Bob"}})
+    assert answer.json()["output"] == '{"result": "hello Bob!"}'
+    answer = api("POST", "/v2/action_executions", json={"name": "greet", "input": {"x": 1}})
+    assert_fault(answer, 400, "Invalid input [name=greet, class=Greet, missing=['who'], unexpected=['x']]")
+    assert api("DELETE", "/v2/code_sources/m").status_code == 204
+    assert "Failed to find action" in api.run("w")["state_info"]
+
+
+def test_who_stores_one_learns_that_they_are_switched_off(database_url: str) -> None:
+    with serving(database_url) as api:
+        upload(api)
+        (warning,) = create(api)["warnings"]
+        assert "enabled = true in the section [dynamic_actions]" in warning
+        answer = api("POST", "/v2/action_executions", json={"name": "greet", "input": {"who": "Bob"}})
+        assert (answer.status_code, answer.json()["state"]) == (201, "ERROR")
+        assert "switched off" in answer.json()["output"]
+
+
+@pytest.mark.postgresql
+def test_other_processes_hear_of_changes(lent_url: str) -> None:
+    """Even of an action that takes the place of a built-in one, which they would not look up otherwise."""
+    settings = ProcessSettings(enabled=True)
+    with serving(lent_url, dynamic=settings) as here, serving(lent_url, dynamic=settings) as there:
+        there.define(
+            "version: '2.0'\nw: {output: {r: <% task(t).result %>}, tasks: {t: {action: std.noop}}}\n"
+        )
+        assert there.run("w")["output"] == '{"r": null}'
+        upload(here)
+        create(here, "std.noop", "Bare", code_source_name="m")
+        there.until(lambda: there.run("w")["output"] == '{"r": 1}', "the dynamic action")
+        api_of = here("DELETE", "/v2/dynamic_actions/std.noop")
+        assert api_of.status_code == 204
+        there.until(lambda: there.run("w")["output"] == '{"r": null}', "the built-in action")
