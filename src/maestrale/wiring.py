@@ -7,6 +7,7 @@ import importlib.metadata
 import logging
 import threading
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maestrale.actions.base import ActionSettings
@@ -146,7 +147,12 @@ class Service:
                 allow_deletion=limits.allow_action_execution_deletion,
             ),
             actions=Actions(self.database, self.registry, self.engine, clock),
-            operations=Operations(self.database, self.keeper, clock),
+            operations=Operations(
+                self.database,
+                self.keeper,
+                clock,
+                info_file=Path(limits.info_json_file_path) if limits.enable_info_endpoint else None,
+            ),
             why=Why(self.database, self.engine.programs),
             evaluations=Evaluations(self.database, self.engine, clock),
         )

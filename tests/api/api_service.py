@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from maestrale.actions.dynamic import ProcessSettings
+from maestrale.actions.process_settings import ProcessSettings
 from maestrale.config import ApiLimits, DatabaseSettings, ServerSettings, Settings
 from maestrale.model import states
 from maestrale.wiring import Service

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from api_service import NOBODY, Api, assert_fault, serving
 
-from maestrale.actions.dynamic import ProcessSettings
+from maestrale.actions.process_settings import ProcessSettings
 from maestrale.model.errors import Forbidden, NotFound
 from maestrale.services.access import Caller
 from maestrale.services.dynamic_actions import DynamicActionChange

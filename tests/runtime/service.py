@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection, Table, select
 
 from maestrale.actions.base import Action
-from maestrale.actions.dynamic import ProcessSettings
+from maestrale.actions.process_settings import ProcessSettings
 from maestrale.config import (
     ROLES,
     DatabaseSettings,

@@ -11,7 +11,7 @@ import pytest
 from service import PATIENCE, PROJECT, World
 
 from maestrale.actions.code_sources import read_classes
-from maestrale.actions.dynamic import ProcessSettings
+from maestrale.actions.process_settings import ProcessSettings
 from maestrale.engine.events import StopRequested
 from maestrale.runtime.requests import RunAction
 from maestrale.store.catalogue import Draft, create_definitions

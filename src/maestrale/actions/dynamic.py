@@ -25,6 +25,7 @@ from typing import IO, Any, Final
 import msgspec
 
 from maestrale.actions.base import ActionContext
+from maestrale.actions.process_settings import ProcessSettings
 from maestrale.model import states
 from maestrale.model.actions import ActionResult, result_of_error
 from maestrale.model.values import Json
@@ -40,24 +41,6 @@ LONGEST_LOG: Final = 16 * 1024
 
 LAST_WORDS: Final = 1.0
 """Seconds for the rest of an answer, and for the end of a killed process."""
-
-
-class ProcessSettings(msgspec.Struct, frozen=True):
-    """`enabled`: whether dynamic actions run at all. `processes`: how many at the same time. `memory_mb`: of
-    each process, in MiB. `time_limit`: seconds, of the clock and of the processor."""
-
-    enabled: bool = False
-    processes: int = 4
-    memory_mb: int = 512
-    time_limit: float = 300.0
-
-    def __post_init__(self) -> None:
-        if self.processes < 1:
-            raise ValueError("processes must be at least 1")
-        if self.memory_mb < 64:
-            raise ValueError("memory_mb must be at least 64")
-        if self.time_limit <= 0:
-            raise ValueError("time_limit must be more than 0")
 
 
 class Order(msgspec.Struct, frozen=True):

@@ -24,7 +24,7 @@ NOT_YET = (
 
 
 class OperationRoutes:
-    """`/`, `/v2/`, `/health`, and clear words for parts of the API that are not built yet."""
+    """What is beside the resources, and clear words for parts of the API that are not built yet."""
 
     def __init__(self, services: Services, welcome: Callable[[str], str]) -> None:
         self._operations = services.operations
@@ -37,6 +37,7 @@ class OperationRoutes:
             route("/v2", GET=self.to_v2),
             route("/v2/", GET=self.v2),
             route("/health", GET=self.health),
+            route("/info", GET=self.info),
             route("/maintenance", GET=self.maintenance, PUT=self.set_maintenance),
             route("/v2/services", GET=self.services),
         ]
@@ -65,6 +66,10 @@ class OperationRoutes:
         """Whether the service can work."""
         await self._operations.check()
         return json_answer({"status": "UP"})
+
+    async def info(self, _request: Request) -> Response:
+        """What the operator says about this service."""
+        return json_answer(await self._operations.info())
 
     async def maintenance(self, _request: Request) -> Response:
         """Whether the service runs or is in maintenance."""

@@ -6,7 +6,8 @@ import asyncio
 from typing import Final
 
 from maestrale.actions.base import ActionContext
-from maestrale.actions.dynamic import ProcessSettings, run_order
+from maestrale.actions.dynamic import run_order
+from maestrale.actions.process_settings import ProcessSettings
 from maestrale.actions.registry import Registry
 from maestrale.model import states
 from maestrale.model.actions import DYNAMIC, ActionFacts, ActionResult

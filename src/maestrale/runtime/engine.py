@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from maestrale.actions.base import ActionSettings
-from maestrale.actions.dynamic import ProcessSettings
+from maestrale.actions.process_settings import ProcessSettings
 from maestrale.actions.registry import Registry
 from maestrale.engine.decision import Limits
 from maestrale.engine.events import ActionFinished, ActionUpdated, AnyEvent

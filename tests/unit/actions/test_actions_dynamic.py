@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from maestrale.actions.base import ActionContext
-from maestrale.actions.dynamic import LONGEST_LOG, Order, ProcessSettings, run_order
+from maestrale.actions.dynamic import LONGEST_LOG, Order, run_order
+from maestrale.actions.process_settings import ProcessSettings
 from maestrale.model.actions import ActionResult
 from maestrale.model.values import Json
 
