@@ -6,7 +6,6 @@ Whatever the action prints goes to standard error.
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import datetime
 import enum
@@ -68,6 +67,8 @@ def run(order: dict[str, Any]) -> dict[str, Any]:
     takes_context = bool(inspect.signature(action.run).parameters)
     value = action.run(context(order["context"])) if takes_context else action.run()
     if inspect.iscoroutine(value):
+        import asyncio  # takes as long to load as all the rest
+
         value = asyncio.run(value)
     return told(value)
 
