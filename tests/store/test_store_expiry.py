@@ -234,6 +234,7 @@ def test_nothing_of_a_tree_is_left(store: Store) -> None:
 def test_all_tables_are_known_here() -> None:
     """A new table says here whether it has rows of executions."""
     others = {"command_replies", "processes", "definition_texts", "definitions", "environments"}
+    others |= {"code_sources", "dynamic_actions", "maintenance"}
     assert {*PER_EXECUTION, *others} == set(metadata.tables)
     assert "execution_id" not in command_replies.c
 
