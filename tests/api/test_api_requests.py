@@ -75,7 +75,6 @@ def _defined(api: Api) -> None:
         ("DELETE", "/v2/executions/none?force=perhaps", {}, 400, "force: 'perhaps' is neither true nor"),
         ("POST", "/v2/cron_triggers", {"json": {}}, 404, "/v2/cron_triggers is not supported by"),
         ("GET", "/v2/workflows/x/members", {}, 404, "not supported by this version yet"),
-        ("PUT", "/v2/cron_triggers", {"json": {}}, 404, "/v2/cron_triggers is not supported by this version yet"),
         ("GET", "/v3/nothing", {}, 404, "/v3/nothing"),
         ("PATCH", "/v2/workflows", {}, 405, "PATCH"),
     ],
