@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from maestrale.cli.commands import Column, DeleteRow, ListRow, Section, ShowRow, TextRow, if_given
+from maestrale.cli.commands import Column, DeleteRow, ListRow, Section, ShowRow, TextRow
 from maestrale.cli.commands_arguments import (
     NAME,
     NAME_OR_ID,
@@ -27,7 +27,7 @@ SOURCE_COLUMNS: Final = (
     Column("project_id", "Project ID"),
     Column("scope", "Scope"),
     Column("created_at", "Created at"),
-    Column("updated_at", "Updated at", if_given("updated_at")),
+    Column("updated_at", "Updated at"),
 )
 ACTION_COLUMNS: Final = (
     Column("id", "ID"),
@@ -38,7 +38,7 @@ ACTION_COLUMNS: Final = (
     Column("project_id", "Project ID"),
     Column("scope", "Scope"),
     Column("created_at", "Created at"),
-    Column("updated_at", "Updated at", if_given("updated_at")),
+    Column("updated_at", "Updated at"),
 )
 CONTENT: Final = click.Argument(("content",), type=definition_file, metavar="PYTHON_FILE")
 
@@ -104,6 +104,7 @@ CODE_SOURCES: Final = Section(
             help="Delete code sources, and the dynamic actions that are built on them.",
             arguments=(NAMES_OR_IDS, NAMESPACE),
             kind="code source",
+            named="{kind} '{identifier}'",
             call=lambda client, identifier, namespace: client.code_sources.delete(identifier, namespace),
         ),
     ),
@@ -166,6 +167,7 @@ DYNAMIC_ACTIONS: Final = Section(
             help="Delete dynamic actions; their code sources stay.",
             arguments=(NAMES_OR_IDS, NAMESPACE),
             kind="dynamic action",
+            named="{kind}(s) {identifier}",
             call=lambda client, identifier, namespace: client.dynamic_actions.delete(identifier, namespace),
         ),
     ),

@@ -5,35 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
 
 import pytest
+from cli_objects import CODE_SOURCE, DYNAMIC_ACTION
 from cli_server import ApiServer, ask
-
-ID: Final = "c0de0000-0000-4000-8000-000000000001"
-SOURCE: Final[dict[str, Any]] = {
-    "id": ID,
-    "name": "m",
-    "namespace": "",
-    "content": "x = 'größe'\n",
-    "version": 1,
-    "scope": "private",
-    "project_id": "<default-project>",
-    "created_at": "2026-11-23 20:09:36",
-    "updated_at": None,
-}
-ACTION: Final[dict[str, Any]] = {
-    "id": "d0de0000-0000-4000-8000-000000000001",
-    "name": "greet",
-    "namespace": "",
-    "class_name": "Greet",
-    "code_source_id": ID,
-    "code_source_name": "m",
-    "scope": "private",
-    "project_id": "<default-project>",
-    "created_at": "2026-11-23 20:09:36",
-    "updated_at": None,
-}
 
 
 @pytest.fixture
@@ -45,7 +20,7 @@ def api() -> Iterator[ApiServer]:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "m.py"
-    path.write_text(SOURCE["content"])
+    path.write_text(CODE_SOURCE["content"])
     return path
 
 
@@ -62,34 +37,34 @@ def file(tmp_path: Path) -> Path:
 def test_uploads(
     api: ApiServer, file: Path, command: str, request_: str, given: list[str], query: dict[str, list[str]]
 ) -> None:
-    api.answer(f"{request_} /code_sources", SOURCE)
+    api.answer(f"{request_} /code_sources", CODE_SOURCE)
     outcome = ask(api, command, "m", str(file), *given, "-f", "json")
     assert outcome.code == 0, outcome.err
     assert (api.last.content, api.last.content_type, api.last.query) == (
-        SOURCE["content"],
+        CODE_SOURCE["content"],
         "text/plain",
         query,
     )
     assert json.loads(outcome.out) == {
-        "ID": ID,
+        "ID": CODE_SOURCE["id"],
         "Name": "m",
         "Namespace": "",
         "Project ID": "<default-project>",
         "Scope": "private",
         "Created at": "2026-11-23 20:09:36",
-        "Updated at": "<none>",
+        "Updated at": None,
     }
 
 
 def test_the_text_is_printed_as_it_is(api: ApiServer) -> None:
-    api.answer("GET /code_sources/m", SOURCE)
-    assert ask(api, "code-source-get-content", "m").out == SOURCE["content"]
+    api.answer("GET /code_sources/m", CODE_SOURCE)
+    assert ask(api, "code-source-get-content", "m").out == CODE_SOURCE["content"]
 
 
 @pytest.mark.parametrize("kind", ["code-source", "dynamic-action"])
 def test_reading_and_deleting_in_a_namespace(api: ApiServer, kind: str) -> None:
     path = kind.replace("-", "_") + "s"
-    api.answer(f"GET /{path}/m", SOURCE if kind == "code-source" else ACTION)
+    api.answer(f"GET /{path}/m", CODE_SOURCE if kind == "code-source" else DYNAMIC_ACTION)
     api.answer(f"DELETE /{path}/m", status=204)
     for command in (f"{kind}-get", f"{kind}-delete"):
         assert ask(api, command, "m", "--namespace", "n").code == 0
@@ -102,11 +77,14 @@ def test_reading_and_deleting_in_a_namespace(api: ApiServer, kind: str) -> None:
     ("given", "body"),
     [
         (["m"], {"code_source_name": "m", "scope": "private"}),
-        ([ID, "--public", "--namespace", "n"], {"code_source_id": ID, "scope": "public", "namespace": "n"}),
+        (
+            [CODE_SOURCE["id"], "--public", "--namespace", "n"],
+            {"code_source_id": CODE_SOURCE["id"], "scope": "public", "namespace": "n"},
+        ),
     ],
 )
 def test_making_a_class_an_action(api: ApiServer, given: list[str], body: dict[str, str]) -> None:
-    api.answer("POST /dynamic_actions", ACTION, status=201)
+    api.answer("POST /dynamic_actions", DYNAMIC_ACTION, status=201)
     outcome = ask(api, "dynamic-action-create", "greet", "Greet", *given, "-f", "json")
     assert api.last.body == {"name": "greet", "class_name": "Greet", **body}
     assert list(json.loads(outcome.out)) == [
@@ -119,18 +97,21 @@ def test_making_a_class_an_action(api: ApiServer, given: list[str], body: dict[s
     ("given", "body"),
     [
         (["greet", "--class-name", "A"], {"name": "greet", "class_name": "A"}),
-        ([ID, "--code-source", "n", "--public"], {"id": ID, "code_source_name": "n", "scope": "public"}),
+        (
+            [CODE_SOURCE["id"], "--code-source", "n", "--public"],
+            {"id": CODE_SOURCE["id"], "code_source_name": "n", "scope": "public"},
+        ),
     ],
 )
 def test_changing_a_dynamic_action(api: ApiServer, given: list[str], body: dict[str, str]) -> None:
-    api.answer("PUT /dynamic_actions", ACTION)
+    api.answer("PUT /dynamic_actions", DYNAMIC_ACTION)
     assert ask(api, "dynamic-action-update", *given).code == 0
     assert api.last.body == body
 
 
 def test_lists_ask_for_what_they_show(api: ApiServer) -> None:
-    api.answer("GET /code_sources", {"code_sources": [SOURCE]})
-    api.answer("GET /dynamic_actions", {"dynamic_actions": [ACTION]})
+    api.answer("GET /code_sources", {"code_sources": [CODE_SOURCE]})
+    api.answer("GET /dynamic_actions", {"dynamic_actions": [DYNAMIC_ACTION]})
     assert "m" in ask(api, "code-source-list").out
     assert api.last.query["fields"] == ["id,name,namespace,project_id,scope,created_at,updated_at"]
     assert "greet" in ask(api, "dynamic-action-list", "--namespace", "n").out
