@@ -120,7 +120,7 @@ def explain(error: BaseException, source: str) -> str:
     text = str(error) or type(error).__name__
     if isinstance(error, SystemExit):
         text = f"it called exit({error.code!r})"
-    elif isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] == "mistral_lib":
+    elif isinstance(error, ModuleNotFoundError) and error.name == "mistral_lib":
         text += " (install the package mistral-lib beside the service, or leave the base class out)"
     elif isinstance(error, SyntaxError):
         return f"{error.msg} (line {error.lineno} of the code source '{source}')"

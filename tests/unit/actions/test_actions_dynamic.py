@@ -124,7 +124,11 @@ def test_results_of_mistral(value: str, expected: ActionResult) -> None:
         ("return object()", "", "The returned value is not JSON: it holds an object of the type object"),
         ("return float('nan')", "", "not JSON compliant"),
         ("import no_such_module", "", "No module named 'no_such_module'"),
-        ("pass", "import mistral_lib_of_nobody.x", "No module named"),
+        (
+            "pass",
+            "raise ModuleNotFoundError('none', name='mistral_lib')",
+            "none (install the package mistral-lib",
+        ),
         ("pass", "def f(:", "line 1 of the code source 'm'"),
         ("raise SystemExit(3)", "", "it called exit(3)"),
         ("os._exit(3)", "import os", "its process ended with exit status 3 and without a result"),
