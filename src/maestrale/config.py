@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from maestrale.actions.egress import HttpSettings
+from maestrale.actions.process_settings import ProcessSettings
 from maestrale.expressions.options import Options
 from maestrale.model import states
 from maestrale.model.durations import parse_duration
@@ -86,13 +87,16 @@ class ApiLimits(msgspec.Struct, frozen=True):
     """`max_limit`: most rows of a page. `max_body`: most bytes of a request's body.
     `allow_action_execution_deletion`: of finished actions that ran outside of workflows.
     `max_waiting_starts`: so many starts of executions may wait to be stored, half of them of one project
-    alone. `longest_wait`: seconds; while one has waited longer, no execution and no action is started."""
+    alone. `longest_wait`: seconds; while one has waited longer, no execution and no action is started.
+    `enable_info_endpoint`: whether `/info` shows the JSON file at `info_json_file_path`."""
 
     max_limit: int = 1000
     max_body: int = 16 * MEBIBYTE
     allow_action_execution_deletion: bool = False
     max_waiting_starts: int = 4000
     longest_wait: float = 10.0
+    enable_info_endpoint: bool = False
+    info_json_file_path: str = "info.json"
 
     def __post_init__(self) -> None:
         if self.max_waiting_starts < 2:
@@ -213,6 +217,7 @@ class Settings(msgspec.Struct, frozen=True):
     executor: ExecutorSettings = ExecutorSettings()
     retention: RetentionSettings = RetentionSettings()
     actions: ActionsSettings = ActionsSettings()
+    dynamic_actions: ProcessSettings = ProcessSettings()
     std_http: HttpSettings = HttpSettings()
     expressions: Options = Options()
     notifier: NotifierSettings = NotifierSettings()

@@ -7,6 +7,7 @@ import importlib.metadata
 import logging
 import threading
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maestrale.actions.base import ActionSettings
@@ -16,16 +17,19 @@ from maestrale.engine.decision import DataFlow, Limits
 from maestrale.expressions import template
 from maestrale.runtime.engine import Engine
 from maestrale.runtime.expiry import Expiry
-from maestrale.runtime.hints import Hints
+from maestrale.runtime.hints import Hints, NobodyElse
 from maestrale.runtime.lease import Lease
 from maestrale.runtime.machine import description
+from maestrale.runtime.maintenance import Keeper
 from maestrale.runtime.presence import Alone, AmongOthers, Presence
 from maestrale.runtime.upkeep import Upkeep
 from maestrale.services import Services
 from maestrale.services.action_executions import ActionExecutions
 from maestrale.services.actions import Actions
 from maestrale.services.admission import Admission
+from maestrale.services.code_sources import CodeSources
 from maestrale.services.definitions import Definitions
+from maestrale.services.dynamic_actions import DynamicActions
 from maestrale.services.environments import Environments
 from maestrale.services.evaluations import Evaluations
 from maestrale.services.executions import Executions
@@ -92,7 +96,9 @@ class Service:
             publishers=settings.notifier.publishers,
             asynchronous=settings.executor.asynchronous,
             threads=settings.executor.threads,
+            dynamic=settings.dynamic_actions,
         )
+        self.keeper = Keeper(self.database, self.engine, hints or NobodyElse(), self.lease.now)
         self.upkeep = Upkeep(self.database, self.engine, self.lease.now)
         self.expiry = Expiry(self.database, self.engine.removal, self.lease, settings.retention.rule)
 
@@ -102,6 +108,7 @@ class Service:
         row = {**description(), "roles": ",".join(roles), "address": address}
         self.presence.begin(row, self.engine, takes_up=takes_up)
         if takes_up:
+            self.keeper.start()
             self.upkeep.start()
             if self.engine.decides:
                 self.expiry.start()
@@ -115,6 +122,7 @@ class Service:
 
     def stop(self, grace: float | None = None) -> None:
         """Give running actions their grace (seconds, by default as set), commit, and close."""
+        self.keeper.stop()
         self.upkeep.stop()
         self.expiry.stop()
         self.engine.stop(self.settings.server.grace if grace is None else grace)
@@ -128,6 +136,10 @@ class Service:
             definitions=Definitions(self.database, clock),
             workbooks=Workbooks(self.database, self.registry, self.engine, clock),
             environments=Environments(self.database, clock),
+            code_sources=CodeSources(self.database, self.engine, clock),
+            dynamic_actions=DynamicActions(
+                self.database, self.engine, clock, runs=self.settings.dynamic_actions.enabled
+            ),
             executions=Executions(
                 self.database, self.engine, admission, clock, publishers=self.settings.notifier.publishers
             ),
@@ -141,7 +153,12 @@ class Service:
             actions=Actions(self.database, self.registry, self.engine, clock),
             cron_triggers=CronTriggers(self.database, self.engine.programs, self.engine, clock),
             event_triggers=EventTriggers(self.database, self.engine.programs, clock),
-            operations=Operations(self.database, clock),
+            operations=Operations(
+                self.database,
+                self.keeper,
+                clock,
+                info_file=Path(limits.info_json_file_path) if limits.enable_info_endpoint else None,
+            ),
             why=Why(self.database, self.engine.programs),
             evaluations=Evaluations(self.database, self.engine, clock),
             members=Members(self.database, clock, knows_projects=self.settings.server.token_file is not None),

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from maestrale.actions.process_settings import ProcessSettings
 from maestrale.config import ApiLimits, DatabaseSettings, ServerSettings, Settings
 from maestrale.model import states
 from maestrale.wiring import Service
@@ -142,7 +143,10 @@ def assert_fault(answer: httpx.Response, status: int, *words: str) -> None:
 
 @contextmanager
 def serving(
-    database_url: str, server: ServerSettings | None = None, api: ApiLimits | None = None
+    database_url: str,
+    server: ServerSettings | None = None,
+    api: ApiLimits | None = None,
+    dynamic: ProcessSettings | None = None,
 ) -> Iterator[Api]:
     """A started service on a database."""
     service = Service(
@@ -150,6 +154,7 @@ def serving(
             server=server or ServerSettings(),
             database=DatabaseSettings(database_url),
             api=api or ApiLimits(),
+            dynamic_actions=dynamic or ProcessSettings(),
         )
     )
     service.start()

@@ -48,6 +48,24 @@ CRON: Final = {"name": "c", "workflow_name": "none", "pattern": "@daily"}
 EVENT: Final = {"workflow_id": NOBODY, "exchange": "e", "topic": "t", "event": "e"}
 
 
+SOURCE: Final = {"content": "class Greet: pass\n", "params": {"name": "s"}}
+DYNAMIC: Final = {"name": "d", "class_name": "Greet", "code_source_id": NOBODY}
+
+
+def uploaded(path: str, kind: str, new: Mapping[str, Any]) -> list[Asked]:
+    """What can be asked of code sources and of dynamic actions, besides changes."""
+    place = "params" if "params" in new else "json"
+    public = {**new, place: {**new[place], "scope": "public"}}
+    return [
+        asked(f"GET {path}", f"{kind}:list"),
+        asked(f"POST {path}", f"{kind}:create", **new),
+        asked(f"POST {path}", f"{kind}:create", f"{kind}:publicize", **public),
+        asked(f"DELETE {path}"),
+        asked(f"GET {path}/{{identifier:path}}", f"{kind}:get"),
+        asked(f"DELETE {path}/{{identifier:path}}", f"{kind}:delete"),
+    ]
+
+
 def triggers(path: str, kind: str, item: str, new: Mapping[str, Any]) -> list[Asked]:
     """What can be asked of both kinds of triggers."""
     public = {**new, "scope": "public"}
@@ -67,6 +85,9 @@ TABLE: Final = [
     asked("GET /v2"),
     asked("GET /v2/"),
     asked("GET /health"),
+    asked("GET /info"),
+    asked("GET /maintenance"),
+    asked("PUT /maintenance", "maintenance:update", json={"status": "RUNNING"}),
     asked("GET /v2/services", "services:list"),
     *collection("/v2/workflows", "workflows", WORKFLOW, item="{identifier}"),
     asked("GET /v2/workflows", "workflows:list", "workflows:list:all_projects", params={"all_projects": "1"}),
@@ -132,6 +153,14 @@ TABLE: Final = [
     asked("PUT /v2/action_executions/{id}", "action_executions:update", json={"state": "SUCCESS"}),
     asked("DELETE /v2/action_executions/{id}", "action_executions:delete"),
     asked("GET /v2/action_executions/{id}/why", "action_executions:get"),
+    *uploaded("/v2/code_sources", "code_sources", SOURCE),
+    asked("PUT /v2/code_sources", "code_sources:update", content="", params={"identifier": "s"}),
+    asked("PUT /v2/code_sources", "code_sources:update", "code_sources:publicize", content="",
+          params={"identifier": "s", "scope": "public"}),
+    *uploaded("/v2/dynamic_actions", "dynamic_actions", {"json": DYNAMIC}),
+    asked("PUT /v2/dynamic_actions", "dynamic_actions:update", json=DYNAMIC),
+    asked("PUT /v2/dynamic_actions", "dynamic_actions:update", "dynamic_actions:publicize",
+          json=DYNAMIC | {"scope": "public"}),
     *triggers("/v2/cron_triggers", "cron_triggers", "{identifier:path}", CRON),
     *triggers("/v2/event_triggers", "event_triggers", "{identifier}", EVENT),
     asked("PUT /v2/event_triggers"),

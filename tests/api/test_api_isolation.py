@@ -64,6 +64,7 @@ COLLECTIONS: Final = (
     "workflows", "workbooks", "actions", "environments", "executions", "tasks", "action_executions",
     "cron_triggers", "event_triggers",
 )  # fmt: skip
+OF_ADMINISTRATORS: Final = ("code_sources", "dynamic_actions")
 
 ID: Final = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
@@ -237,6 +238,8 @@ def test_the_same_requests_find_what_is_ones_own(world: World) -> None:
         if row.method != "GET" or "members" in row.path or "action_id" in row.path:
             continue
         kind = row.path.split("/")[2]
+        if kind in OF_ADMINISTRATORS:
+            continue
         value = next(iter(getattr(world.his, kind).values()))
         assert world.people.bob("GET", first_part(row, value)).status_code == 200, row.path
         assert world.people.root("GET", first_part(row, value)).status_code == 200, row.path

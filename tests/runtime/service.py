@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import Connection, Table, select
 
 from maestrale.actions.base import Action
+from maestrale.actions.process_settings import ProcessSettings
 from maestrale.config import (
     ROLES,
     DatabaseSettings,
@@ -92,6 +93,7 @@ class World:
         clock: Clock | None = None,
         start: bool = True,
         roles: tuple[Role, ...] = ROLES,
+        dynamic: ProcessSettings | None = None,
     ) -> None:
         self.limits = Limits(steps=steps, letters=letters)
         self.folds = True
@@ -104,6 +106,7 @@ class World:
                 database=DatabaseSettings(url=database_url),
                 engine=EngineSettings(steps_per_decision=steps),
                 executor=ExecutorSettings(asynchronous=asynchronous, threads=threads),
+                dynamic_actions=dynamic or ProcessSettings(),
             )
         )
         self.database = self.service.database

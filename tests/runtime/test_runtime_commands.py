@@ -21,6 +21,7 @@ from maestrale.engine.events import (
     StopRequested,
 )
 from maestrale.model.errors import EvaluationError, Forbidden, InvalidState, NotFound, Unavailable
+from maestrale.model.maintenance import CAUSE
 from maestrale.store.executions import INDEXES_PER_STATEMENT
 from maestrale.store.tables import execution_heads
 
@@ -571,3 +572,14 @@ wf:
     assert world.end(row["id"])["state"] == "ERROR"
     found = [(a["attempt"], a["accepted"]) for a in world.actions(row["id"])]
     assert sorted(found) == [(0, False)] * count + [(1, True)] * count
+
+
+def test_maintenance_is_part_of_the_record(world: World) -> None:
+    """What it paused and freed can be folded like everything else."""
+    world.define("version: '2.0'\nw:\n  tasks: {t: {action: std.async_noop}}\n")
+    key = world.start("w")
+    world.send(key, PauseRequested(maintenance=True))
+    assert world.execution(key)["cause"] == CAUSE
+    world.check_folds()
+    world.send(key, ResumeRequested(maintenance=True))
+    assert world.execution(key)["state"] == "RUNNING"

@@ -210,8 +210,10 @@ def result_of_value(value: object, action_name: str, action_execution_id: str) -
     """The result of an action that returned `value`.
 
     Dataclasses, structs, times, enumerations, tuples and sets become JSON. ERROR if something in it has no
-    JSON form.
+    JSON form. An `ActionResult` says itself how the action ended.
     """
+    if isinstance(value, ActionResult):
+        return value
     try:
         return ActionResult(states.SUCCESS, _as_json(value))
     except (TypeError, RecursionError) as error:

@@ -12,11 +12,13 @@ from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 from maestrale.api.actions import ActionRoutes
 from maestrale.api.answers import explain, explain_http
 from maestrale.api.authentication import Authentication, Entry
+from maestrale.api.code_sources import CodeSourceRoutes, DynamicActionRoutes
 from maestrale.api.definitions import DefinitionRoutes
 from maestrale.api.environments import EnvironmentRoutes
 from maestrale.api.evaluations import EvaluationRoutes
 from maestrale.api.executions import ExecutionRoutes
 from maestrale.api.guard import Guard
+from maestrale.api.maintenance import MaintenanceGate
 from maestrale.api.members import MemberRoutes
 from maestrale.api.operations import OperationRoutes
 from maestrale.api.settings import ApiSettings
@@ -33,7 +35,8 @@ def create_app(
     """The REST API v2 over these use cases; `welcome` makes the page at `/` from the server's address."""
     handlers: dict[object, ExceptionHandler] = {MaestraleError: explain, HTTPException: explain_http}
     router = Router(all_routes(services, settings, welcome), redirect_slashes=False)
-    return Guard(_Entrance(Entry(ExceptionMiddleware(router, handlers), authentication)), settings)
+    held = MaintenanceGate(router, services.operations)
+    return Guard(_Entrance(Entry(ExceptionMiddleware(held, handlers), authentication)), settings)
 
 
 def all_routes(services: Services, settings: ApiSettings, welcome: Callable[[str], str]) -> list[BaseRoute]:
@@ -48,6 +51,8 @@ def all_routes(services: Services, settings: ApiSettings, welcome: Callable[[str
         *EnvironmentRoutes(services, settings).routes(),
         *CronTriggerRoutes(services, settings).routes(),
         *EventTriggerRoutes(services, settings).routes(),
+        *CodeSourceRoutes(services, settings).routes(),
+        *DynamicActionRoutes(services, settings).routes(),
         *WhyRoutes(services).routes(),
         *EvaluationRoutes(services).routes(),
     ]

@@ -1,4 +1,4 @@
-"""The service itself: versions, health, and what is not there yet."""
+"""The service itself: versions, health, maintenance."""
 
 from __future__ import annotations
 
@@ -8,22 +8,16 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
-from maestrale.api.answers import fault, json_answer
+from maestrale.api.answers import json_answer
 from maestrale.api.authentication import caller_of
+from maestrale.api.bodies import check_query, read_attributes, text_of
 from maestrale.api.listing import base_url
-from maestrale.api.routing import Endpoint, route
+from maestrale.api.routing import route
 from maestrale.services import Services
-
-NOT_YET = (
-    "/v2/code_sources",
-    "/v2/dynamic_actions",
-    "/maintenance",
-)
-"""Where those parts of the API begin that this version does not have."""
 
 
 class OperationRoutes:
-    """`/`, `/v2/`, `/health`, and clear words for parts of the API that are not built yet."""
+    """What is beside the resources."""
 
     def __init__(self, services: Services, welcome: Callable[[str], str]) -> None:
         self._operations = services.operations
@@ -31,18 +25,15 @@ class OperationRoutes:
 
     def routes(self) -> list[BaseRoute]:
         """All routes."""
-        found = [
+        return [
             route("/", GET=self.versions),
             route("/v2", GET=self.to_v2),
             route("/v2/", GET=self.v2),
             route("/health", GET=self.health),
+            route("/info", GET=self.info),
+            route("/maintenance", GET=self.maintenance, PUT=self.set_maintenance),
             route("/v2/services", GET=self.services),
         ]
-        for part in NOT_YET:
-            answer = _not_yet(part)
-            for path in (part, f"{part}/{{rest:path}}"):
-                found.append(route(path, GET=answer, POST=answer, PUT=answer, DELETE=answer))
-        return list(found)
 
     async def versions(self, request: Request) -> Response:
         """The version document, or a page for a person."""
@@ -64,13 +55,21 @@ class OperationRoutes:
         await self._operations.check()
         return json_answer({"status": "UP"})
 
+    async def info(self, _request: Request) -> Response:
+        """What the operator says about this service."""
+        return json_answer(await self._operations.info())
+
+    async def maintenance(self, _request: Request) -> Response:
+        """Whether the service runs or is in maintenance."""
+        return json_answer({"status": await self._operations.status()})
+
+    async def set_maintenance(self, request: Request) -> Response:
+        """Begin or end maintenance."""
+        check_query(request, ())
+        content = await read_attributes(request, "maintenance", ("status",))
+        wanted = text_of(content, "status")
+        return json_answer({"status": await self._operations.set_status(caller_of(request), wanted)})
+
     async def services(self, request: Request) -> Response:
         """The processes that share the work."""
         return json_answer({"services": await self._operations.services(caller_of(request))})
-
-
-def _not_yet(part: str) -> Endpoint:
-    async def answer(_request: Request) -> Response:
-        return fault(404, f"{part} is not supported by this version yet")
-
-    return answer

@@ -19,10 +19,13 @@ from urllib.parse import urlsplit
 from maestrale.cli.resources import (
     ActionExecutions,
     Actions,
+    CodeSources,
     CronTriggers,
+    DynamicActions,
     Environments,
     EventTriggers,
     Executions,
+    Maintenance,
     Members,
     Tasks,
     Workbooks,
@@ -119,6 +122,9 @@ class Client:
         self.cron_triggers = CronTriggers(self)
         self.event_triggers = EventTriggers(self)
         self.members = Members(self)
+        self.maintenance = Maintenance(self)
+        self.code_sources = CodeSources(self)
+        self.dynamic_actions = DynamicActions(self)
 
     def __enter__(self) -> Self:
         return self
@@ -148,15 +154,17 @@ class Client:
         body: Any = None,
         text: str | None = None,
         patient: bool = False,
+        beside: bool = False,
     ) -> Any:
         """Send one request and return the parsed answer, None if it is empty.
 
-        `body` goes as JSON, `text` as plain text; `patient` waits for the answer without limit.
+        `body` goes as JSON, `text` as plain text; `patient` waits for the answer without limit. `beside`: the
+        path stands beside that of the API's version, not below it.
         Raises `ApiError` or `ServerUnreachable`.
         """
         content = text if body is None else json.dumps(body)
         kind = {"content-type": "text/plain" if body is None else "application/json"}
-        url = self.base_url + path
+        url = (self.base_url.removesuffix("/v2") if beside else self.base_url) + path
         log.debug("%s %s %s %s", method, url, dict(query or {}), content or "")
         answer = self._send(method, url, query, content, kind if content is not None else {}, patient)
         log.debug("%s %s", answer.status_code, answer.text)

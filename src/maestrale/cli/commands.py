@@ -253,9 +253,13 @@ class ValidateRow(Row):
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteRow(Row):
-    """Removes objects one by one; what fails does not stop the rest. `kind` is the word for the messages."""
+    """Removes objects one by one; what fails does not stop the rest. `kind` is the word for the messages.
+
+    `named`: how the original client writes kind and name where it is not just one behind the other.
+    """
 
     kind: str
+    named: str = "{kind} {identifier}"
     call: Callable[..., None]
 
     def run(self, client: Client, given: Given) -> None:
@@ -268,7 +272,8 @@ class DeleteRow(Row):
                 failed = True
                 click.echo(error.message, err=True)
             else:
-                click.echo(f"Request to delete {self.kind} {identifier} has been accepted.")
+                what = self.named.format(kind=self.kind, identifier=identifier)
+                click.echo(f"Request to delete {what} has been accepted.")
         if failed:
             raise click.ClickException(f"Unable to delete the specified {self.kind}(s).")
 

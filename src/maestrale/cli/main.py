@@ -14,8 +14,10 @@ import click
 from maestrale import __version__
 from maestrale.cli import (
     commands_actions,
+    commands_code_sources,
     commands_environments,
     commands_executions,
+    commands_maintenance,
     commands_members,
     commands_tasks,
     commands_triggers,
@@ -39,7 +41,10 @@ SECTIONS: Final = (
     commands_triggers.CRON,
     commands_triggers.EVENTS,
     commands_members.SECTION,
+    commands_code_sources.CODE_SOURCES,
+    commands_code_sources.DYNAMIC_ACTIONS,
     commands_why.SECTION,
+    commands_maintenance.SECTION,
 )
 """The commands that ask a server, as the help shows them."""
 

@@ -41,6 +41,7 @@ class Connection(Protocol):
         body: Any = None,
         text: str | None = None,
         patient: bool = False,
+        beside: bool = False,
     ) -> Any:
         """Send one request, return the parsed answer."""
 
@@ -196,6 +197,68 @@ class Environments(Collection):
     def delete(self, name: str) -> None:
         """Remove the environment of that name."""
         self._connection.request("DELETE", self._item(name))
+
+
+class _Named(Collection):
+    """Kinds that go by id or by name in a namespace, and have but one object in a request."""
+
+    def get(self, identifier: str, namespace: str = "") -> Resource:
+        """The object with this id, or this name in `namespace`."""
+        return self._get(identifier, _given(namespace=namespace))
+
+    def delete(self, identifier: str, namespace: str = "") -> None:
+        """Remove the object with this id, or this name in `namespace`."""
+        self._connection.request("DELETE", self._item(identifier), query=_given(namespace=namespace))
+
+
+class CodeSources(_Named):
+    """Python texts for dynamic actions."""
+
+    path = "code_sources"
+
+    def create(self, name: str, text: str, namespace: str = "", public: bool = False) -> Resource:
+        """Store `text` under `name`; `ApiError` 409 if it exists already."""
+        return self._upload("POST", text, name=name, namespace=namespace, scope=_scope(public))
+
+    def update(self, identifier: str, text: str, namespace: str = "", public: bool = False) -> Resource:
+        """Store `text` as the next version of the code source with this id or name."""
+        scope = "public" if public else ""
+        return self._upload("PUT", text, identifier=identifier, namespace=namespace, scope=scope)
+
+    def _upload(self, method: str, text: str, **query: str) -> Resource:
+        answer: Resource = self._connection.request(method, "/code_sources", query=_given(**query), text=text)
+        return answer
+
+
+class DynamicActions(_Named):
+    """Classes of code sources that tasks can run."""
+
+    path = "dynamic_actions"
+
+    def create(
+        self, name: str, class_name: str, code_source: str, namespace: str = "", public: bool = False
+    ) -> Resource:
+        """Make a class of the code source with this id or name an action."""
+        body = {"name": name, "class_name": class_name, "scope": _scope(public)}
+        return self._send("POST", body | _given(namespace=namespace) | _code_source(code_source))
+
+    def update(
+        self,
+        identifier: str,
+        class_name: str = "",
+        code_source: str = "",
+        namespace: str = "",
+        public: bool = False,
+    ) -> Resource:
+        """Change the dynamic action with this id or name; what is not given stays."""
+        body = {"id" if _is_uuid(identifier) else "name": identifier}
+        scope = "public" if public else ""
+        body |= _given(class_name=class_name, namespace=namespace, scope=scope)
+        return self._send("PUT", body | _code_source(code_source))
+
+    def _send(self, method: str, body: dict[str, Any]) -> Resource:
+        answer: Resource = self._connection.request(method, "/dynamic_actions", body=body)
+        return answer
 
 
 class Parents(Collection):
@@ -402,8 +465,36 @@ class EventTriggers(Collection):
         self._connection.request("DELETE", self._item(identifier))
 
 
+class Maintenance:
+    """Whether the service runs."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self) -> Resource:
+        """`{"status": "RUNNING"}`, or PAUSING or PAUSED."""
+        answer: Resource = self._connection.request("GET", "/maintenance", beside=True)
+        return answer
+
+    def update(self, status: str) -> Resource:
+        """Begin maintenance (PAUSED) or end it (RUNNING); the answer is the status from now on."""
+        body = {"status": status}
+        answer: Resource = self._connection.request("PUT", "/maintenance", body=body, beside=True)
+        return answer
+
+
 def _tree(errors_only: bool, max_depth: int) -> dict[str, str]:
     return {"max_depth": str(max_depth)} | ({"errors_only": "true"} if errors_only else {})
+
+
+def _scope(public: bool) -> str:
+    return "public" if public else "private"
+
+
+def _code_source(identifier: str) -> dict[str, str]:
+    if not identifier:
+        return {}
+    return {"code_source_id" if _is_uuid(identifier) else "code_source_name": identifier}
 
 
 def _is_uuid(text: str) -> bool:

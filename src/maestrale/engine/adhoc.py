@@ -53,7 +53,7 @@ def find_action(decision: Decision, name: str) -> tuple[ActionFacts, tuple[AdHoc
     found = msgspec.convert(answer, FoundAction)
     if found.problem:
         raise TaskFailure(found.problem)
-    facts = decision.actions.find(found.name)
+    facts = found.facts(decision.actions.find)
     if facts is None:
         raise TaskFailure(base_not_found(found.name, workflow.namespace))
     return facts, found.layers
@@ -105,7 +105,7 @@ def prepare(
         for layer in reversed(layers)
         if layer.output is not None
     )
-    return AdHocRun(facts.name, given, outputs)
+    return AdHocRun(facts.key or facts.name, given, outputs)
 
 
 def transformed(

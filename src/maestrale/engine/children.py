@@ -13,7 +13,7 @@ from maestrale.engine.context import merge_maps
 from maestrale.engine.decision import Completion, Decision, ForcedFailure, ResultRefused, TaskFailure
 from maestrale.engine.effects import CancelAction, RunAction, StartSubWorkflow
 from maestrale.engine.events import Started, StopRequested
-from maestrale.engine.execution import Child, Known, Outcome, TaskExecution
+from maestrale.engine.execution import AdHocRun, Child, Known, Outcome, TaskExecution
 from maestrale.engine.limits import check_size
 from maestrale.engine.lookups import Lookups
 from maestrale.engine.needs import FindWorkflow, FoundWorkflow
@@ -86,6 +86,8 @@ def _start_action(
         adhoc = prepare(facts, layers, given, seen, Lookups(decision, task), decision)
     else:
         facts.check_input(given)
+        if facts.key:
+            adhoc = AdHocRun(facts.key, given)
     check_size(decision, given, "ActionExecution", "input")
     child = Child(
         id=decision.identity.next_id(),

@@ -37,6 +37,7 @@ from maestrale.engine.tasks import (
 )
 from maestrale.model import states
 from maestrale.model.errors import BadRequest, Forbidden, InvalidState, NotFound
+from maestrale.model.maintenance import CAUSE
 from maestrale.model.values import Json
 
 
@@ -53,13 +54,15 @@ def pause_requested(decision: Decision, event: PauseRequested) -> None:
     """Start nothing more; sub-workflows and the parent are told."""
     if decision.draft.workflow.state in states.COMPLETED:
         raise illegal(decision, states.PAUSED)
-    by = "parent" if event.cascaded else "request"
+    by = "parent" if event.cascaded else "maintenance" if event.maintenance else "request"
     pause_workflow(decision, None, {"by": by}, cascaded=event.cascaded)
 
 
 def resume_requested(decision: Decision, event: ResumeRequested) -> None:
     """Go on where the pause stopped; no effect unless paused."""
     if decision.draft.workflow.state not in (states.PAUSED, states.IDLE):
+        return
+    if event.maintenance and decision.draft.workflow.cause != CAUSE:
         return
     if event.environment:
         share_environment(decision, event.environment)

@@ -83,16 +83,24 @@ class Continue(Event, frozen=True, tag="continue"):
 
 
 class PauseRequested(Event, frozen=True, tag="pause"):
-    """Start nothing more until resumed. `cascaded`: told by the parent, which needs no telling."""
+    """Start nothing more until resumed. `cascaded`: told by the parent, which needs no telling.
+
+    `maintenance`: the whole service is to come to rest.
+    """
 
     cascaded: bool = False
+    maintenance: bool = False
 
 
 class ResumeRequested(Event, frozen=True, tag="resume"):
-    """Go on; `environment` is merged into that of the tree first. `cascaded`: told by the parent."""
+    """Go on; `environment` is merged into that of the tree first. `cascaded`: told by the parent.
+
+    `maintenance`: it is over; what was paused for another reason stays so.
+    """
 
     environment: dict[str, Json] | None = None
     cascaded: bool = False
+    maintenance: bool = False
 
 
 class StopRequested(Event, frozen=True, tag="stop"):

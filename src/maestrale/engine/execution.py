@@ -120,7 +120,8 @@ class Transformation(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class AdHocRun(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an ad-hoc action really runs, and how its result is transformed, innermost first."""
+    """What is really run for an ad-hoc or dynamic action: under which name (or key) an executor finds it, and
+    how the result is transformed, innermost first."""
 
     name: str
     input: dict[str, Json] = {}

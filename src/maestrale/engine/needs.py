@@ -6,10 +6,13 @@ answers so far. Answers are part of the decision record.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from maestrale.engine.execution import Places
 from maestrale.lang.spec import InputParameter
+from maestrale.model.actions import DYNAMIC, ActionFacts, Parameter, Signature
 from maestrale.model.values import Json
 
 
@@ -98,15 +101,42 @@ class AdHocLayer(msgspec.Struct, frozen=True, omit_defaults=True):
     places: Places = {}
 
 
+class DynamicAction(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A class of a code source that tasks can run. `signature` is None where the text does not tell it."""
+
+    id: str
+    class_name: str
+    signature: Signature | None = None
+
+
 class FoundAction(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an action name means: the real action `name`, below `layers` of ad-hoc actions, outermost first.
 
-    `problem`: why the chain of layers leads to no real action, if it does not.
+    `problem`: why the chain of layers leads to no real action, if it does not. `dynamic`: the real action, if
+    it is a dynamic one.
     """
 
     name: str
     layers: tuple[AdHocLayer, ...] = ()
     problem: str = ""
+    dynamic: DynamicAction | None = None
+
+    def facts(self, known: Callable[[str], ActionFacts | None]) -> ActionFacts | None:
+        """The facts about the real action; `known` gives those about actions that are not dynamic."""
+        if self.dynamic is None:
+            return known(self.name)
+        signature = self.dynamic.signature or Signature(takes_any=True)
+        return ActionFacts(
+            name=self.name,
+            parameters=(
+                *(Parameter(name) for name in signature.required),
+                *(Parameter(name, None) for name in signature.optional),
+            ),
+            takes_any=signature.takes_any,
+            waits_outside=signature.waits_outside,
+            class_name=self.dynamic.class_name,
+            key=DYNAMIC + self.dynamic.id,
+        )
 
 
 Answers = dict[AnyQuestion, Json]

@@ -15,7 +15,8 @@ from maestrale.model import states
 def pause_workflow(decision: Decision, info: str | None, by: Cause, *, cascaded: bool = False) -> None:
     """Put a RUNNING workflow to PAUSED and pass it on, down and up.
 
-    `by` says who wants it: {"by": request, parent, command, pause-before or child} with the task or child.
+    `by` says who wants it: {"by": request, maintenance, parent, command, pause-before or child} with the
+    task or child.
     """
     if decision.draft.workflow.state != states.RUNNING:
         return

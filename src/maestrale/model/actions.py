@@ -27,6 +27,19 @@ class Parameter(msgspec.Struct, frozen=True):
     default: Any = REQUIRED
 
 
+class Signature(msgspec.Struct, frozen=True):
+    """The names that a dynamic action takes, and whether it is completed by an outside party."""
+
+    required: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    takes_any: bool = False
+    waits_outside: bool = False
+
+
+DYNAMIC: Final = "dynamic:"
+"""How the keys of dynamic actions begin; their ids follow. No text of an author names an action like that."""
+
+
 class ActionFacts(msgspec.Struct, frozen=True):
     """The signature and the nature of one action.
 
@@ -35,6 +48,7 @@ class ActionFacts(msgspec.Struct, frozen=True):
     input as keyword arguments; None for every action that an executor has to run. `pure_when`: which
     (already checked) inputs `pure` is for, None = all; ask `is_pure`. A pure action that `waits_outside` is
     not dispatched at all. `title`: what messages about failures call it, by default its name.
+    `key`: what an executor finds it by, if that is not its name.
     """
 
     name: str
@@ -46,6 +60,7 @@ class ActionFacts(msgspec.Struct, frozen=True):
     class_name: str = ""
     title: str = ""
     pure_when: Callable[[dict[str, Json]], bool] | None = None
+    key: str = ""
 
     def is_pure(self, given: dict[str, Json]) -> bool:
         """Whether the engine may call `pure` with this input, instead of asking an executor."""

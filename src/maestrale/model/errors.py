@@ -103,6 +103,12 @@ class Conflict(MaestraleError):
     status = 409
 
 
+class InMaintenance(MaestraleError):
+    """The service takes no changes now."""
+
+    status = 423
+
+
 class Later(MaestraleError):
     """Not now; `retry_after`: seconds after which it is worth asking again."""
 

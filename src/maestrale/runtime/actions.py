@@ -1,4 +1,4 @@
-"""What the names of actions mean: the registry, and the ad-hoc actions in the database."""
+"""What the names of actions mean: the registry, and the ad-hoc and dynamic actions in the database."""
 
 from __future__ import annotations
 
@@ -16,11 +16,17 @@ from maestrale.lang.parse import load_action
 from maestrale.lang.spec import ActionSpec
 from maestrale.model.actions import ActionFacts
 from maestrale.model.errors import InvalidDefinition
-from maestrale.store.lookups import FoundDefinition, action_names_among, find_action_definitions
+from maestrale.store.lookups import (
+    FoundDefinition,
+    FoundDynamic,
+    action_names_among,
+    find_action_definitions,
+    find_dynamic_actions,
+)
 
 
 class KnownActions:
-    """The registry as decisions see it, and which of its names ad-hoc actions have as well.
+    """The registry as decisions see it, and which of its names stored actions have as well.
 
     Safe from any thread: the set of names is replaced as a whole.
     """
@@ -40,7 +46,7 @@ class KnownActions:
         return list(self._registry.suggestions(name))
 
     def is_shadowed(self, name: str) -> bool:
-        """Whether an ad-hoc action of some project has the name of this action."""
+        """Whether an ad-hoc or dynamic action of some project has the name of this action."""
         return name in self._shadowed
 
     def refresh(self, connection: Connection) -> None:
@@ -58,23 +64,31 @@ def resolve_action(
     def find(name: str) -> list[FoundDefinition]:
         return find_action_definitions(connection, question.project_id, name, namespaces)
 
-    return resolve(question, actions, find)
+    def find_dynamic(name: str) -> list[FoundDynamic]:
+        return find_dynamic_actions(connection, question.project_id, name, namespaces)
+
+    return resolve(question, actions, find, find_dynamic)
 
 
 def resolve(
-    question: FindAction, actions: ActionCatalogue, find: Callable[[str], list[FoundDefinition]]
+    question: FindAction,
+    actions: ActionCatalogue,
+    find: Callable[[str], list[FoundDefinition]],
+    find_dynamic: Callable[[str], list[FoundDynamic]] = lambda _: [],
 ) -> FoundAction | None:
     """What an action name means: the whole chain of ad-hoc actions down to the real one.
 
-    A member of the asking workbook comes first, then an ad-hoc action of the project, then one of the
-    registry, then a public ad-hoc action of another project; bases are looked up likewise. `find` gives
-    the ad-hoc actions of a name that are visible, the project's own first.
+    A member of the asking workbook comes first, then an ad-hoc action of the project, then a dynamic one,
+    then one of the registry, then what another project has made public; bases are looked up likewise. `find`
+    and `find_dynamic` give the actions of a name that are visible, the project's own first.
     """
     layers: list[AdHocLayer] = []
     seen: set[str] = set()
     name, workbook = question.name, question.workbook
     while True:
-        definition = _definition(actions, find, name, workbook)
+        definition = _meaning(actions, find, find_dynamic, name, workbook)
+        if isinstance(definition, FoundDynamic):
+            return FoundAction(name, tuple(layers), dynamic=definition.action)
         if definition is None:
             if actions.find(name) is not None:
                 return FoundAction(name, tuple(layers))
@@ -97,18 +111,23 @@ def resolve(
         name, workbook = spec.base, definition.workbook
 
 
-def _definition(
-    actions: ActionCatalogue, find: Callable[[str], list[FoundDefinition]], name: str, workbook: str
-) -> FoundDefinition | None:
-    """The ad-hoc action that a name means; None where it means one of the registry, or nothing."""
+def _meaning(
+    actions: ActionCatalogue,
+    find: Callable[[str], list[FoundDefinition]],
+    find_dynamic: Callable[[str], list[FoundDynamic]],
+    name: str,
+    workbook: str,
+) -> FoundDefinition | FoundDynamic | None:
+    """The stored action that a name means; None where it means one of the registry, or nothing."""
     if workbook:
         members = find(f"{workbook}.{name}")
         if members:
             return members[0]
-    found = find(name)
-    if found and (found[0].is_own or actions.find(name) is None):
-        return found[0]
-    return None
+    found: list[FoundDefinition | FoundDynamic] = [*find(name)[:1], *find_dynamic(name)[:1]]
+    own = [one for one in found if one.is_own]
+    if not own and actions.find(name) is not None:
+        return None
+    return next(iter([*own, *found]), None)
 
 
 def _layer(spec: ActionSpec) -> AdHocLayer:

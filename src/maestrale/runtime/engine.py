@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from maestrale.actions.base import ActionSettings
+from maestrale.actions.process_settings import ProcessSettings
 from maestrale.actions.registry import Registry
 from maestrale.engine.decision import Limits
 from maestrale.engine.events import ActionFinished, ActionUpdated, AnyEvent
@@ -25,6 +26,7 @@ from maestrale.model.values import Json, Microseconds
 from maestrale.runtime.actions import KnownActions
 from maestrale.runtime.commands import EXISTS, Commands, look_for_replies, no_execution, shutting_down
 from maestrale.runtime.deciding import Decider
+from maestrale.runtime.dynamic_actions import Runnables
 from maestrale.runtime.evaluator import Evaluator, HelperProcess
 from maestrale.runtime.executor import ASYNCHRONOUS, THREADS, ActionRun, Executor
 from maestrale.runtime.hints import Hints, NobodyElse
@@ -87,6 +89,7 @@ class Engine:
         entropy: Callable[[], int] = system_entropy,
         asynchronous: int = ASYNCHRONOUS,
         threads: int = THREADS,
+        dynamic: ProcessSettings | None = None,
         later: Later = in_a_thread,
         event_loop: asyncio.AbstractEventLoop | None = None,
         evaluator: Evaluator | None = None,
@@ -110,12 +113,13 @@ class Engine:
             database, actions, lease, settings, clock, entropy, self.evaluator, later
         )
         self.executor = Executor(
-            registry,
+            Runnables(registry, database, dynamic or ProcessSettings()),
             self._action_done,
             self.standalone.mark_started,
             lease,
             asynchronous=asynchronous,
             threads=threads,
+            processes=(dynamic or ProcessSettings()).processes,
             loop=event_loop,
         )
         self.standalone.executor = self.executor
@@ -135,6 +139,8 @@ class Engine:
             self.evaluator,
             later,
         )
+        self.on_maintenance: Callable[[], object] = _nobody
+        """Called when another process has begun or ended maintenance."""
         self.removal = Removal(database, self.loop.forget, self.executor.cancel, later)
         self.triggers = CronTriggers(
             database, self.programs, self._commands, lease, self.loop.has_mail, publishers, clock, later
@@ -249,7 +255,10 @@ class Engine:
             self._database.read(self.actions.refresh)
         elif kind == "triggers":
             self.triggers.changed()
+        elif kind == "maintenance":
+            self.on_maintenance()
         elif kind == "sweep":
+            self.on_maintenance()
             self.wait_for_replies()
             self.triggers.changed()
 
@@ -323,7 +332,7 @@ class Engine:
         return future if future.done() else self.removal.delete(execution_id, force)
 
     def definitions_changed(self) -> Future[None]:
-        """Take note of ad-hoc actions that were stored, renamed or deleted, here and elsewhere."""
+        """Take note of stored actions that were stored, renamed or deleted, here and elsewhere."""
         self._hints.tell_all("definitions")
         return self._database.read(self.actions.refresh)
 
@@ -356,6 +365,10 @@ class Engine:
         else:
             event = ActionFinished(run.action_id, result.state, result.result)  # type: ignore[arg-type]
             self.loop.deliver(run.execution_id, Pending(event), run.project_id)
+
+
+def _nobody() -> None:
+    """Hears of maintenance where nobody else does."""
 
 
 def _told(action_id: str, state: str, result: Json) -> AnyEvent:

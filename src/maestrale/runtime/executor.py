@@ -1,4 +1,5 @@
-"""Runs actions: asynchronous ones on an event loop of their own, blocking ones in threads.
+"""Runs actions: asynchronous ones on an event loop of their own, blocking ones in threads, dynamic ones in
+processes that the loop waits for.
 
 What was handed in may run at once (its start is durable already) or wait in a queue; a queued action is
 marked as started in the database before it runs, so that after a crash nothing that never ran counts as
@@ -18,14 +19,13 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from maestrale.actions.base import (
-    Action,
     ActionContext,
     result_of_error,
     result_of_timeout,
     result_of_value,
 )
 from maestrale.engine.execution import AdHocRun
-from maestrale.model.actions import ActionResult
+from maestrale.model.actions import DYNAMIC, ActionFacts, ActionResult
 from maestrale.model.values import Json, reveal
 from maestrale.runtime.fairness import FairQueue
 from maestrale.store.database import reason
@@ -37,6 +37,9 @@ ASYNCHRONOUS: Final = 256
 
 THREADS: Final = 16
 """Blocking actions that run at the same time."""
+
+PROCESSES: Final = 4
+"""Dynamic actions that run at the same time."""
 
 ASK_AGAIN_AFTER: Final = 0.1
 """Seconds until an action may begin, perhaps, that could not while the lease was uncertain."""
@@ -65,10 +68,19 @@ class ActionRun(msgspec.Struct, frozen=True):
     project_id: str = ""
 
 
+class Runnable(Protocol):
+    """What can be run. `run` gives a coroutine if it `is_async`; others want a thread."""
+
+    is_async: bool
+    facts: ActionFacts
+
+    def run(self, context: ActionContext, given: dict[str, Json]) -> Any: ...
+
+
 class ActionLookup(Protocol):
     """Finds actions by name."""
 
-    def find(self, name: str) -> Action[Any, Any] | None: ...
+    def find(self, name: str) -> Runnable | None: ...
 
 
 class StartRight(Protocol):
@@ -107,6 +119,7 @@ class Executor:
         *,
         asynchronous: int = ASYNCHRONOUS,
         threads: int = THREADS,
+        processes: int = PROCESSES,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._actions = actions
@@ -114,7 +127,7 @@ class Executor:
         self._mark_started = mark_started
         self._lease = lease
         self._lock = threading.Lock()
-        self._lanes = {True: _Lane(asynchronous), False: _Lane(threads)}
+        self._lanes = {"loop": _Lane(asynchronous), "threads": _Lane(threads), "processes": _Lane(processes)}
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="action")
         self._running: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
@@ -134,7 +147,7 @@ class Executor:
     def reserve(self, name: str) -> bool:
         """Take a place for an action that is about to be handed in as started; False if all are taken."""
         with self._lock:
-            lane = self._lanes[self._is_async(name)]
+            lane = self._lane(name)
             if lane.free <= 0 or lane.waiting or self._stopping:
                 return False
             lane.free -= 1
@@ -143,7 +156,7 @@ class Executor:
     def give_back(self, name: str) -> None:
         """Free a reserved place that is not needed after all."""
         with self._lock:
-            self._lanes[self._is_async(name)].free += 1
+            self._lane(name).free += 1
         self._wake()
 
     def run(self, run: ActionRun) -> None:
@@ -153,7 +166,7 @@ class Executor:
     def enqueue(self, run: ActionRun) -> None:
         """Run an action when there is a place."""
         with self._lock:
-            self._lanes[self._is_async(run.name)].waiting.add(run.project_id, run.action_id, run)
+            self._lane(run.name).waiting.add(run.project_id, run.action_id, run)
         self._wake()
 
     def cancel(self, action_id: str) -> None:
@@ -199,9 +212,11 @@ class Executor:
         self._loop.run_forever()
         self._loop.close()
 
-    def _is_async(self, name: str) -> bool:
+    def _lane(self, name: str) -> _Lane:
+        if name.startswith(DYNAMIC):
+            return self._lanes["processes"]
         action = self._actions.find(name)
-        return action is None or action.is_async
+        return self._lanes["loop" if action is None or action.is_async else "threads"]
 
     def _begin(self, run: ActionRun) -> None:
         task = self._loop.create_task(self._execute(run))
@@ -212,7 +227,7 @@ class Executor:
         self._running.pop(run.action_id, None)
         self._cancelled.discard(run.action_id)
         with self._lock:
-            self._lanes[self._is_async(run.name)].free += 1
+            self._lane(run.name).free += 1
         self._changed.set()
         self._wake()
 
@@ -261,7 +276,7 @@ class Executor:
             log.warning("The start of %d actions could not be stored: %s", len(runs), reason(error))
             with self._lock:
                 for run in reversed(runs):
-                    lane = self._lanes[self._is_async(run.name)]
+                    lane = self._lane(run.name)
                     lane.free += 1
                     lane.waiting.add_first(run.project_id, run.action_id, run)
             self._loop.call_later(1, self._take_waiting)
@@ -299,7 +314,7 @@ class Executor:
         except Exception as error:  # noqa: BLE001 - whatever an action raises is its result
             return result_of_error(error, title, run.action_id)
 
-    async def _call(self, action: Action[Any, Any], run: ActionRun) -> object:
+    async def _call(self, action: Runnable, run: ActionRun) -> object:
         given: dict[str, Json] = reveal(run.input)
         if action.is_async:
             return await action.run(run.context, given)

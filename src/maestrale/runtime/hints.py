@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-Kind = Literal["mail", "reply", "definitions", "triggers", "sweep"]
+Kind = Literal["mail", "reply", "definitions", "triggers", "maintenance", "sweep"]
 """Executions that have mail; commands that have been answered; changed definitions; changed cron triggers;
-hints were lost."""
+a changed status of the service; hints were lost."""
 
 
 class Hints(Protocol):

@@ -104,7 +104,7 @@ class WorkflowEngine(Protocol):
         """Complete (SUCCESS, ERROR, CANCELLED), pause or resume an action execution, stand-alone ones too."""
 
     def definitions_changed(self) -> Future[None]:
-        """Take note of ad-hoc actions that were stored, renamed or deleted; to be told after the commit."""
+        """Take note of stored actions that were stored, renamed or deleted; to be told after the commit."""
 
     def triggers_changed(self) -> None:
         """Take note of cron triggers that were stored or deleted; to be told after the commit."""

@@ -103,12 +103,13 @@ class Standalone:
             raise unknown_action(request.name, near)
         if found.problem:
             raise InvalidAction(found.problem)
-        facts = self._actions.find(found.name)
+        facts = found.facts(self._actions.find)
         if facts is None:
             raise unknown_action(found.name, ())
         if not found.layers:
             facts.check_input(request.input)
-            self._start(request, future, facts, request.input, None)
+            dynamic = AdHocRun(facts.key, request.input) if facts.key else None
+            self._start(request, future, facts, request.input, dynamic)
             return
         given = complete_input(found.layers[0], request.input)
         layers, real, outside = found.layers, facts, self._outside()
@@ -148,7 +149,7 @@ class Standalone:
         unstored = not request.save and not facts.waits_outside
         run = ActionRun(
             action_id,
-            facts.name,
+            facts.key or facts.name,
             given if adhoc is None else adhoc.input,
             action_context(action_id, self._settings),
             request.timeout,

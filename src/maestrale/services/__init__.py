@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from maestrale.services.action_executions import ActionExecutions
 from maestrale.services.actions import Actions
+from maestrale.services.code_sources import CodeSources
 from maestrale.services.definitions import Definitions
+from maestrale.services.dynamic_actions import DynamicActions
 from maestrale.services.environments import Environments
 from maestrale.services.evaluations import Evaluations
 from maestrale.services.executions import Executions
@@ -24,6 +26,8 @@ class Services(NamedTuple):
     definitions: Definitions
     workbooks: Workbooks
     environments: Environments
+    code_sources: CodeSources
+    dynamic_actions: DynamicActions
     executions: Executions
     tasks: Tasks
     action_executions: ActionExecutions

@@ -82,12 +82,19 @@ class Actions(Uploads):
         self, error: NotFound, caller: Caller, identifiers: list[str], namespace: str
     ) -> MaestraleError:
         for name in identifiers:
-            if self._registry.find(name) is not None:
+            try:
                 row = await self.get(caller, name, namespace)
-                if row["is_system"]:
-                    return BadRequest(
-                        f"Attempt to modify a system action: {name}", "built-in actions stay as they are"
-                    )
+            except NotFound:
+                continue
+            if row["is_system"]:
+                return BadRequest(
+                    f"Attempt to modify a system action: {name}", "built-in actions stay as they are"
+                )
+            if not row["definition"]:
+                return BadRequest(
+                    f"{name} is a dynamic action",
+                    "`mistral dynamic-action-update` and `mistral dynamic-action-delete` are for those",
+                )
         return error
 
     def _read(self, text: str) -> Read:

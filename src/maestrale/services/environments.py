@@ -9,11 +9,11 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy.exc import IntegrityError
 
-from maestrale.model.errors import BadRequest
 from maestrale.model.listing import Listing, Row
 from maestrale.model.values import Json
 from maestrale.services.access import Caller, authorise
 from maestrale.services.definitions import checked_scope
+from maestrale.services.names import check_name
 from maestrale.services.waiting import Clock, outcome
 from maestrale.store.database import Database
 from maestrale.store.environments import (
@@ -59,7 +59,7 @@ class Environments:
     async def create(self, caller: Caller, name: str, change: EnvironmentChange) -> Row:
         """Store a new environment."""
         authorise(caller, "environments:create")
-        _check_name(name)
+        check_name("an environment", name, NAME_LENGTH)
         values = _values(caller, change)
         try:
             return await outcome(
@@ -89,13 +89,6 @@ class Environments:
         """Remove an environment. Executions that started with it keep their copy."""
         authorise(caller, "environments:delete")
         await outcome(self._database.write(delete_environment, caller.viewer, name))
-
-
-def _check_name(name: str) -> None:
-    if " " in name:
-        raise BadRequest(f"Name '{name}' must not contain spaces", "use '_' or '-'")
-    if not 0 < len(name) <= NAME_LENGTH:
-        raise BadRequest(f"The name of an environment has 1 to {NAME_LENGTH} characters, not {len(name)}")
 
 
 def _values(caller: Caller, change: EnvironmentChange) -> dict[str, Any]:

@@ -212,6 +212,7 @@ class Explainer:
         task = cause.get("task")
         words = {
             "request": "by request",
+            "maintenance": "for maintenance of the service",
             "parent": "together with the execution that called it",
             "command": f"by the command 'pause' after task '{task}'",
             "pause-before": f"before task '{task}', by its policy pause-before",
@@ -230,6 +231,8 @@ class Explainer:
             pause.text = "goes on when it is resumed: mistral execution-update ID -s RUNNING"
             if cause.get("by") == "parent":
                 pause.text = "goes on when the execution that called it is resumed"
+            elif cause.get("by") == "maintenance":
+                pause.text = "goes on when the maintenance ends: mistral maintenance-update RUNNING"
             pause.since = node.since
             pause.blocks = True
             node.children.append(pause)

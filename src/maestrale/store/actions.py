@@ -1,4 +1,4 @@
-"""Actions as the API shows them: those of the process and the stored ad-hoc ones, in one list."""
+"""Actions as the API shows them: those of the process, ad-hoc and dynamic ones, in one list."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sqlalchemy import (
     case,
     cast,
     column,
+    false,
     func,
     literal,
     null,
@@ -29,9 +30,10 @@ from sqlalchemy.sql import Select
 from maestrale.model.errors import NotFound
 from maestrale.model.listing import Listing, Row
 from maestrale.store.selection import Field, Resource, Viewer, is_uuid, read_page, select_fields, visible
-from maestrale.store.tables import definition_texts, definitions
+from maestrale.store.tables import definition_texts, definitions, dynamic_actions
 
 _definition = definitions.c
+_dynamic = dynamic_actions.c
 
 _STORED: Final = select(
     _definition.id,
@@ -50,6 +52,23 @@ _STORED: Final = select(
 ).where(_definition.kind == "action")
 
 
+_DYNAMIC: Final = select(
+    _dynamic.name.label("id"),
+    _dynamic.name,
+    false().label("is_system"),
+    _dynamic.input,
+    _dynamic.description,
+    literal("[]").label("tags"),
+    cast(null(), String).label("text_hash"),
+    _dynamic.scope,
+    _dynamic.scope.label("visibility"),
+    _dynamic.project_id,
+    _dynamic.created_at,
+    _dynamic.updated_at,
+    _dynamic.namespace,
+)
+
+
 class BuiltIn(msgspec.Struct, frozen=True):
     """An action of this process; its id is its name. `input` is what lists show."""
 
@@ -60,8 +79,7 @@ class BuiltIn(msgspec.Struct, frozen=True):
 
 def action_resource(built_in: Sequence[BuiltIn]) -> Resource:
     """What lists of actions read: these and all stored ones; `_is_built_in` in a row says which it is."""
-    rows = union_all(_STORED, _as_rows(built_in)) if built_in else _STORED
-    every = rows.subquery("every_action")
+    every = union_all(_STORED, _DYNAMIC, *([_as_rows(built_in)] if built_in else [])).subquery("every_action")
     action = every.c
     return Resource(
         collection="actions",
@@ -123,16 +141,21 @@ def get_action(
 ) -> Row:
     """One action by id or by name, in this namespace or else in the default one; NotFound if there is none.
 
-    Of several with that name an ad-hoc action of the project comes first, then a built-in one, then those
-    that others made public: the order in which tasks find them.
+    Of several with that name an ad-hoc action of the project comes first, then a dynamic one, then a built-in
+    one, then those that others made public: the order in which tasks find them.
     """
     fields = resource.fields
     name, home, project = fields["name"].column, fields["namespace"].column, fields["project_id"].column
     wanted: ColumnElement[bool] = (name == identifier) & home.in_((namespace, ""))
     if is_uuid(identifier):
         wanted = or_(fields["id"].column == identifier, wanted)
+    is_adhoc = fields["definition"].column != ""
     rank: ColumnElement[int] = case(
-        (project == viewer.project_id, 0), (fields["is_system"].column, 1), else_=2
+        ((project == viewer.project_id) & is_adhoc, 0),
+        (project == viewer.project_id, 1),
+        (fields["is_system"].column, 2),
+        (is_adhoc, 3),
+        else_=4,
     )
     statement = (
         select_fields(resource, list(fields))

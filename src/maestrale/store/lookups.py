@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select, union
 
-from maestrale.engine.needs import FindExecutions, FindTasks
+from maestrale.actions.dynamic import Order
+from maestrale.engine.needs import DynamicAction, FindExecutions, FindTasks
+from maestrale.model.actions import Signature
 from maestrale.model.errors import EvaluationError
 from maestrale.model.values import Json, Microseconds, timestamp_text
 from maestrale.store.catalogue import STORED_ACTIONS, WORKFLOWS
@@ -17,7 +19,14 @@ from maestrale.store.documents import decode
 from maestrale.store.executions import fetcher
 from maestrale.store.marks import is_there
 from maestrale.store.selection import Viewer, own_first, visible
-from maestrale.store.tables import definition_texts, definitions, task_executions, workflow_executions
+from maestrale.store.tables import (
+    code_sources,
+    definition_texts,
+    definitions,
+    dynamic_actions,
+    task_executions,
+    workflow_executions,
+)
 
 
 def find_workflow(connection: Connection, project_id: str, name: str, namespace: str) -> Any:
@@ -73,10 +82,67 @@ def find_action_definitions(
     ]
 
 
+class FoundDynamic(msgspec.Struct, frozen=True):
+    """A dynamic action as it is stored."""
+
+    action: DynamicAction
+    is_own: bool
+
+
+def find_dynamic_actions(
+    connection: Connection, project_id: str, name: str, namespaces: Sequence[str]
+) -> list[FoundDynamic]:
+    """The dynamic actions of that name that a project sees: its own first, then by order of namespaces."""
+    table = dynamic_actions.c
+    found = connection.execute(
+        select(table.id, table.namespace, table.project_id, table.class_name, table.signature)
+        .where(
+            table.name == name,
+            table.namespace.in_(namespaces),
+            or_(table.project_id == project_id, table.scope == "public"),
+        )
+        .order_by(table.created_at, table.id)
+    ).all()
+    order = sorted(found, key=lambda row: (row.project_id != project_id, namespaces.index(row.namespace)))
+    return [
+        FoundDynamic(
+            DynamicAction(row.id, row.class_name, _signature(row.signature)), row.project_id == project_id
+        )
+        for row in order
+    ]
+
+
+def _signature(text: str | None) -> Signature | None:
+    return None if text is None else msgspec.json.decode(text, type=Signature)
+
+
+def find_order(connection: Connection, dynamic_action_id: str) -> Order | None:
+    """What a process has to know to run a dynamic action, by its committed text; None if it is gone."""
+    table = dynamic_actions.c
+    row = connection.execute(
+        select(
+            table.name,
+            code_sources.c.name.label("source"),
+            code_sources.c.content.label("text"),
+            table.class_name,
+            table.signature,
+        )
+        .join(code_sources, code_sources.c.id == table.code_source_id)
+        .where(table.id == dynamic_action_id)
+    ).first()
+    if row is None:
+        return None
+    signature = _signature(row.signature) or Signature()
+    return Order(row.name, row.source, row.text, row.class_name, signature.waits_outside)
+
+
 def action_names_among(connection: Connection, names: Sequence[str]) -> frozenset[str]:
-    """Which of these names ad-hoc actions have, in any project."""
-    table = definitions.c
-    query = select(table.name).distinct().where(table.kind == "action", table.name.in_(names))
+    """Which of these names ad-hoc and dynamic actions have, in any project."""
+    adhoc, dynamic = definitions.c.name, dynamic_actions.c.name
+    query = union(
+        select(adhoc).where(definitions.c.kind == "action", adhoc.in_(names)),
+        select(dynamic).where(dynamic.in_(names)),
+    )
     return frozenset(connection.execute(query).scalars())
 
 

@@ -420,3 +420,50 @@ event_triggers = Table(
     Index("ix_event_triggers_created_at_id", "created_at", "id"),
     Index("ix_event_triggers_workflow_id", "workflow_id"),
 )
+
+code_sources = Table(
+    "code_sources",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Name, nullable=False),
+    Column("namespace", Name, nullable=False),
+    Column("project_id", Characters(80), nullable=False),
+    Column("scope", Characters(10), nullable=False),
+    Column("content", Document, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger),
+    UniqueConstraint("name", "namespace", "project_id"),
+    Index("ix_code_sources_created_at_id", "created_at", "id"),
+)
+
+dynamic_actions = Table(
+    "dynamic_actions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Name, nullable=False),
+    Column("namespace", Name, nullable=False),
+    Column("project_id", Characters(80), nullable=False),
+    Column("scope", Characters(10), nullable=False),
+    Column("class_name", Name, nullable=False),
+    Column("code_source_id", Id, nullable=False),
+    Column("input", Document, nullable=False),
+    Column("description", Document, nullable=False),
+    Column("signature", Document),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger),
+    UniqueConstraint("name", "namespace", "project_id"),
+    Index("ix_dynamic_actions_created_at_id", "created_at", "id"),
+    Index("ix_dynamic_actions_code_source_id", "code_source_id"),
+)
+"""`input`, `description` and `signature` are read from the class in the code source, anew with each version;
+`signature` is null where the code source has no such class."""
+
+maintenance = Table(
+    "maintenance",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("status", Characters(10), nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+)
+"""At most one row, with the id 1; without it everything runs."""

@@ -153,6 +153,29 @@ ENVIRONMENT: Final[dict[str, Any]] = {
     "updated_at": None,
 }
 CREATED_ENVIRONMENT: Final = {name: value for name, value in ENVIRONMENT.items() if value is not None}
+CODE_SOURCE: Final[dict[str, Any]] = {
+    "id": "c0de0000-0000-4000-8000-000000000001",
+    "name": "m",
+    "namespace": "",
+    "content": "x = 'größe'\n",
+    "version": 1,
+    "scope": "private",
+    "project_id": "<default-project>",
+    "created_at": "2026-11-23 20:09:36",
+    "updated_at": None,
+}
+DYNAMIC_ACTION: Final[dict[str, Any]] = {
+    "id": "d0de0000-0000-4000-8000-000000000001",
+    "name": "greet",
+    "namespace": "",
+    "class_name": "Greet",
+    "code_source_id": CODE_SOURCE["id"],
+    "code_source_name": "m",
+    "scope": "private",
+    "project_id": "<default-project>",
+    "created_at": "2026-11-23 20:09:36",
+    "updated_at": None,
+}
 REPORT: dict[str, Any] = {
     "statistics": {
         "total_tasks_count": 4,

@@ -56,12 +56,14 @@ class ApiServer:
         self._http.server_close()
         self._thread.join()
 
-    def answer(self, request: str, body: Any = None, status: int = 200, **headers: str) -> None:
+    def answer(
+        self, request: str, body: Any = None, status: int = 200, root: str = "/v2", **headers: str
+    ) -> None:
         """Answer `METHOD /path`; several answers to one request are given in turn, the last for ever."""
         method, path = request.split(" ", 1)
         text = body if isinstance(body, str) else "" if body is None else json.dumps(body)
         names = {name.replace("_", "-"): value for name, value in headers.items()}
-        self._answers.setdefault((method, f"/v2{path}"), []).append(_Answer(status, text, names))
+        self._answers.setdefault((method, f"{root}{path}"), []).append(_Answer(status, text, names))
 
     def refuse(self, request: str, status: int, message: str) -> None:
         """Answer `METHOD /path` with an error."""

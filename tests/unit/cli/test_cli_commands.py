@@ -411,3 +411,12 @@ def test_raw_texts_without_json(api: ApiServer) -> None:
     api.answer("GET /executions/a", {"id": "a", "output": "no JSON"})
     assert ask(api, "execution-get-output", "a").out == "no JSON"
     assert ask(api, "execution-get-published", "a").out == "\n"
+
+
+def test_maintenance_stands_beside_the_version_of_the_api(api: ApiServer) -> None:
+    api.answer("GET /maintenance", {"status": "RUNNING"}, root="")
+    assert "RUNNING" in ask(api, "maintenance-get").out
+    api.answer("PUT /maintenance", {"status": "PAUSING"}, root="")
+    assert "PAUSING" in ask(api, "maintenance-update", "paused").out
+    assert api.last.body == {"status": "PAUSED"}
+    assert ask(api, "maintenance-update", "PAUSING").code == 2

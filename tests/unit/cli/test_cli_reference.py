@@ -15,6 +15,7 @@ from cli_objects import (
     ACTION,
     ACTION_EXECUTION,
     AD_HOC,
+    CODE_SOURCE,
     COUNTED,
     CREATED,
     CREATED_ACTION,
@@ -23,6 +24,7 @@ from cli_objects import (
     CREATED_EVENT_TRIGGER,
     CREATED_WORKBOOK,
     CRON_TRIGGER,
+    DYNAMIC_ACTION,
     ENVIRONMENT,
     EVENT_TRIGGER,
     EXECUTION,
@@ -104,6 +106,16 @@ def fill(server: ApiServer) -> None:
     server.answer("POST /workflows/w/members", created, status=201)
     server.answer("PUT /workflows/w/members/green", ACCEPTED)
     server.answer("DELETE /workflows/w/members/green", status=204)
+    server.answer("GET /code_sources", {"code_sources": [CODE_SOURCE]})
+    server.answer("GET /code_sources/m", CODE_SOURCE)
+    server.answer("POST /code_sources", {k: v for k, v in CODE_SOURCE.items() if v is not None}, status=201)
+    server.answer("PUT /code_sources", CODE_SOURCE | {"version": 2, "updated_at": "2026-11-23 20:10:00"})
+    server.answer("DELETE /code_sources/m", status=204)
+    server.answer("GET /dynamic_actions", {"dynamic_actions": [DYNAMIC_ACTION]})
+    server.answer("GET /dynamic_actions/greet", DYNAMIC_ACTION)
+    server.answer("POST /dynamic_actions", DYNAMIC_ACTION, status=201)
+    server.answer("PUT /dynamic_actions", DYNAMIC_ACTION | {"updated_at": "2026-11-23 20:10:00"})
+    server.answer("DELETE /dynamic_actions/greet", status=204)
 
 
 @pytest.fixture(scope="module")
