@@ -13,6 +13,7 @@ from api_service import Api, assert_fault, serving
 from maestrale.config import ServerSettings
 from maestrale.model.errors import Forbidden
 from maestrale.services.access import Caller
+from maestrale.store.maintenance import Maintenance
 
 WORKFLOWS = """version: '2.0'
 outside:
@@ -203,7 +204,7 @@ def test_what_starts_by_a_late_request_is_held_too(lent_url: str) -> None:
         switch(one, "PAUSED")
         reach(one, "PAUSED")
         late.service.keeper.stop()
-        late.service.keeper._known = ("RUNNING", late.service.lease.now() + 10_000_000)
+        late.service.keeper._known = Maintenance(), late.service.lease.now() + 10_000_000
         key = late.start("waiting")["id"]
         one.reach(key, "PAUSED")
         switch(one, "RUNNING")

@@ -21,6 +21,7 @@ from maestrale.runtime import triggers as runtime_triggers
 from maestrale.runtime.triggers import MOST_FAILURES, execution_id_of
 from maestrale.store import cron_triggers as store_triggers
 from maestrale.store.cron_triggers import Due, find_due
+from maestrale.store.maintenance import ask_for
 from maestrale.store.tables import cron_triggers, definitions
 
 ON_POSTGRESQL = 8
@@ -89,6 +90,19 @@ def test_it_counts_down_and_goes(noon: World) -> None:
     look(noon)
     assert triggers(noon) == {}
     assert len(runs(noon, row)) == 3
+
+
+def test_nothing_fires_during_maintenance(noon: World) -> None:
+    row = add_trigger(noon, "plain", NOON, pattern="* * * * *", remaining_executions=3)
+    noon.database.write(ask_for, True, NOON).result(PATIENCE)
+    for _ in range(3):
+        look(noon)
+        noon.clock.at += MINUTE  # type: ignore[union-attr]
+    assert runs(noon, row) == []
+    noon.database.write(ask_for, False, noon.clock.at).result(PATIENCE)  # type: ignore[union-attr]
+    look(noon)
+    assert len(runs(noon, row)) == 1
+    assert triggers(noon)[row["id"]]["remaining_executions"] == 2
 
 
 @pytest.mark.parametrize("remaining", [1, None])

@@ -72,7 +72,8 @@ class Keeper:
         self._hints = hints
         self._clock = clock
         self._later = later
-        self._known: tuple[Status, Microseconds] | None = None
+        self._known: tuple[Maintenance, Microseconds] | None = None
+        """The newest status that was seen, and when."""
         self._lock = threading.Lock()
         self._is_busy = False
         self._is_asked = False
@@ -96,7 +97,7 @@ class Keeper:
         known = self._known
         if known is None or (self._engine.lease.is_shared and self._clock() > known[1] + FRESH):
             return None
-        return known[0]
+        return known[0].status
 
     def read(self) -> Future[Status]:
         """The status by the database."""
@@ -166,7 +167,10 @@ class Keeper:
         return seconds
 
     def _note(self, found: Maintenance) -> Status:
-        self._known = (found.status, self._clock())
+        with self._lock:
+            # What was read before somebody changed it may come after the change.
+            if self._known is None or found.changed_at >= self._known[0].changed_at:
+                self._known = found, self._clock()
         return found.status
 
     def _tell(self, execution_ids: list[str], event: PauseRequested | ResumeRequested) -> float:

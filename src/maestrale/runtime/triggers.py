@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from maestrale.engine.events import Started
 from maestrale.lang.inputs import check_input
+from maestrale.model import maintenance as status_of
 from maestrale.model.errors import MaestraleError, NotFound, Unavailable
 from maestrale.model.notifications import Publisher
 from maestrale.model.schedules import next_due
@@ -35,6 +36,7 @@ from maestrale.store import cron_triggers
 from maestrale.store.cron_triggers import Due
 from maestrale.store.database import Database, is_unusable, reason
 from maestrale.store.leases import LeaseLost
+from maestrale.store.maintenance import Maintenance, read_maintenance
 from maestrale.store.rows import mail_row
 from maestrale.store.selection import Viewer
 
@@ -157,6 +159,9 @@ class CronTriggers:
                 now = self._clock()
                 if due_time is None or due_time > now:
                     return EVERY if due_time is None else min(EVERY, (due_time - now) / _SECOND)
+                maintained: Maintenance = yield self._database.read(read_maintenance)
+                if maintained.status != status_of.RUNNING:
+                    return AGAIN_AFTER
                 firings: list[Firing] = yield self._database.read(
                     plan, self._programs, self._publishers, now, FIRED_AT_ONCE
                 )

@@ -43,6 +43,9 @@ class Actions(Uploads):
     async def get(self, caller: Caller, identifier: str, namespace: str) -> Row:
         """One action by id or name, in this namespace or else in the default one."""
         authorise(caller, "actions:get")
+        return await self._get(caller, identifier, namespace)
+
+    async def _get(self, caller: Caller, identifier: str, namespace: str) -> Row:
         try:
             return await outcome(
                 self._database.read(get_action, self._resource, caller.viewer, identifier, namespace)
@@ -83,7 +86,7 @@ class Actions(Uploads):
     ) -> MaestraleError:
         for name in identifiers:
             try:
-                row = await self.get(caller, name, namespace)
+                row = await self._get(caller, name, namespace)
             except NotFound:
                 continue
             if row["is_system"]:
