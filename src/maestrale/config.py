@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from maestrale.actions.egress import HttpSettings
+from maestrale.actions.settings import EmailSettings, SshSettings
 from maestrale.expressions.options import Options
 from maestrale.model import states
 from maestrale.model.durations import parse_duration
@@ -199,6 +200,8 @@ class Settings(msgspec.Struct, frozen=True):
     retention: RetentionSettings = RetentionSettings()
     actions: ActionsSettings = ActionsSettings()
     std_http: HttpSettings = HttpSettings()
+    std_email: EmailSettings = EmailSettings()
+    std_ssh: SshSettings = SshSettings()
     expressions: Options = Options()
     notifier: NotifierSettings = NotifierSettings()
     log: LogSettings = LogSettings()

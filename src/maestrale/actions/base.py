@@ -18,7 +18,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 import msgspec
 
-from maestrale.actions.egress import HttpSettings
+from maestrale.actions.settings import ActionSettings
 from maestrale.model import states
 from maestrale.model.actions import (
     REQUIRED,
@@ -45,12 +45,6 @@ __all__ = [
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class ActionSettings(msgspec.Struct, frozen=True):
-    """What the operator set for the built-in actions."""
-
-    http: HttpSettings = HttpSettings()
 
 
 class ActionContext(msgspec.Struct, frozen=True, kw_only=True):
