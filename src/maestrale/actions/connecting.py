@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+from typing import Any
 
 from maestrale.actions.egress import Egress
 from maestrale.model.errors import InvalidAction
@@ -22,15 +24,16 @@ def host_and_port(text: str, default: int) -> tuple[str, int]:
     return host, int(port) if colon else default
 
 
-async def checked_addresses(
-    egress: Egress, host: str, port: int
-) -> list[tuple[socket.AddressFamily, object]]:
+async def checked_addresses(egress: Egress, host: str, port: int) -> list[tuple[socket.AddressFamily, Any]]:
     """The addresses of a host, each of them allowed.
 
     Raises `HostNotAllowed` if the host or any of its addresses is not, and `OSError` if it is unknown.
     """
     egress.check_host(host)
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise OSError(f"the host '{host}' cannot be found: {_reason(error)}") from error
     for *_, address in found:
         egress.check_address(host, str(address[0]))
     return [(family, address) for family, _, _, _, address in found]
@@ -41,7 +44,7 @@ async def open_socket(egress: Egress, host: str, port: int) -> socket.socket:
 
     Raises `HostNotAllowed`, and `OSError` where nothing answers.
     """
-    failure = OSError(f"no address for '{host}'")
+    reason = "it has no address"
     for family, address in await checked_addresses(egress, host, port):
         opened = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -49,10 +52,16 @@ async def open_socket(egress: Egress, host: str, port: int) -> socket.socket:
             await asyncio.get_running_loop().sock_connect(opened, address)
         except OSError as error:
             opened.close()
-            failure = error
+            reason = _reason(error)
         except BaseException:
             opened.close()
             raise
         else:
             return opened
-    raise failure
+    raise OSError(f"cannot connect to {host} port {port}: {reason}")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, socket.gaierror) or not isinstance(error, OSError) or error.errno is None:
+        return str(getattr(error, "strerror", None) or error)
+    return os.strerror(error.errno)

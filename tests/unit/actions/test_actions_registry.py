@@ -15,6 +15,7 @@ from maestrale.model.errors import Conflict
 STD = [
     "std.async_noop",
     "std.echo",
+    "std.email",
     "std.fail",
     "std.http",
     "std.mistral_http",

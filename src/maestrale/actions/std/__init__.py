@@ -1,6 +1,17 @@
 """The built-in actions; everything named here is offered as `std.*`."""
 
 from maestrale.actions.std.basic import async_noop, echo, fail, make_dict, noop, sleep
+from maestrale.actions.std.email import std_email
 from maestrale.actions.std.http import std_http, std_mistral_http
 
-__all__ = ["async_noop", "echo", "fail", "make_dict", "noop", "sleep", "std_http", "std_mistral_http"]
+__all__ = [
+    "async_noop",
+    "echo",
+    "fail",
+    "make_dict",
+    "noop",
+    "sleep",
+    "std_email",
+    "std_http",
+    "std_mistral_http",
+]
