@@ -33,7 +33,7 @@ async def checked_addresses(egress: Egress, host: str, port: int) -> list[tuple[
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise OSError(f"the host '{host}' cannot be found: {_reason(error)}") from error
+        raise OSError(f"the host '{host}' cannot be found: {reason(error)}") from error
     for *_, address in found:
         egress.check_address(host, str(address[0]))
     return [(family, address) for family, _, _, _, address in found]
@@ -44,7 +44,7 @@ async def open_socket(egress: Egress, host: str, port: int) -> socket.socket:
 
     Raises `HostNotAllowed`, and `OSError` where nothing answers.
     """
-    reason = "it has no address"
+    why = "it has no address"
     for family, address in await checked_addresses(egress, host, port):
         opened = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -52,16 +52,17 @@ async def open_socket(egress: Egress, host: str, port: int) -> socket.socket:
             await asyncio.get_running_loop().sock_connect(opened, address)
         except OSError as error:
             opened.close()
-            reason = _reason(error)
+            why = reason(error)
         except BaseException:
             opened.close()
             raise
         else:
             return opened
-    raise OSError(f"cannot connect to {host} port {port}: {reason}")
+    raise OSError(f"cannot connect to {host} port {port}: {why}")
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, socket.gaierror) or not isinstance(error, OSError) or error.errno is None:
-        return str(getattr(error, "strerror", None) or error)
-    return os.strerror(error.errno)
+def reason(error: BaseException) -> str:
+    """What went wrong in words, without numbers of the operating system."""
+    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno)
+    return str(getattr(error, "strerror", None) or error) or type(error).__name__

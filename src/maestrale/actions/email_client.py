@@ -15,7 +15,7 @@ from typing import Any
 
 import aiosmtplib
 
-from maestrale.actions.connecting import host_and_port, open_socket
+from maestrale.actions.connecting import host_and_port, open_socket, reason
 from maestrale.actions.egress import Egress
 from maestrale.actions.settings import EmailSettings
 from maestrale.model.errors import InvalidAction, MaestraleError
@@ -136,8 +136,8 @@ async def send(
         if isinstance(distrust, ssl.SSLCertVerificationError):
             raise _distrusted(host, settings, distrust) from error
         if isinstance(error, aiosmtplib.SMTPConnectError) and error.__cause__ is not None:
-            raise _failed(f"{host} port {port}: {_words(error.__cause__)}") from error
-        raise _failed(_words(error)) from error
+            raise _failed(f"{host} port {port}: {reason(error.__cause__)}") from error
+        raise _failed(reason(error)) from error
     finally:
         if client is not None:
             client.close()
@@ -182,8 +182,7 @@ def _trust(settings: EmailSettings) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=settings.ca_file or None)
     except OSError as error:
-        reason = error.strerror or error
-        raise _failed(f"cannot read the certificates in '{settings.ca_file}': {reason}") from error
+        raise _failed(f"cannot read the certificates in '{settings.ca_file}': {reason(error)}") from error
     if not settings.verify_certificates:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -198,9 +197,5 @@ def _distrusted(host: str, settings: EmailSettings, error: ssl.SSLCertVerificati
     )
 
 
-def _words(error: BaseException) -> str:
-    return str(error) or type(error).__name__
-
-
-def _failed(reason: str) -> EmailFailure:
-    return EmailFailure(f"Failed to send an email message: {reason}")
+def _failed(why: str) -> EmailFailure:
+    return EmailFailure(f"Failed to send an email message: {why}")

@@ -21,6 +21,8 @@ STD = [
     "std.mistral_http",
     "std.noop",
     "std.sleep",
+    "std.ssh",
+    "std.ssh_proxied",
     "std.test_dict",
 ]
 

@@ -215,7 +215,7 @@ async def test_nobody_listens() -> None:
         EmailFailure, match=r"^Failed to send an email message: cannot connect to .*: Connection refused"
     ):
         await send(f"127.0.0.1:{port}")
-    with pytest.raises(EmailFailure, match="the host 'no-such-host.invalid' cannot be found"):
+    with pytest.raises(EmailFailure, match=r"the host 'no-such-host.invalid' cannot be found"):
         await send("no-such-host.invalid")
 
 

@@ -3,6 +3,7 @@
 from maestrale.actions.std.basic import async_noop, echo, fail, make_dict, noop, sleep
 from maestrale.actions.std.email import std_email
 from maestrale.actions.std.http import std_http, std_mistral_http
+from maestrale.actions.std.ssh import std_ssh, std_ssh_proxied
 
 __all__ = [
     "async_noop",
@@ -14,4 +15,6 @@ __all__ = [
     "std_email",
     "std_http",
     "std_mistral_http",
+    "std_ssh",
+    "std_ssh_proxied",
 ]
