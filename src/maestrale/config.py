@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from maestrale.actions.egress import HttpSettings
-from maestrale.actions.settings import EmailSettings, SshSettings
+from maestrale.actions.settings import EmailSettings, JavaScriptSettings, SshSettings
 from maestrale.expressions.options import Options
 from maestrale.model import states
 from maestrale.model.durations import parse_duration
@@ -202,6 +202,7 @@ class Settings(msgspec.Struct, frozen=True):
     std_http: HttpSettings = HttpSettings()
     std_email: EmailSettings = EmailSettings()
     std_ssh: SshSettings = SshSettings()
+    std_javascript: JavaScriptSettings = JavaScriptSettings()
     expressions: Options = Options()
     notifier: NotifierSettings = NotifierSettings()
     log: LogSettings = LogSettings()

@@ -34,6 +34,11 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
+def setting(section: str, name: str) -> str:
+    """How the operator sets a setting: its name, and its variable in the environment."""
+    return f"{section}.{name} or MAESTRALE_{section.upper()}_{name.upper()}"
+
+
 class EgressRules(msgspec.Struct, frozen=True):
     """Which hosts one kind of action may connect to.
 
@@ -60,8 +65,7 @@ class EgressRules(msgspec.Struct, frozen=True):
     @classmethod
     def where(cls, name: str) -> str:
         """How the operator sets the setting `name` of this section."""
-        variable = f"MAESTRALE_{cls.section}_{name}".upper()
-        return f"{cls.section}.{name} or {variable}"
+        return setting(cls.section, name)
 
 
 class HttpSettings(EgressRules, frozen=True):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from importlib.util import find_spec
 
 from maestrale.model.errors import MaestraleError
 
@@ -12,15 +11,10 @@ class NotInstalled(MaestraleError):
     """An action needs a package that is not there."""
 
 
-@contextmanager
-def needs(action: str, package: str, extra: str) -> Iterator[None]:
-    """Import a library for an action; if it is missing, say how to get it. Raises `NotInstalled`."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != package:
-            raise
+def require(action: str, module: str, extra: str) -> None:
+    """Raise `NotInstalled`, which says how to get it, unless the module that an action needs is there."""
+    if find_spec(module) is None:
         raise NotInstalled(
-            f"{action} needs the package {package}, which is not installed beside the service",
+            f"{action} needs the Python module {module}, which is not installed beside the service",
             f"install it with: pip install 'maestrale[{extra}]'",
-        ) from error
+        )

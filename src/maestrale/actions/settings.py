@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from maestrale.actions.egress import EgressRules, HttpSettings
+from maestrale.actions.egress import EgressRules, HttpSettings, setting
 
 MEBIBYTE = 1024 * 1024
 
@@ -58,9 +58,29 @@ class SshSettings(EgressRules, frozen=True):
             raise ValueError("connect_timeout and max_output_bytes must be more than 0")
 
 
+class JavaScriptSettings(msgspec.Struct, frozen=True):
+    """What `std.javascript` may use: `timeout` in seconds, and memory, for one script; so many `processes`
+    at the same time; and bytes of its result."""
+
+    timeout: float = 60.0
+    max_memory_bytes: int = 128 * MEBIBYTE
+    processes: int = 2
+    max_result_bytes: int = 5 * MEBIBYTE
+
+    def __post_init__(self) -> None:
+        if min(self.timeout, self.max_memory_bytes, self.processes, self.max_result_bytes) <= 0:
+            raise ValueError("it must be more than 0")
+
+    @staticmethod
+    def where(name: str) -> str:
+        """How the operator sets the setting `name`."""
+        return setting("std_javascript", name)
+
+
 class ActionSettings(msgspec.Struct, frozen=True):
     """All of them."""
 
     http: HttpSettings = HttpSettings()
     email: EmailSettings = EmailSettings()
     ssh: SshSettings = SshSettings()
+    javascript: JavaScriptSettings = JavaScriptSettings()

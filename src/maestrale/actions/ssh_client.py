@@ -239,11 +239,11 @@ def _imported(text: str, passphrase: str | None, parameter: str) -> asyncssh.SSH
         return asyncssh.import_private_key(text, passphrase)
     except asyncssh.KeyEncryptionError as error:
         raise InvalidAction(
-            f"Parameter '{parameter}': the pass phrase of the key is wrong or missing",
+            f"Parameter '{parameter}': the pass phrase of the key is wrong",
             "give it as 'password'",
         ) from error
     except asyncssh.KeyImportError as error:
-        raise InvalidAction(f"Parameter '{parameter}': this is no private key: {error}") from error
+        raise InvalidAction(f"Parameter '{parameter}': this key cannot be used: {error}") from error
 
 
 def _own_keys(settings: SshSettings) -> list[asyncssh.SSHKey]:

@@ -314,7 +314,7 @@ class Executor:
             task.cancel()
         if left:
             await asyncio.wait(left, timeout=LAST_WORDS)
-        from maestrale.actions.std.http import close
+        from maestrale.actions.std import close
 
         await close()
         return len(left)

@@ -18,6 +18,8 @@ STD = [
     "std.email",
     "std.fail",
     "std.http",
+    "std.javascript",
+    "std.js",
     "std.mistral_http",
     "std.noop",
     "std.sleep",

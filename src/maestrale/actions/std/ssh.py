@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maestrale.actions.base import ActionContext, action
-from maestrale.actions.extras import needs
+from maestrale.actions.extras import require
 from maestrale.model.errors import InvalidAction
 from maestrale.model.values import Json
 
@@ -29,8 +29,8 @@ async def std_ssh(
     The result is what the command wrote to its standard output; for several hosts a list, in their order.
     With return_result_on_error it is a map of stdout, stderr and exit_code.
     """
-    with needs("std.ssh", "asyncssh", "ssh"):
-        from maestrale.actions.ssh_client import Login, run_command
+    require("std.ssh", "asyncssh", "ssh")
+    from maestrale.actions.ssh_client import Login, run_command
 
     login = Login(str(username), password or None, private_key_filename, private_key)
     results: list[Json] = []
@@ -64,8 +64,8 @@ async def std_ssh_proxied(
     proxy_command: a command on the machine of the service that connects to the gateway; only where the
     operator allows that. The others are those of std.ssh, and so is the result.
     """
-    with needs("std.ssh_proxied", "asyncssh", "ssh"):
-        from maestrale.actions.ssh_client import Gateway, Login, run_command
+    require("std.ssh_proxied", "asyncssh", "ssh")
+    from maestrale.actions.ssh_client import Gateway, Login, run_command
 
     login = Login(str(username), password or None, private_key_filename, private_key)
     there = Login(str(gateway_username or username), password or None, private_key_filename, private_key)
