@@ -92,7 +92,9 @@ class World:
         clock: Clock | None = None,
         start: bool = True,
         roles: tuple[Role, ...] = ROLES,
+        **sections: Any,
     ) -> None:
+        """`sections`: of the settings, besides those that the other arguments make."""
         self.limits = Limits(steps=steps, letters=letters)
         self.folds = True
         self._definitions: dict[tuple[str, str], tuple[str, str]] = {}
@@ -104,6 +106,7 @@ class World:
                 database=DatabaseSettings(url=database_url),
                 engine=EngineSettings(steps_per_decision=steps),
                 executor=ExecutorSettings(asynchronous=asynchronous, threads=threads),
+                **sections,
             )
         )
         self.database = self.service.database

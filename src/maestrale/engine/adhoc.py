@@ -102,7 +102,7 @@ def prepare(
         for layer in reversed(layers)
         if layer.output is not None
     )
-    return AdHocRun(facts.name, given, outputs)
+    return AdHocRun(facts.name, facts.sealed(given), outputs)
 
 
 def transformed(outputs: Sequence[Transformation], result: Json, surroundings: Surroundings) -> Json:

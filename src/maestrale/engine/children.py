@@ -86,6 +86,7 @@ def _start_action(
         adhoc = prepare(facts, layers, given, seen, Lookups(decision, task))
     else:
         facts.check_input(given)
+        given = facts.sealed(given)
     check_size(decision, given, "ActionExecution", "input")
     child = Child(
         id=decision.identity.next_id(),

@@ -9,7 +9,7 @@ import msgspec
 
 from maestrale.model import states
 from maestrale.model.errors import InvalidInput
-from maestrale.model.values import Json
+from maestrale.model.values import Json, Secret
 
 
 class _Required:
@@ -34,7 +34,8 @@ class ActionFacts(msgspec.Struct, frozen=True):
     executor was lost. `pure`: a quick function without side effects that the engine calls itself with the
     input as keyword arguments; None for every action that an executor has to run. `pure_when`: which
     (already checked) inputs `pure` is for, None = all; ask `is_pure`. A pure action that `waits_outside` is
-    not dispatched at all. `title`: what messages about failures call it, by default its name.
+    not dispatched at all. `title`: what messages about failures call it, by default its name. `secrets`: the
+    parameters whose values nobody gets to see; see `sealed`.
     """
 
     name: str
@@ -46,10 +47,19 @@ class ActionFacts(msgspec.Struct, frozen=True):
     class_name: str = ""
     title: str = ""
     pure_when: Callable[[dict[str, Json]], bool] | None = None
+    secrets: frozenset[str] = frozenset()
 
     def is_pure(self, given: dict[str, Json]) -> bool:
         """Whether the engine may call `pure` with this input, instead of asking an executor."""
         return self.pure is not None and (self.pure_when is None or self.pure_when(given))
+
+    def sealed(self, given: dict[str, Json]) -> dict[str, Json]:
+        """The same input, with what is given for the parameters in `secrets` marked as secret."""
+        if self.secrets.isdisjoint(given):
+            return given
+        return {
+            name: Secret(value) if name in self.secrets and value else value for name, value in given.items()
+        }
 
     def check_input(self, given: dict[str, Json]) -> None:
         """Raise `InvalidInput` if required parameters are missing or unknown ones are given."""

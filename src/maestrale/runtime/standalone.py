@@ -80,7 +80,7 @@ class Standalone:
         facts = self._actions.find(request.name)
         if facts is not None and not self._actions.is_shadowed(request.name):
             facts.check_input(request.input)
-            self._start(request, future, facts, request.input, None)
+            self._start(request, future, facts, facts.sealed(request.input), None)
             return
 
         def found(done: Future[FoundAction | None]) -> None:
@@ -104,7 +104,7 @@ class Standalone:
             raise unknown_action(found.name, ())
         if not found.layers:
             facts.check_input(request.input)
-            self._start(request, future, facts, request.input, None)
+            self._start(request, future, facts, facts.sealed(request.input), None)
             return
         given = complete_input(found.layers[0], request.input)
         adhoc = prepare(facts, found.layers, given, (), self._outside())

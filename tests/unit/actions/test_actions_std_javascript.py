@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from script_processes import children
 
 from maestrale.actions.base import ActionContext
 from maestrale.actions.extras import NotInstalled
@@ -39,20 +40,6 @@ async def run(script: Json, context: Json = None, **settings: Any) -> Json:
     """The result of std.javascript."""
     own = ActionContext(settings=ActionSettings(javascript=JavaScriptSettings(**settings)))
     return await std_javascript.run(own, {"script": script, "context": context})
-
-
-def children() -> set[int]:
-    """The processes of this one that evaluate scripts."""
-    found = set()
-    for folder in Path("/proc").iterdir():
-        try:
-            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
-            program = (folder / "cmdline").read_text()
-        except (OSError, IndexError):
-            continue
-        if parent == str(os.getpid()) and "javascript_child.py" in program:
-            found.add(int(folder.name))
-    return found
 
 
 async def until_gone(processes: set[int]) -> None:

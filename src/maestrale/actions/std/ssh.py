@@ -8,7 +8,7 @@ from maestrale.model.errors import InvalidAction
 from maestrale.model.values import Json
 
 
-@action("std.ssh")
+@action("std.ssh", secrets=("password", "private_key"))
 async def std_ssh(
     context: ActionContext,
     cmd: str,
@@ -44,7 +44,7 @@ async def std_ssh(
     return results if len(results) > 1 else results[0]
 
 
-@action("std.ssh_proxied")
+@action("std.ssh_proxied", secrets=("password", "private_key"))
 async def std_ssh_proxied(
     context: ActionContext,
     cmd: str,
