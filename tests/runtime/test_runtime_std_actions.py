@@ -96,7 +96,7 @@ def test_passwords_reach_the_server_and_nobody_else(database_url: str, tmp_path:
         for row in (good, bad):
             assert row["input"]["host"] == peer.address
             assert PASSWORD not in str(row["input"]["password"])
-        assert f"cmd 'fail 1 --password={MASK}' on" in bad["output"]["result"]
+        assert f"cmd 'fail 1 --password={MASK}' on" in bad["output"]
         assert PASSWORD not in failed["state_info"]
         adhoc = world.run_action("std.ssh", {"username": "ada", "cmd": "say me", **given})
         assert adhoc.result == "me"

@@ -177,7 +177,8 @@ class Standalone:
         result = self._transformed(result, run.adhoc)
         if run.action_id in self._unstored:
             self._unstored.discard(run.action_id)
-            self._resolve(run.action_id, RanAction(None, result.state, result.result))
+            given = run.input if run.adhoc is None else None
+            self._resolve(run.action_id, RanAction(None, result.state, result.result, given))
             return
 
         def stored(done: Future[None]) -> None:
