@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from pathlib import Path
 
 import asyncssh
@@ -9,9 +10,10 @@ import pytest
 from ssh_peer import PASSWORD, USER, context_with, run, settings_in, ssh_peer
 
 from maestrale.actions.egress import HostNotAllowed
+from maestrale.actions.extras import NotInstalled
 from maestrale.actions.settings import SshSettings
 from maestrale.actions.ssh_hosts import SshFailure
-from maestrale.actions.std.ssh import std_ssh, std_ssh_proxied
+from maestrale.actions.std.ssh import std_ssh, std_ssh_proxied, std_wait_ssh
 from maestrale.model.errors import InvalidAction
 from maestrale.model.values import Json
 
@@ -69,6 +71,22 @@ async def test_the_exit_code_may_be_a_result(settings: SshSettings) -> None:
         assert (await run(settings, peer.address, "die", return_result_on_error=True))["exit_code"] == -9
         with pytest.raises(SshFailure, match=r"the connection was lost|Connection lost|reset by peer"):
             await run(settings, peer.address, "vanish", return_result_on_error=True)
+
+
+async def test_waiting_for_a_host_is_logging_in(settings: SshSettings) -> None:
+    async with ssh_peer() as peer:
+        given = {"host": peer.address, "username": USER, "password": PASSWORD}
+        assert await std_wait_ssh.run(context_with(settings), given) == ""
+        assert peer.commands == ["ls -l"]
+    assert std_wait_ssh.input_text == "host, username, password"
+
+
+async def test_without_the_library_it_is_said_how_to_get_it(
+    settings: SshSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "asyncssh", None)
+    with pytest.raises(NotInstalled, match=r"pip install 'maestrale\[ssh\]'"):
+        await run(settings, "127.0.0.1:1", "say x")
 
 
 # Logging in

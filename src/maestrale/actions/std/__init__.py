@@ -5,7 +5,7 @@ from maestrale.actions.std.basic import async_noop, echo, fail, make_dict, noop,
 from maestrale.actions.std.email import std_email
 from maestrale.actions.std.http import std_http, std_mistral_http
 from maestrale.actions.std.javascript import std_javascript, std_js
-from maestrale.actions.std.ssh import std_ssh, std_ssh_proxied
+from maestrale.actions.std.ssh import std_ssh, std_ssh_proxied, std_wait_ssh
 
 __all__ = [
     "async_noop",
@@ -22,6 +22,7 @@ __all__ = [
     "std_mistral_http",
     "std_ssh",
     "std_ssh_proxied",
+    "std_wait_ssh",
 ]
 
 

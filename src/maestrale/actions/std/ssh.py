@@ -44,6 +44,12 @@ async def std_ssh(
     return results if len(results) > 1 else results[0]
 
 
+@action("std.wait_ssh", secrets=("password",))
+async def std_wait_ssh(context: ActionContext, host: str | list[str], username: str, password: str) -> Json:
+    """Log in and run `ls -l`; with a retry policy, wait until a host can be logged in to."""
+    return await std_ssh(context, "ls -l", host, username, password)
+
+
 @action("std.ssh_proxied", secrets=("password", "private_key"))
 async def std_ssh_proxied(
     context: ActionContext,
