@@ -117,9 +117,9 @@ async def send(
             tls_context=trust,
         )
         await client.connect()
-        if port != TLS_PORT and (password is not None or settings.always_tls):
+        if port != TLS_PORT and (password or settings.always_tls):
             await client.starttls()
-        if password is not None:
+        if password:
             await client.login(message.sender, str(password))
         errors, _ = await client.send_message(written, sender=message.sender, recipients=message.recipients)
         with contextlib.suppress(aiosmtplib.SMTPException):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,6 +29,9 @@ KEEPALIVE: Final = 15
 
 GOODBYE: Final = 2.0
 """Seconds for the other side to answer that the connection is closed."""
+
+# At lower levels the library writes commands into the log.
+logging.getLogger("asyncssh").setLevel(logging.WARNING)
 
 
 class Login(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from pathlib import Path
@@ -87,6 +88,14 @@ async def test_without_the_library_it_is_said_how_to_get_it(
     monkeypatch.setitem(sys.modules, "asyncssh", None)
     with pytest.raises(NotInstalled, match=r"pip install 'maestrale\[ssh\]'"):
         await run(settings, "127.0.0.1:1", "say x")
+
+
+async def test_commands_are_not_logged(settings: SshSettings, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with ssh_peer() as peer:
+        await run(settings, peer.address, "say hush")
+    assert "hush" not in caplog.text
+    assert PASSWORD not in caplog.text
 
 
 # Logging in
