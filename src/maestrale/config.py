@@ -17,6 +17,7 @@ import msgspec
 
 from maestrale.actions.egress import HttpSettings
 from maestrale.actions.process_settings import ProcessSettings
+from maestrale.actions.settings import EmailSettings, JavaScriptSettings, SshSettings
 from maestrale.expressions.options import Options
 from maestrale.model import states
 from maestrale.model.durations import parse_duration
@@ -219,6 +220,9 @@ class Settings(msgspec.Struct, frozen=True):
     actions: ActionsSettings = ActionsSettings()
     dynamic_actions: ProcessSettings = ProcessSettings()
     std_http: HttpSettings = HttpSettings()
+    std_email: EmailSettings = EmailSettings()
+    std_ssh: SshSettings = SshSettings()
+    std_javascript: JavaScriptSettings = JavaScriptSettings()
     expressions: Options = Options()
     notifier: NotifierSettings = NotifierSettings()
     log: LogSettings = LogSettings()

@@ -83,7 +83,12 @@ class Service:
             self.lease,
             hints=hints,
             engines=engines,
-            settings=ActionSettings(http=settings.std_http),
+            settings=ActionSettings(
+                http=settings.std_http,
+                email=settings.std_email,
+                ssh=settings.std_ssh,
+                javascript=settings.std_javascript,
+            ),
             limits=Limits(
                 steps=settings.engine.steps_per_decision,
                 field_size_kb=settings.engine.execution_field_size_limit_kb,

@@ -71,6 +71,25 @@ def test_what_is_shown_of_a_built_in_action(api: Api) -> None:
     assert (row["tags"], row["scope"], row["project_id"]) == (None, None, None)
 
 
+@pytest.mark.parametrize("params", [{}, {"run_sync": True, "save_result": True}, {"save_result": True}])
+def test_passwords_are_not_shown(api: Api, params: dict[str, bool]) -> None:
+    given = {
+        "from_addr": "a@example.org",
+        "to_addrs": ["b@example.org"],
+        "smtp_server": "no-such-host.invalid",
+        "smtp_password": "s3cret",
+    }
+    answer = api(
+        "POST", "/v2/action_executions", json={"name": "std.email", "input": given, "params": params}
+    )
+    assert answer.status_code == 201
+    row = answer.json()
+    shown = [row] if row["id"] is None else [row, api.get(f"/v2/action_executions/{row['id']}")]
+    for found in shown:
+        assert json.loads(found["input"]) == {**given, "smtp_password": "***"}
+        assert "s3cret" not in json.dumps(found)
+
+
 def test_one_list_over_both(api: Api) -> None:
     upload(api, TEXT)
     everything = sorted([*built_in(api), "greet", "part"])

@@ -94,7 +94,9 @@ class World:
         start: bool = True,
         roles: tuple[Role, ...] = ROLES,
         dynamic: ProcessSettings | None = None,
+        **sections: Any,
     ) -> None:
+        """`sections`: of the settings, besides those that the other arguments make."""
         self.limits = Limits(steps=steps, letters=letters)
         self.folds = True
         self._definitions: dict[tuple[str, str], tuple[str, str]] = {}
@@ -107,6 +109,7 @@ class World:
                 engine=EngineSettings(steps_per_decision=steps),
                 executor=ExecutorSettings(asynchronous=asynchronous, threads=threads),
                 dynamic_actions=dynamic or ProcessSettings(),
+                **sections,
             )
         )
         self.database = self.service.database

@@ -18,7 +18,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 import msgspec
 
-from maestrale.actions.egress import HttpSettings
+from maestrale.actions.settings import ActionSettings
 from maestrale.model import states
 from maestrale.model.actions import (
     REQUIRED,
@@ -45,12 +45,6 @@ __all__ = [
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class ActionSettings(msgspec.Struct, frozen=True):
-    """What the operator set for the built-in actions."""
-
-    http: HttpSettings = HttpSettings()
 
 
 class ActionContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +85,7 @@ class Action(Generic[P, R]):
         repeatable: bool,
         waits_outside: bool,
         title: str,
+        secrets: Iterable[str],
     ) -> None:
         signature = _signature(function, name)
         parameters = signature.parameters.values()
@@ -106,6 +101,13 @@ class Action(Generic[P, R]):
             raise TypeError(f"Action '{name}': a pure action is an ordinary function without ActionContext")
         if pure is True:
             pure = function
+        if pure and secrets:
+            raise TypeError(
+                f"Action '{name}': a pure action cannot have secrets: the engine must not see them"
+            )
+        unknown = set(secrets) - signature.parameters.keys()
+        if unknown:
+            raise TypeError(f"Action '{name}': there is no parameter {sorted(unknown)} to be kept secret")
         self.facts = ActionFacts(
             name=name,
             parameters=tuple(
@@ -120,6 +122,7 @@ class Action(Generic[P, R]):
             class_name=f"{function.__module__}.{function.__qualname__}",
             pure_when=pure_when,
             title=title,
+            secrets=frozenset(secrets),
         )
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -157,6 +160,7 @@ def action(
     repeatable: bool = False,
     waits_outside: bool = False,
     title: str = "",
+    secrets: Iterable[str] = (),
 ) -> Callable[[Callable[P, R]], Action[P, R]]:
     """Make a function (sync or async) the action `name`; see `ActionFacts` for the flags.
 
@@ -174,6 +178,7 @@ def action(
             repeatable=repeatable,
             waits_outside=waits_outside,
             title=title,
+            secrets=tuple(secrets),
         )
 
     return decorate

@@ -1,9 +1,10 @@
-"""Where outgoing HTTP requests may go: the guard against reaching the service's own neighbourhood."""
+"""Where actions may connect to: the guard against reaching the service's own neighbourhood."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from typing import ClassVar
 
 import msgspec
 
@@ -24,25 +25,33 @@ DENIED_CIDRS = (
 )
 """Loopback, link-local (where clouds serve credentials) and private networks."""
 
+DENIED_TO_LOGINS = ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "::/128", "::1/128", "fe80::/10")
+"""Loopback and link-local only: the hosts that one logs in to live in private networks, as a rule."""
+
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-class HttpSettings(msgspec.Struct, frozen=True):
-    """What the operator allows to outgoing HTTP requests.
+def setting(section: str, name: str) -> str:
+    """How the operator sets a setting: its name, and its variable in the environment."""
+    return f"{section}.{name} or MAESTRALE_{section.upper()}_{name.upper()}"
 
-    `allowed_hosts`: exact host names, empty = all. `denied_cidrs`: networks that no request may connect
-    to, empty = none. `default_timeout`: seconds to connect, and between two pieces of an answer, 0 = no
-    limit. `max_response_size_bytes`: of the decompressed body, 0 = no limit.
+
+class EgressRules(msgspec.Struct, frozen=True):
+    """Which hosts one kind of action may connect to.
+
+    `allowed_hosts`: exact host names, empty = all. `denied_cidrs`: networks that nothing may connect to,
+    empty = none. `section` is where the operator sets them, `noun` what messages call a host.
     Raises `ValueError` for a network that is none: a guard must not lose a rule to a typing error.
     """
 
+    section: ClassVar[str]
+    noun: ClassVar[str] = "Host"
+
     allowed_hosts: tuple[str, ...] = ()
-    denied_cidrs: tuple[str, ...] = DENIED_CIDRS
-    default_timeout: float = 60
-    max_response_size_bytes: int = 5 * 1024 * 1024
+    denied_cidrs: tuple[str, ...] = DENIED_TO_LOGINS
 
     def __post_init__(self) -> None:
         for cidr in self.denied_cidrs:
@@ -50,42 +59,67 @@ class HttpSettings(msgspec.Struct, frozen=True):
                 ipaddress.ip_network(cidr, strict=False)
             except ValueError as error:
                 raise ValueError(
-                    f"std_http.denied_cidrs: '{cidr}' is not a network (such as 10.0.0.0/8): {error}"
+                    f"{self.section}.denied_cidrs: '{cidr}' is not a network (such as 10.0.0.0/8): {error}"
                 ) from error
 
+    @classmethod
+    def where(cls, name: str) -> str:
+        """How the operator sets the setting `name` of this section."""
+        return setting(cls.section, name)
 
-class UrlNotAllowed(BadRequest):
-    """The operator does not allow requests to go there."""
+
+class HttpSettings(EgressRules, frozen=True):
+    """What the operator allows to outgoing HTTP requests.
+
+    `default_timeout`: seconds to connect, and between two pieces of an answer, 0 = no limit.
+    `max_response_size_bytes`: of the decompressed body, 0 = no limit.
+    """
+
+    section: ClassVar[str] = "std_http"
+    noun: ClassVar[str] = "URL host"
+
+    denied_cidrs: tuple[str, ...] = DENIED_CIDRS
+    default_timeout: float = 60
+    max_response_size_bytes: int = 5 * 1024 * 1024
+
+
+class HostNotAllowed(BadRequest):
+    """The operator does not allow actions to go there."""
 
 
 class Egress:
-    """Checks URLs and addresses against the settings."""
+    """Checks hosts, URLs and addresses against the rules."""
 
-    def __init__(self, settings: HttpSettings) -> None:
+    def __init__(self, settings: EgressRules) -> None:
+        self._settings = settings
         self._hosts = frozenset(map(_plain_host, settings.allowed_hosts))
         self._denied: tuple[Network, ...] = tuple(
             ipaddress.ip_network(cidr, strict=False) for cidr in settings.denied_cidrs
         )
 
     def check_url(self, scheme: str, host: str | None) -> None:
-        """Raise `UrlNotAllowed` unless this is http(s) to an allowed host. Does not look at addresses."""
+        """Raise `HostNotAllowed` unless this is http(s) to an allowed host. Does not look at addresses."""
         if scheme not in ("http", "https"):
-            raise UrlNotAllowed(f"URL scheme '{scheme}' is not allowed", "use http or https")
+            raise HostNotAllowed(f"URL scheme '{scheme}' is not allowed", "use http or https")
         if not host:
-            raise UrlNotAllowed("The URL has no host", "write it as http://host/path")
+            raise HostNotAllowed("The URL has no host", "write it as http://host/path")
+        self.check_host(host)
+
+    def check_host(self, host: str) -> None:
+        """Raise `HostNotAllowed` unless this is an allowed host. Does not look at addresses."""
         if self._hosts and _plain_host(host) not in self._hosts:
-            raise UrlNotAllowed(
-                f"URL host '{host}' is not one of the allowed hosts",
-                "the operator sets them with std_http.allowed_hosts or MAESTRALE_STD_HTTP_ALLOWED_HOSTS",
+            raise HostNotAllowed(
+                f"{self._settings.noun} '{host}' is not one of the allowed hosts",
+                f"the operator sets them with {self._settings.where('allowed_hosts')}",
             )
 
     def check_address(self, host: str, address: str) -> None:
-        """Raise `UrlNotAllowed` if `address`, to which `host` resolved, lies in a denied network."""
+        """Raise `HostNotAllowed` if `address`, to which `host` resolved, lies in a denied network."""
         if any(meaning in network for meaning in _meanings(address) for network in self._denied):
-            raise UrlNotAllowed(
-                f"URL host '{host}' resolves to a blocked address ({address})",
-                "the operator sets the blocked networks with std_http.denied_cidrs or "
-                "MAESTRALE_STD_HTTP_DENIED_CIDRS; an empty list allows all",
+            raise HostNotAllowed(
+                f"{self._settings.noun} '{host}' resolves to a blocked address ({address})",
+                f"the operator sets the blocked networks with {self._settings.where('denied_cidrs')}; "
+                "an empty list allows all",
             )
 
 

@@ -74,7 +74,7 @@ class HttpClient:
         `verify`: whether to check the server's certificate, or the path of the CA certificates for it.
         The answer has content (parsed if it is JSON, else text), status, headers, url, history, encoding
         (turns a text content back into the bytes received), reason, cookies and elapsed (seconds).
-        Raises `UrlNotAllowed` before anything is sent to a forbidden place, and `HttpFailure`.
+        Raises `HostNotAllowed` before anything is sent to a forbidden place, and `HttpFailure`.
         """
         try:
             target = URL(url)

@@ -105,7 +105,7 @@ def prepare(
         for layer in reversed(layers)
         if layer.output is not None
     )
-    return AdHocRun(facts.key or facts.name, given, outputs)
+    return AdHocRun(facts.key or facts.name, facts.sealed(given), outputs)
 
 
 def transformed(

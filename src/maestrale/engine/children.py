@@ -86,6 +86,7 @@ def _start_action(
         adhoc = prepare(facts, layers, given, seen, Lookups(decision, task), decision)
     else:
         facts.check_input(given)
+        given = facts.sealed(given)
         if facts.key:
             adhoc = AdHocRun(facts.key, given)
     check_size(decision, given, "ActionExecution", "input")

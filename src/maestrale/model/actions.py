@@ -9,7 +9,7 @@ import msgspec
 
 from maestrale.model import states
 from maestrale.model.errors import InvalidInput
-from maestrale.model.values import Json
+from maestrale.model.values import Json, Secret
 
 
 class _Required:
@@ -48,7 +48,8 @@ class ActionFacts(msgspec.Struct, frozen=True):
     input as keyword arguments; None for every action that an executor has to run. `pure_when`: which
     (already checked) inputs `pure` is for, None = all; ask `is_pure`. A pure action that `waits_outside` is
     not dispatched at all. `title`: what messages about failures call it, by default its name.
-    `key`: what an executor finds it by, if that is not its name.
+    `key`: what an executor finds it by, if that is not its name. `secrets`: parameters whose values nobody
+    gets to see; see `sealed`.
     """
 
     name: str
@@ -61,10 +62,19 @@ class ActionFacts(msgspec.Struct, frozen=True):
     title: str = ""
     pure_when: Callable[[dict[str, Json]], bool] | None = None
     key: str = ""
+    secrets: frozenset[str] = frozenset()
 
     def is_pure(self, given: dict[str, Json]) -> bool:
         """Whether the engine may call `pure` with this input, instead of asking an executor."""
         return self.pure is not None and (self.pure_when is None or self.pure_when(given))
+
+    def sealed(self, given: dict[str, Json]) -> dict[str, Json]:
+        """The same input, with what is given for the parameters in `secrets` marked as secret."""
+        if self.secrets.isdisjoint(given):
+            return given
+        return {
+            name: Secret(value) if name in self.secrets and value else value for name, value in given.items()
+        }
 
     def check_input(self, given: dict[str, Json]) -> None:
         """Raise `InvalidInput` if required parameters are missing or unknown ones are given."""

@@ -13,6 +13,9 @@ Microseconds = int
 
 MASK: Final = "***"
 
+SHORTEST_SECRET: Final = 4
+"""Characters; shorter ones occur by chance."""
+
 
 class Secret:
     """A value that every printer masks. Only the action that needs it calls `reveal`."""
@@ -64,6 +67,19 @@ def masked(value: Json) -> Json:
     if isinstance(value, list):
         return [masked(item) for item in value]
     return value
+
+
+def concealed(text: str, value: Json) -> str:
+    """`text` with `***` in place of every secret text in `value`; not of those that are too short to tell."""
+    if isinstance(value, Secret):
+        secret = value.reveal()
+        if isinstance(secret, str):
+            return text.replace(secret, MASK) if len(secret) >= SHORTEST_SECRET else text
+        return concealed(text, opened(value)) if isinstance(secret, (dict, list)) else text
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for member in members:
+        text = concealed(text, member)
+    return text
 
 
 def opened(value: Json) -> Json:

@@ -26,7 +26,7 @@ from maestrale.actions.base import (
 )
 from maestrale.engine.execution import AdHocRun
 from maestrale.model.actions import DYNAMIC, ActionFacts, ActionResult
-from maestrale.model.values import Json, reveal
+from maestrale.model.values import Json, concealed, reveal
 from maestrale.runtime.fairness import FairQueue
 from maestrale.store.database import reason
 
@@ -293,7 +293,7 @@ class Executor:
             if self._lease.is_gone(run.process_id):
                 return  # others see to it
             await asyncio.sleep(ASK_AGAIN_AFTER)
-        result = await self._result(run)
+        result = _without_secrets(await self._result(run), run.input)
         if not (run.waits_outside and result.state == "SUCCESS"):
             self._finished(run, result)
 
@@ -329,7 +329,7 @@ class Executor:
             task.cancel()
         if left:
             await asyncio.wait(left, timeout=LAST_WORDS)
-        from maestrale.actions.std.http import close
+        from maestrale.actions.std import close
 
         await close()
         return len(left)
@@ -340,3 +340,10 @@ class Executor:
                 while condition():
                     self._changed.clear()
                     await self._changed.wait()
+
+
+def _without_secrets(result: ActionResult, given: Json) -> ActionResult:
+    """The same result; the text of an error may quote what was given, but no secret."""
+    if result.state != "ERROR" or not isinstance(result.result, str):
+        return result
+    return ActionResult(result.state, concealed(result.result, given))

@@ -50,11 +50,15 @@ class RunAction(msgspec.Struct, frozen=True):
 
 
 class RanAction(msgspec.Struct, frozen=True):
-    """`action_id` is None where nothing was stored; `state` is RUNNING where the result comes later."""
+    """`action_id` is None where nothing was stored; `state` is RUNNING where the result comes later.
+
+    `input`: what an action got that was not stored, secrets marked; None for an ad-hoc one.
+    """
 
     action_id: str | None
     state: str
     result: Json = None
+    input: dict[str, Json] | None = None
 
 
 class PlannedTask(msgspec.Struct, frozen=True):

@@ -84,7 +84,7 @@ class Standalone:
         facts = self._actions.find(request.name)
         if facts is not None and not self._actions.is_shadowed(request.name):
             facts.check_input(request.input)
-            self._start(request, future, facts, request.input, None)
+            self._start(request, future, facts, facts.sealed(request.input), None)
             return
 
         def found(done: Future[FoundAction | None]) -> None:
@@ -108,8 +108,9 @@ class Standalone:
             raise unknown_action(found.name, ())
         if not found.layers:
             facts.check_input(request.input)
-            dynamic = AdHocRun(facts.key, request.input) if facts.key else None
-            self._start(request, future, facts, request.input, dynamic)
+            given = facts.sealed(request.input)
+            dynamic = AdHocRun(facts.key, given) if facts.key else None
+            self._start(request, future, facts, given, dynamic)
             return
         given = complete_input(found.layers[0], request.input)
         layers, real, outside = found.layers, facts, self._outside()
@@ -195,7 +196,8 @@ class Standalone:
     def _ended(self, run: ActionRun, result: ActionResult) -> None:
         if run.action_id in self._unstored:
             self._unstored.discard(run.action_id)
-            self._resolve(run.action_id, RanAction(None, result.state, result.result))
+            given = run.input if run.adhoc is None else None
+            self._resolve(run.action_id, RanAction(None, result.state, result.result, given))
             return
 
         def stored(done: Future[None]) -> None:

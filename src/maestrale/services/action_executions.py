@@ -156,6 +156,7 @@ def _listed(connection: Connection, viewer: Viewer, listing: Listing, task_id: s
 
 def _unsaved(request: RunAction, ran: RanAction) -> Row:
     row: Row = dict.fromkeys(ACTION_EXECUTION_FIELDS)
+    given = request.input if ran.input is None else ran.input
     return row | {
         "name": request.name,
         "description": request.description,
@@ -163,6 +164,6 @@ def _unsaved(request: RunAction, ran: RanAction) -> Row:
         "state": ran.state,
         "tags": "[]",
         "accepted": False,
-        "input": msgspec.json.encode(masked(request.input)).decode(),
+        "input": msgspec.json.encode(masked(given)).decode(),
         "output": msgspec.json.encode({"result": masked(ran.result)}).decode(),
     }

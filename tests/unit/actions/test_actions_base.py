@@ -68,6 +68,23 @@ def test_a_pure_action_is_the_function_itself_and_may_be_repeated() -> None:
     assert double.description == ""
 
 
+def test_secrets_are_sealed_where_they_are_given() -> None:
+    @action("test.login", secrets=("password",))
+    def login(user: str, password: str = "") -> None: ...
+
+    assert login.facts.sealed({"user": "a", "password": "b"}) == {"user": "a", "password": Secret("b")}
+    assert login.facts.sealed({"user": "a", "password": ""}) == {"user": "a", "password": ""}
+    plain: dict[str, Json] = {"user": "a"}
+    assert login.facts.sealed(plain) is plain
+
+
+def test_secrets_must_be_parameters_of_actions_that_an_executor_runs() -> None:
+    with pytest.raises(TypeError, match=r"there is no parameter \['pasword'\] to be kept secret"):
+        action("test.login", secrets=("pasword",))(lambda password: password)
+    with pytest.raises(TypeError, match="a pure action cannot have secrets"):
+        action("test.login", pure=True, secrets=("password",))(lambda password: password)
+
+
 def test_pure_may_depend_on_the_input() -> None:
     @action("test.half", pure=lambda number: number // 2, pure_when=lambda given: given["number"] < 10)
     async def half(number: int) -> int:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from maestrale.actions.egress import Egress, HttpSettings, UrlNotAllowed
+from maestrale.actions.egress import Egress, HostNotAllowed, HttpSettings
 
 DEFAULT = Egress(HttpSettings())
 
@@ -34,7 +34,7 @@ DEFAULT = Egress(HttpSettings())
     ],
 )
 def test_the_neighbourhood_is_blocked_by_default(address: str) -> None:
-    with pytest.raises(UrlNotAllowed) as caught:
+    with pytest.raises(HostNotAllowed) as caught:
         DEFAULT.check_address("some.name", address)
     assert caught.value.message == f"URL host 'some.name' resolves to a blocked address ({address})"
     assert "std_http.denied_cidrs" in caught.value.hint
@@ -59,7 +59,7 @@ def test_the_internet_is_allowed(address: str) -> None:
 def test_the_unspecified_address_is_loopback() -> None:
     only_loopback = Egress(HttpSettings(denied_cidrs=("127.0.0.0/8", "::1/128")))
     for address in ("0.0.0.0", "::", "::ffff:0.0.0.0"):
-        with pytest.raises(UrlNotAllowed):
+        with pytest.raises(HostNotAllowed):
             only_loopback.check_address("h", address)
 
 
@@ -68,7 +68,7 @@ def test_an_empty_list_allows_every_address() -> None:
 
 
 def test_a_network_may_be_written_with_host_bits() -> None:
-    with pytest.raises(UrlNotAllowed):
+    with pytest.raises(HostNotAllowed):
         Egress(HttpSettings(denied_cidrs=("11.1.1.1/8",))).check_address("h", "11.2.3.4")
 
 
@@ -79,13 +79,13 @@ def test_a_misspelt_network_is_refused_when_the_settings_are_made() -> None:
 
 @pytest.mark.parametrize("scheme", ["ftp", "file", "ws", ""])
 def test_only_http_and_https(scheme: str) -> None:
-    with pytest.raises(UrlNotAllowed, match=f"URL scheme '{scheme}' is not allowed"):
+    with pytest.raises(HostNotAllowed, match=f"URL scheme '{scheme}' is not allowed"):
         DEFAULT.check_url(scheme, "h")
 
 
 @pytest.mark.parametrize("host", [None, ""])
 def test_a_host_is_needed(host: str | None) -> None:
-    with pytest.raises(UrlNotAllowed, match="has no host"):
+    with pytest.raises(HostNotAllowed, match="has no host"):
         DEFAULT.check_url("http", host)
 
 
@@ -93,6 +93,6 @@ def test_allowed_hosts_are_the_only_ones() -> None:
     egress = Egress(HttpSettings(allowed_hosts=("API.example.org",)))
     egress.check_url("https", "api.example.org")
     egress.check_url("https", "Api.Example.org.")
-    with pytest.raises(UrlNotAllowed, match=r"'example\.org' is not one of the allowed hosts") as caught:
+    with pytest.raises(HostNotAllowed, match=r"'example\.org' is not one of the allowed hosts") as caught:
         egress.check_url("https", "example.org")
     assert "MAESTRALE_STD_HTTP_ALLOWED_HOSTS" in caught.value.hint

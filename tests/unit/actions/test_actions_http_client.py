@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from http_peer import basic_header, call, context_with, free_port, peer, raw_peer
 
-from maestrale.actions.egress import HttpSettings, UrlNotAllowed
+from maestrale.actions.egress import HostNotAllowed, HttpSettings
 from maestrale.actions.http_client import HttpFailure
 from maestrale.actions.std import http
 
@@ -147,7 +147,7 @@ async def test_requests_that_cannot_be_written(url: str, headers: dict[str, str]
 
 @pytest.mark.parametrize("url", ["ftp://example.org/x", "file:///etc/passwd", "example.org", "http:///path"])
 async def test_other_urls_are_refused(url: str) -> None:
-    with pytest.raises(UrlNotAllowed):
+    with pytest.raises(HostNotAllowed):
         await call(url)
     await http.close()
 
@@ -160,9 +160,9 @@ async def test_other_urls_are_refused(url: str) -> None:
     ["127.0.0.1", "localhost", "0.0.0.0", "[::ffff:127.0.0.1]", "[::1]", "2130706433", "127.1", "0x7f.1"],
 )
 async def test_the_own_machine_is_blocked_under_all_its_names(server: TestServer, host: str) -> None:
-    with pytest.raises((UrlNotAllowed, HttpFailure)) as caught:
+    with pytest.raises((HostNotAllowed, HttpFailure)) as caught:
         await call(f"http://{host}:{server.port}/echo", context_with(HttpSettings()))
-    if isinstance(caught.value, UrlNotAllowed):
+    if isinstance(caught.value, HostNotAllowed):
         assert "' resolves to a blocked address (" in caught.value.message
     else:
         # Forms of numbers that are no addresses do not get as far as an address.
@@ -171,7 +171,7 @@ async def test_the_own_machine_is_blocked_under_all_its_names(server: TestServer
 
 @pytest.mark.parametrize("address", ["169.254.169.254", "10.0.0.1", "[fd00:ec2::254]"])
 async def test_metadata_and_private_addresses_are_blocked_by_default(address: str) -> None:
-    with pytest.raises(UrlNotAllowed, match=r"resolves to a blocked address") as caught:
+    with pytest.raises(HostNotAllowed, match=r"resolves to a blocked address") as caught:
         await call(f"http://{address}/latest/meta-data", context_with(HttpSettings()))
     assert "MAESTRALE_STD_HTTP_DENIED_CIDRS" in str(caught.value)
     await http.close()
@@ -180,11 +180,11 @@ async def test_metadata_and_private_addresses_are_blocked_by_default(address: st
 async def test_redirects_are_guarded_too(server: TestServer) -> None:
     context = context_with(HttpSettings(denied_cidrs=("10.0.0.0/8",)))
     url = server.make_url("/redirect").with_query(to="http://10.1.2.3/")
-    with pytest.raises(UrlNotAllowed, match=r"resolves to a blocked address \(10\.1\.2\.3\)"):
+    with pytest.raises(HostNotAllowed, match=r"resolves to a blocked address \(10\.1\.2\.3\)"):
         await call(url, context, allow_redirects=True)
     context = context_with(HttpSettings(denied_cidrs=(), allowed_hosts=("127.0.0.1",)))
     url = server.make_url("/redirect").with_query(to=f"http://localhost:{server.port}/echo")
-    with pytest.raises(UrlNotAllowed, match="'localhost' is not one of the allowed hosts"):
+    with pytest.raises(HostNotAllowed, match="'localhost' is not one of the allowed hosts"):
         await call(url, context, allow_redirects=True)
 
 
@@ -203,7 +203,7 @@ async def test_a_name_is_resolved_once_and_refused_if_any_address_is_blocked(
     assert good["content"]["headers"]["host"] == f"good.example:{server.port}"
     assert len(answers) == 2
     for name in ("bad.example", "mixed.example"):
-        with pytest.raises(UrlNotAllowed, match=rf"URL host '{name}' resolves .* \(10\.9\.9\.9\)"):
+        with pytest.raises(HostNotAllowed, match=rf"URL host '{name}' resolves .* \(10\.9\.9\.9\)"):
             await call(f"http://{name}:{server.port}/echo", context)
     assert answers == []
 
@@ -245,7 +245,7 @@ async def test_proxies_are_guarded() -> None:
         ("http://10.0.0.1/", "http://127.0.0.1:1", "'10.0.0.1' resolves to a blocked address"),
         ("http://target.invalid/", "socks5://127.0.0.1:1", "scheme 'socks5' is not allowed"),
     ):
-        with pytest.raises(UrlNotAllowed, match=complaint):
+        with pytest.raises(HostNotAllowed, match=complaint):
             await call(url, denied, proxies={"http": proxy})
     await http.close()
 
