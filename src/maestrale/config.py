@@ -71,19 +71,26 @@ class ApiLimits(msgspec.Struct, frozen=True):
     """`max_limit`: most rows of a page. `max_body`: most bytes of a request's body.
     `allow_action_execution_deletion`: of finished actions that ran outside of workflows.
     `max_waiting_starts`: so many starts of executions may wait to be stored, half of them of one project
-    alone. `longest_wait`: seconds; while one has waited longer, no execution and no action is started."""
+    alone. `longest_wait`: seconds; while one has waited longer, no execution and no action is started.
+    `max_wait`: seconds that a read may wait for an end. `max_waiting_requests`, `max_event_streams`: so many
+    reads may wait, and so many executions be followed, at the same time."""
 
     max_limit: int = 1000
     max_body: int = 16 * MEBIBYTE
     allow_action_execution_deletion: bool = False
     max_waiting_starts: int = 4000
     longest_wait: float = 10.0
+    max_wait: float = 60.0
+    max_waiting_requests: int = 20_000
+    max_event_streams: int = 2000
 
     def __post_init__(self) -> None:
         if self.max_waiting_starts < 2:
             raise ValueError("max_waiting_starts must be at least 2")
         if self.longest_wait <= 0:
             raise ValueError("longest_wait must be more than 0")
+        if min(self.max_wait, self.max_waiting_requests, self.max_event_streams) < 0:
+            raise ValueError("it cannot be negative")
 
 
 class EngineSettings(msgspec.Struct, frozen=True):

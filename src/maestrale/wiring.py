@@ -28,9 +28,11 @@ from maestrale.services.admission import Admission
 from maestrale.services.definitions import Definitions
 from maestrale.services.environments import Environments
 from maestrale.services.evaluations import Evaluations
+from maestrale.services.events import Events
 from maestrale.services.executions import Executions
 from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
+from maestrale.services.watching import Watching
 from maestrale.services.why import Why
 from maestrale.services.workbooks import Workbooks
 from maestrale.store.database import dialect_of
@@ -90,6 +92,7 @@ class Service:
             asynchronous=settings.executor.asynchronous,
             threads=settings.executor.threads,
         )
+        self.watching = Watching(self.database, self.engine.watches, settings.api.max_waiting_requests)
         self.upkeep = Upkeep(self.database, self.engine, self.lease.now)
         self.expiry = Expiry(self.database, self.engine.removal, self.lease, settings.retention.rule)
 
@@ -109,8 +112,13 @@ class Service:
         timer.daemon = True
         timer.start()
 
+    def let_go(self) -> None:
+        """Answer who waits or follows: the service is about to stop."""
+        self.watching.close()
+
     def stop(self, grace: float | None = None) -> None:
         """Give running actions their grace (seconds, by default as set), commit, and close."""
+        self.let_go()
         self.upkeep.stop()
         self.expiry.stop()
         self.engine.stop(self.settings.server.grace if grace is None else grace)
@@ -125,19 +133,26 @@ class Service:
             workbooks=Workbooks(self.database, self.registry, self.engine, clock),
             environments=Environments(self.database, clock),
             executions=Executions(
-                self.database, self.engine, admission, clock, publishers=self.settings.notifier.publishers
+                self.database,
+                self.engine,
+                admission,
+                self.watching,
+                clock,
+                publishers=self.settings.notifier.publishers,
             ),
-            tasks=Tasks(self.database, self.engine),
+            tasks=Tasks(self.database, self.engine, self.watching),
             action_executions=ActionExecutions(
                 self.database,
                 self.engine,
                 admission,
+                self.watching,
                 allow_deletion=limits.allow_action_execution_deletion,
             ),
             actions=Actions(self.database, self.registry, self.engine, clock),
             operations=Operations(self.database, clock),
             why=Why(self.database, self.engine.programs),
             evaluations=Evaluations(self.database, self.engine, clock),
+            events=Events(self.database, self.watching, limits.max_event_streams),
         )
 
     def app(self) -> ASGIApp:
@@ -150,6 +165,7 @@ class Service:
         settings = ApiSettings(
             max_limit=limits.max_limit,
             max_body=limits.max_body,
+            max_wait=limits.max_wait,
             allowed_hosts=frozenset(server.allowed_hosts),
             allowed_origins=frozenset(server.allowed_origins),
         )

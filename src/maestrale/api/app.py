@@ -14,6 +14,7 @@ from maestrale.api.answers import explain, explain_http
 from maestrale.api.definitions import DefinitionRoutes
 from maestrale.api.environments import EnvironmentRoutes
 from maestrale.api.evaluations import EvaluationRoutes
+from maestrale.api.events import EventRoutes
 from maestrale.api.executions import ExecutionRoutes
 from maestrale.api.guard import Guard
 from maestrale.api.operations import OperationRoutes
@@ -35,6 +36,7 @@ def create_app(services: Services, settings: ApiSettings, welcome: Callable[[str
         *EnvironmentRoutes(services, settings).routes(),
         *WhyRoutes(services).routes(),
         *EvaluationRoutes(services).routes(),
+        *EventRoutes(services).routes(),
     ]
     handlers: dict[object, ExceptionHandler] = {MaestraleError: explain, HTTPException: explain_http}
     router = Router(routes, redirect_slashes=False)

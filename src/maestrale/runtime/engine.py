@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from typing import Any
 
@@ -43,6 +43,7 @@ from maestrale.runtime.slots import Pending
 from maestrale.runtime.standalone import FoundExecution, Standalone
 from maestrale.runtime.timers import Later, in_a_thread
 from maestrale.runtime.trials import open_trial
+from maestrale.runtime.watches import Watches
 from maestrale.store import mail
 from maestrale.store.database import Database
 from maestrale.store.processes import find_owner
@@ -95,7 +96,10 @@ class Engine:
         self._entropy = entropy
         self._commands = Commands()
         self._accepting = True
-        self.standalone = Standalone(database, actions, lease, settings, clock, entropy, later)
+        self.watches = Watches(hints)
+        self.standalone = Standalone(
+            database, actions, lease, settings, clock, entropy, self.watches.changed, later
+        )
         self.executor = Executor(
             registry,
             self._action_done,
@@ -121,7 +125,8 @@ class Engine:
             self.notifier.publish,
             later,
         )
-        self.removal = Removal(database, self.loop.forget, self.executor.cancel, later)
+        self.loop.listeners.append(self.watches.changed)
+        self.removal = Removal(database, self._forget, self.executor.cancel, later)
 
     @property
     def decides(self) -> bool:
@@ -228,8 +233,13 @@ class Engine:
             look_for_replies(self._database, self._commands, names)
         elif kind == "definitions":
             self._database.read(self.actions.refresh)
+        elif kind == "watch":
+            self.watches.heard_watch(names)
+        elif kind == "changed":
+            self.watches.heard_changed(names)
         elif kind == "sweep":
             self.wait_for_replies()
+            self.watches.renew()
 
     def reborn(self) -> None:
         """This process was taken for dead: nothing that it ran counts any more, and it begins anew."""
@@ -300,6 +310,10 @@ class Engine:
     def lost(self, execution_id: str, event: ActionFinished) -> None:
         """At start: an action of an earlier process counts as failed."""
         self.loop.deliver(execution_id, Pending(event))
+
+    def _forget(self, execution_ids: Collection[str]) -> None:
+        self.loop.forget(execution_ids)
+        self.watches.changed(execution_ids)
 
     def _new_id(self) -> str:
         return Identity(f"{self._entropy():016x}", 0, self._clock()).next_id()

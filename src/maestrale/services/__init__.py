@@ -9,6 +9,7 @@ from maestrale.services.actions import Actions
 from maestrale.services.definitions import Definitions
 from maestrale.services.environments import Environments
 from maestrale.services.evaluations import Evaluations
+from maestrale.services.events import Events
 from maestrale.services.executions import Executions
 from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
@@ -29,3 +30,4 @@ class Services(NamedTuple):
     operations: Operations
     why: Why
     evaluations: Evaluations
+    events: Events
