@@ -49,10 +49,9 @@ class Events:
                 yield history
                 if history.is_over:
                     return
-                if history.has_more:
-                    continue
-                await asyncio.sleep(PACE)
-                while not await signal.wait(HEARTBEAT):
-                    yield None
                 if self._watching.is_closed:
                     return
+                if not history.has_more:
+                    await asyncio.sleep(PACE)
+                    while not await signal.wait(HEARTBEAT):
+                        yield None
