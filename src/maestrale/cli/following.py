@@ -51,6 +51,7 @@ def follow(client: Client, identifier: str, seconds: float | None, show: Show | 
                 raise
             return _by_asking(client, identifier, deadline, show)
         except ServerUnreachable as error:
+            found = None
             if not followed.may_come_back():
                 raise
             if not followed.is_away:
