@@ -213,7 +213,7 @@ def test_who_waits_for_what_is_deleted(api: Api) -> None:
     status, found = asyncio.run(together())
     assert status == 404
     assert found[-1].name == "end"
-    assert found[-1].data == {"state": None, "deleted": True}
+    assert found[-1].data == {"state": None, "state_info": None, "deleted": True}
 
 
 def test_it_is_told_when_it_happens(api: Api) -> None:

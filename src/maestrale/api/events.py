@@ -113,7 +113,7 @@ class EventStream(Response):
                     last = page.last
                     await _send(send, _text(page))
         except NotFound:
-            await _send(send, _event("end", f"{last}{END}", {"state": None, "deleted": True}))
+            await _send(send, _event("end", f"{last}{END}", _end(None, None, deleted=True)))
         except MaestraleError:
             return  # the client connects again, and is told then
 
@@ -130,9 +130,12 @@ async def _send(send: Send, text: str) -> None:
 def _text(page: History) -> str:
     text = "".join(_event("", str(event.sequence), _shown(event)) for event in page.events)
     if page.is_over:
-        end = {"state": page.state, "state_info": _cut(page.state_info), "deleted": False}
-        text += _event("end", f"{page.last}{END}", end)
+        text += _event("end", f"{page.last}{END}", _end(page.state, page.state_info))
     return text
+
+
+def _end(state: str | None, info: str | None, *, deleted: bool = False) -> dict[str, Any]:
+    return {"state": state, "state_info": _cut(info), "deleted": deleted}
 
 
 def _event(name: str, identifier: str, data: dict[str, Any]) -> str:

@@ -169,7 +169,8 @@ class Client:
         return content
 
     def lines(self, path: str, headers: Mapping[str, str], silence: float) -> Iterator[str]:
-        """The lines of an answer as they come. `silence`: seconds without one after which it has broken off.
+        """The lines of a stream of events as they come. `silence`: seconds without one after which it has
+        broken off.
 
         Raises `ApiError` or `ServerUnreachable`, also in the middle.
         """
@@ -183,7 +184,13 @@ class Client:
                 if not answer.is_success:
                     answer.read()
                     raise ApiError(answer.status_code, *_refusal(answer))
-                yield from answer.iter_lines()
+                if not answer.headers.get("content-type", "").startswith("text/event-stream"):
+                    raise ApiError(404, f"There are no events at {url}")
+                left = ""
+                for text in answer.iter_text():
+                    # Not splitlines: other characters that may count as ends of lines stand in values.
+                    *lines, left = (left + text).split("\n")
+                    yield from lines
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.InvalidURL) as error:
             raise ServerUnreachable(self.base_url, _plain(error)) from error
         except httpx.TransportError as error:

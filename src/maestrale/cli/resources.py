@@ -49,7 +49,7 @@ class Connection(Protocol):
         """Send one request, return the parsed answer."""
 
     def lines(self, path: str, headers: Mapping[str, str], silence: float) -> Iterator[str]:
-        """The lines of an answer as they come."""
+        """The lines of a stream of events as they come."""
 
 
 class Event(NamedTuple):

@@ -75,10 +75,10 @@ class Watches:
 
         It learns that this one knows: what was committed before, it has to look up.
         """
-        until = self._clock() + KEPT
+        now = self._clock()
         with self._lock:
-            new = [key for key in keys if key not in self._elsewhere]
-            self._elsewhere.update(dict.fromkeys(keys, until))
+            new = [key for key in keys if self._elsewhere.get(key, now) <= now]
+            self._elsewhere.update(dict.fromkeys(keys, now + KEPT))
         for key in new:
             self._hints.tell_all("changed", key)
 

@@ -187,7 +187,7 @@ class Watching:
                 for collection, identifier in entry.futures if entry is not None else ():
                     asked.setdefault(collection, []).append(identifier)
             keys, self._changed = self._changed, set()
-            if not asked:
+            if not asked or self.is_closed:
                 self._looking = False
                 return
         self._database.read(find_ended, asked).add_done_callback(lambda done: self._looked(keys, done))
