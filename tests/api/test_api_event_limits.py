@@ -8,10 +8,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+import pytest
 from api_service import PATIENCE, Api, serving
 from event_streams import TEXT, Event, finish, listening, parsed
+from starlette.types import Message
 
+from maestrale.api import events
 from maestrale.config import ApiLimits
+from maestrale.model.errors import NotFound
+from maestrale.services.access import OPERATOR, Caller
 
 
 @contextmanager
@@ -96,3 +101,71 @@ def test_a_service_that_stops_lets_everybody_go(database_url: str) -> None:
         state, found = asyncio.run(wait())
         assert state == "RUNNING"
         assert [event.name for event in found] == ["message"]
+
+
+def test_who_leaves_takes_nothing_with_him(database_url: str) -> None:
+    """A client that is gone is waited for no longer, and nothing is looked up for it."""
+    with limited(database_url) as api:
+        path = f"/executions/{api.start('asks')['id']}"
+
+        async def leave() -> None:
+            async with listening(api) as url, httpx.AsyncClient(trust_env=False, timeout=0.3) as client:
+                with pytest.raises(httpx.ReadTimeout):
+                    await client.get(f"{url}{path}?wait=50")
+                with pytest.raises(httpx.ReadTimeout):
+                    await client.get(f"{url}{path}/events")
+                async with asyncio.timeout(5):
+                    while api.service.engine.watches._here:
+                        await asyncio.sleep(0.02)
+
+        asyncio.run(leave())
+        assert not api.service.watching._waiting
+
+
+def test_a_reader_who_takes_nothing_is_let_go(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a while; his place is free again, and the server says nothing of it."""
+    monkeypatch.setattr(events, "STALLED", 0.2)
+    with limited(database_url) as api:
+        path = f"/v2/executions/{api.start('asks')['id']}/events"
+        scope = {
+            "type": "http", "method": "GET", "path": path, "query_string": b"", "http_version": "1.1",
+            "headers": [(b"host", b"localhost")], "scheme": "http", "server": ("localhost", 80),
+        }  # fmt: skip
+        sent: list[str] = []
+
+        async def receive() -> Message:
+            await asyncio.Event().wait()
+            raise AssertionError("never")
+
+        async def send(message: Message) -> None:
+            sent.append(message["type"])
+            if message["type"] == "http.response.body":
+                await asyncio.Event().wait()
+
+        async def stall() -> None:
+            async with asyncio.timeout(5):
+                await api.service.app()(scope, receive, send)
+
+        asyncio.run(stall())
+        assert sent == ["http.response.start", "http.response.body"]
+        assert not api.service.engine.watches._here
+
+
+def test_only_who_may_read_may_follow(database_url: str) -> None:
+    """For other projects there is no such execution."""
+    with limited(database_url) as api:
+        execution_id = api.start("asks")["id"]
+        services = api.service.services()
+
+        async def follow(caller: Caller) -> str:
+            async for history in services.events.follow(caller, execution_id, 0):
+                assert history is not None
+                return history.state
+            raise AssertionError("nothing came")
+
+        assert asyncio.run(follow(OPERATOR)) == "RUNNING"
+        stranger = Caller("another")
+        with pytest.raises(NotFound):
+            asyncio.run(follow(stranger))
+        with pytest.raises(NotFound):
+            asyncio.run(services.executions.get(stranger, execution_id, wait=10))
