@@ -89,7 +89,9 @@ class ApiLimits(msgspec.Struct, frozen=True):
     `allow_action_execution_deletion`: of finished actions that ran outside of workflows.
     `max_waiting_starts`: so many starts of executions may wait to be stored, half of them of one project
     alone. `longest_wait`: seconds; while one has waited longer, no execution and no action is started.
-    `enable_info_endpoint`: whether `/info` shows the JSON file at `info_json_file_path`."""
+    `enable_info_endpoint`: whether `/info` shows the JSON file at `info_json_file_path`.
+    `max_wait`: seconds that a read may wait for an end. `max_waiting_requests`, `max_event_streams`: so many
+    reads may wait, and so many executions be followed, at the same time."""
 
     max_limit: int = 1000
     max_body: int = 16 * MEBIBYTE
@@ -98,12 +100,17 @@ class ApiLimits(msgspec.Struct, frozen=True):
     longest_wait: float = 10.0
     enable_info_endpoint: bool = False
     info_json_file_path: str = "info.json"
+    max_wait: float = 60.0
+    max_waiting_requests: int = 20_000
+    max_event_streams: int = 2000
 
     def __post_init__(self) -> None:
         if self.max_waiting_starts < 2:
             raise ValueError("max_waiting_starts must be at least 2")
         if self.longest_wait <= 0:
             raise ValueError("longest_wait must be more than 0")
+        if min(self.max_wait, self.max_waiting_requests, self.max_event_streams) < 0:
+            raise ValueError("it cannot be negative")
 
 
 class EngineSettings(msgspec.Struct, frozen=True):

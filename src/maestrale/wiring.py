@@ -32,11 +32,13 @@ from maestrale.services.definitions import Definitions
 from maestrale.services.dynamic_actions import DynamicActions
 from maestrale.services.environments import Environments
 from maestrale.services.evaluations import Evaluations
+from maestrale.services.events import Events
 from maestrale.services.executions import Executions
 from maestrale.services.members import Members
 from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
 from maestrale.services.triggers import CronTriggers, EventTriggers
+from maestrale.services.watching import Watching
 from maestrale.services.why import Why
 from maestrale.services.workbooks import Workbooks
 from maestrale.store.database import dialect_of
@@ -104,6 +106,7 @@ class Service:
             dynamic=settings.dynamic_actions,
         )
         self.keeper = Keeper(self.database, self.engine, hints or NobodyElse(), self.lease.now)
+        self.watching = Watching(self.database, self.engine.watches, settings.api.max_waiting_requests)
         self.upkeep = Upkeep(self.database, self.engine, self.lease.now)
         self.expiry = Expiry(self.database, self.engine.removal, self.lease, settings.retention.rule)
 
@@ -125,9 +128,14 @@ class Service:
         timer.daemon = True
         timer.start()
 
+    def let_go(self) -> None:
+        """Answer who waits or follows: the service is about to stop."""
+        self.watching.close()
+
     def stop(self, grace: float | None = None) -> None:
         """Give running actions their grace (seconds, by default as set), commit, and close."""
         self.keeper.stop()
+        self.let_go()
         self.upkeep.stop()
         self.expiry.stop()
         self.engine.stop(self.settings.server.grace if grace is None else grace)
@@ -146,13 +154,19 @@ class Service:
                 self.database, self.engine, clock, runs=self.settings.dynamic_actions.enabled
             ),
             executions=Executions(
-                self.database, self.engine, admission, clock, publishers=self.settings.notifier.publishers
+                self.database,
+                self.engine,
+                admission,
+                self.watching,
+                clock,
+                publishers=self.settings.notifier.publishers,
             ),
-            tasks=Tasks(self.database, self.engine),
+            tasks=Tasks(self.database, self.engine, self.watching),
             action_executions=ActionExecutions(
                 self.database,
                 self.engine,
                 admission,
+                self.watching,
                 allow_deletion=limits.allow_action_execution_deletion,
             ),
             actions=Actions(self.database, self.registry, self.engine, clock),
@@ -167,6 +181,7 @@ class Service:
             why=Why(self.database, self.engine.programs),
             evaluations=Evaluations(self.database, self.engine, clock),
             members=Members(self.database, clock, knows_projects=self.settings.server.token_file is not None),
+            events=Events(self.database, self.watching, limits.max_event_streams),
         )
 
     def app(self) -> ASGIApp:
@@ -181,6 +196,7 @@ class Service:
         settings = ApiSettings(
             max_limit=limits.max_limit,
             max_body=limits.max_body,
+            max_wait=limits.max_wait,
             allowed_hosts=frozenset(server.allowed_hosts),
             allowed_origins=frozenset(server.allowed_origins),
         )

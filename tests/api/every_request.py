@@ -131,6 +131,7 @@ TABLE: Final = [
     asked("GET /v2/executions/{id}/executions", "executions:get"),
     asked("GET /v2/executions/{id}/report", "executions:get"),
     asked("GET /v2/executions/{id}/why", "executions:get"),
+    asked("GET /v2/executions/{id}/events", "executions:get"),
     asked("GET /v2/tasks", "tasks:list"),
     asked("PUT /v2/tasks"),
     asked("DELETE /v2/tasks"),

@@ -30,7 +30,7 @@ from maestrale.engine import (
 )
 from maestrale.engine.decision import Decision
 from maestrale.engine.draft import Draft
-from maestrale.engine.execution import TaskExecution
+from maestrale.engine.execution import Child, TaskExecution
 from maestrale.engine.program import TaskProgram
 from maestrale.expressions.surroundings import Scope
 from maestrale.model import states
@@ -270,6 +270,17 @@ def an_early_answer(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Loop, "start", start)
 
 
+def a_record_forgets_that_an_action_was_cancelled(patch: pytest.MonkeyPatch) -> None:
+    """What is told of a child that is let go is how it was before."""
+    original = Draft.close_child
+
+    def close_child(draft: Draft, child: Child) -> None:
+        original(draft, child)
+        draft._touch_child(child, child.state)
+
+    patch.setattr(Draft, "close_child", close_child)
+
+
 PLANTS: tuple[Plant, ...] = (
     a_late_branch_runs_a_partial_join_again,
     a_time_out_costs_one_attempt_only,
@@ -291,4 +302,5 @@ PLANTS: tuple[Plant, ...] = (
     the_parent_is_not_told,
     hints_are_all_there_is,
     an_early_answer,
+    a_record_forgets_that_an_action_was_cancelled,
 )

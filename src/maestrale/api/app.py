@@ -16,6 +16,7 @@ from maestrale.api.code_sources import CodeSourceRoutes, DynamicActionRoutes
 from maestrale.api.definitions import DefinitionRoutes
 from maestrale.api.environments import EnvironmentRoutes
 from maestrale.api.evaluations import EvaluationRoutes
+from maestrale.api.events import EventRoutes
 from maestrale.api.executions import ExecutionRoutes
 from maestrale.api.guard import Guard
 from maestrale.api.maintenance import MaintenanceGate
@@ -55,6 +56,7 @@ def all_routes(services: Services, settings: ApiSettings, welcome: Callable[[str
         *DynamicActionRoutes(services, settings).routes(),
         *WhyRoutes(services).routes(),
         *EvaluationRoutes(services).routes(),
+        *EventRoutes(services).routes(),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
@@ -205,6 +206,18 @@ def query_number(request: Request, name: str) -> int | None:
         return int(text)
     except ValueError:
         raise BadRequest(f"Invalid value for argument {name}: '{text}' is not a whole number") from None
+
+
+def query_seconds(request: Request, name: str, most: float) -> float:
+    """A time in seconds, cut to `most`; 0 where the argument is missing."""
+    text = request.query_params.get(name, "0")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not seconds >= 0:  # not a number is neither more nor less
+        raise BadRequest(f"Invalid value for argument {name}: '{text}' is not a number of seconds")
+    return min(seconds, most)
 
 
 def query_depth(request: Request) -> int | None:

@@ -16,9 +16,11 @@ from maestrale.api.bodies import (
     object_of,
     query_depth,
     query_flag,
+    query_seconds,
     read_attributes,
     text_of,
 )
+from maestrale.api.connection import while_connected
 from maestrale.api.listing import page_answer, read_fields, read_listing
 from maestrale.api.resources import presented, presented_all, presented_report
 from maestrale.api.routing import missing_id, route
@@ -31,6 +33,7 @@ from maestrale.services.action_executions import NewActionExecution
 from maestrale.services.executions import ExecutionChange, NewExecution
 from maestrale.services.tasks import TaskChange
 
+SINGLE = frozenset({"fields", "wait"})
 TREE = frozenset({"errors_only", "max_depth"})
 LISTS = ("all_projects", "nulls", "include_output")
 EXECUTION_ATTRIBUTES = frozenset({"source_execution_id", "published_global"})
@@ -87,9 +90,14 @@ class ExecutionRoutes:
 
     async def get(self, request: Request) -> Response:
         """One workflow execution."""
-        check_query(request, {"fields"})
+        check_query(request, SINGLE)
         fields = read_fields(request, self._executions.shape.fields)
-        return json_answer(presented(await self._executions.get(caller_of(request), _id(request), fields)))
+        found = self._executions.get(caller_of(request), _id(request), fields, self._wait(request))
+        return json_answer(presented(await while_connected(request, found)))
+
+    def _wait(self, request: Request) -> float:
+        """How long to wait for the end of what is asked for."""
+        return query_seconds(request, "wait", self._settings.max_wait)
 
     async def start(self, request: Request) -> Response:
         """Start a workflow."""
@@ -178,10 +186,10 @@ class ExecutionRoutes:
 
     async def task(self, request: Request) -> Response:
         """One task with its result."""
-        check_query(request, {"fields"})
+        check_query(request, SINGLE)
         fields = read_fields(request, self._tasks.shape.fields)
-        row = await self._tasks.get(caller_of(request), _id(request), fields)
-        return json_answer(_task(row, fields))
+        found = self._tasks.get(caller_of(request), _id(request), fields, self._wait(request))
+        return json_answer(_task(await while_connected(request, found), fields))
 
     async def update_task(self, request: Request) -> Response:
         """Rerun or skip a task."""
@@ -253,10 +261,11 @@ class ExecutionRoutes:
         return await self._one_action(request, request.path_params["action_id"], _id(request))
 
     async def _one_action(self, request: Request, action_id: str, task_id: str | None) -> Response:
-        check_query(request, {"fields"})
+        check_query(request, SINGLE)
         fields = read_fields(request, self._actions.shape.fields)
-        row = await self._actions.get(caller_of(request), action_id, fields, task_id)
-        return json_answer(presented(row))
+        wait = self._wait(request)
+        found = self._actions.get(caller_of(request), action_id, fields, task_id, wait)
+        return json_answer(presented(await while_connected(request, found)))
 
     async def run(self, request: Request) -> Response:
         """Run one action by itself."""

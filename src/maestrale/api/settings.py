@@ -9,6 +9,7 @@ MEBIBYTE = 1024 * 1024
 
 class ApiSettings(msgspec.Struct, frozen=True):
     """`max_limit`: most rows of a page. `max_body`: most bytes of a request's body.
+    `max_wait`: most seconds that a read waits for an end.
 
     `allowed_hosts`: names and addresses under which the server may be called besides loopback; "*" for
     any. `allowed_origins`: web origins (`https://host[:port]`) whose pages may use the API.
@@ -16,5 +17,6 @@ class ApiSettings(msgspec.Struct, frozen=True):
 
     max_limit: int = 1000
     max_body: int = 16 * MEBIBYTE
+    max_wait: float = 60.0
     allowed_hosts: frozenset[str] = frozenset()
     allowed_origins: frozenset[str] = frozenset()

@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from maestrale.cli.client import ApiError, Client
+from maestrale.cli.following import Incoming, receive
+from maestrale.cli.resources import Event, Workflows
 from maestrale.cli.resources import Resource as Row
 from maestrale.cli.resources import Workbooks as Books
-from maestrale.cli.resources import Workflows
 from maestrale.config import Settings
 from maestrale.model.errors import Conflict, NotFound
 from maestrale.model.listing import Filter, Listing
@@ -117,6 +118,7 @@ class Remote:
 
     def __init__(self, url: str, credentials: Mapping[str, str]) -> None:
         self._client = Client(url, headers=credentials)
+        self._incoming: Incoming | None = None
 
     def save(self, text: str, names: Iterable[str], *, is_workbook: bool) -> list[str]:
         """Store the workflows or the workbook; the names of what was there with another text."""
@@ -140,6 +142,7 @@ class Remote:
     def start(self, workflow: str, given: dict[str, Json]) -> str:
         """Start an execution; its id."""
         execution_id: str = self._client.executions.create(workflow, given)["id"]
+        self._incoming = receive(self._client, execution_id)
         return execution_id
 
     def snapshot(self, execution_id: str) -> tuple[Row, list[Row]]:
@@ -148,8 +151,11 @@ class Remote:
         return execution, self._client.tasks.list(below=execution_id, limit=TASKS_SHOWN).items
 
     def wait(self) -> None:
-        """Wait a moment: over HTTP there is no word of changes yet."""
-        time.sleep(POLL_SECONDS)
+        """Return after the next event, or after a moment if there are none (any more)."""
+        if self._incoming is None:
+            time.sleep(POLL_SECONDS)
+        elif not isinstance(self._incoming.get(), Event):
+            self._incoming = None
 
     def action_executions(self, task_id: str) -> list[Row]:
         """The action executions of a task, with outputs."""

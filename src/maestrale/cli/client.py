@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
@@ -181,6 +181,34 @@ class Client:
         if isinstance(content, dict):
             self.warnings += content.get("warnings", ())
         return content
+
+    def lines(self, path: str, headers: Mapping[str, str], silence: float) -> Iterator[str]:
+        """The lines of a stream of events as they come. `silence`: seconds without one after which it has
+        broken off.
+
+        Raises `ApiError` or `ServerUnreachable`, also in the middle.
+        """
+        import httpx
+
+        url = self.base_url + path
+        log.debug("GET %s", url)
+        timeout = httpx.Timeout(silence, connect=CONNECT_SECONDS)
+        try:
+            with self._http.stream("GET", url, headers=headers, timeout=timeout) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise ApiError(answer.status_code, *_refusal(answer))
+                if not answer.headers.get("content-type", "").startswith("text/event-stream"):
+                    raise ApiError(404, f"There are no events at {url}")
+                left = ""
+                for text in answer.iter_text():
+                    # Not splitlines: other characters that may count as ends of lines stand in values.
+                    *lines, left = (left + text).split("\n")
+                    yield from lines
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.InvalidURL) as error:
+            raise ServerUnreachable(self.base_url, _plain(error)) from error
+        except httpx.TransportError as error:
+            raise ServerUnreachable(self.base_url, _plain(error), reached=True) from error
 
     def _send(
         self,

@@ -15,6 +15,7 @@ from maestrale.cli.commands_arguments import (
     MAX_DEPTH,
     json_or_file,
 )
+from maestrale.cli.commands_waiting import WaitingRow, WatchRow
 from maestrale.cli.output import duration, json_text
 from maestrale.cli.report import report_text
 
@@ -97,7 +98,7 @@ def _update(client: Client, identifier: str, state: str | None, env: Any, descri
 SECTION: Final = Section(
     "Workflow executions",
     (
-        ShowRow(
+        WaitingRow(
             name="execution-create",
             words="workflow execution create",
             help="Start a workflow. INPUT and PARAMS are JSON or files that hold it.",
@@ -112,6 +113,7 @@ SECTION: Final = Section(
             columns=COLUMNS,
             call=_create,
             hints={404: "To see which workflows there are: mistral workflow-list"},
+            reports=True,
         ),
         ListRow(
             name="execution-list",
@@ -125,13 +127,18 @@ SECTION: Final = Section(
             newest=True,
             call=_list,
         ),
-        ShowRow(
+        WaitingRow(
             name="execution-get",
             words="workflow execution show",
             help="Show a workflow execution.",
             arguments=(IDENTIFIER,),
             columns=COLUMNS,
             call=lambda client, identifier: client.executions.get(identifier),
+        ),
+        WatchRow(
+            name="execution-watch",
+            help="Show what happens in a workflow execution until it ends. Exits with 0 for SUCCESS only.",
+            arguments=(IDENTIFIER,),
         ),
         TextRow(
             name="execution-get-input",

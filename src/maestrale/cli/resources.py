@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Final, NamedTuple, Protocol
@@ -25,6 +26,9 @@ class _NotGiven:
         return "NOT_GIVEN"
 
 
+SILENCE: Final = 45.0
+"""Seconds without a word after which a stream of events has broken off; a server speaks every 15."""
+
 NOT_GIVEN: Final = _NotGiven()
 """Stands for an output that is not sent, because None is an output like any other."""
 
@@ -44,6 +48,17 @@ class Connection(Protocol):
         beside: bool = False,
     ) -> Any:
         """Send one request, return the parsed answer."""
+
+    def lines(self, path: str, headers: Mapping[str, str], silence: float) -> Iterator[str]:
+        """The lines of a stream of events as they come."""
+
+
+class Event(NamedTuple):
+    """One event of an execution. `id` is for going on after it; `is_end`: nothing follows."""
+
+    id: str
+    is_end: bool
+    data: dict[str, Any]
 
 
 def _given(**values: Any) -> dict[str, Any]:
@@ -303,6 +318,27 @@ class Executions(Parents):
             body["workflow_id" if _is_uuid(workflow) else "workflow_name"] = workflow
         answer: Resource = self._connection.request("POST", "/executions", body=body)
         return answer
+
+    def get(self, identifier: str, wait: float = 0) -> Resource:
+        """The execution with this id; with `wait` once it has ended, or after so many seconds."""
+        return self._get(identifier, {"wait": f"{wait:g}"} if wait else {})
+
+    def events(self, identifier: str, last: str = "") -> Iterator[Event]:
+        """What happens in an execution, from its beginning or after the event `last`, as it happens.
+
+        Ends after the event that is the end, or before it if the server stops; then go on with the last id.
+        """
+        fields: dict[str, str] = {}
+        headers = {"Last-Event-ID": last} if last else {}
+        for line in self._connection.lines(f"{self._item(identifier)}/events", headers, SILENCE):
+            if line:
+                name, _, value = line.partition(":")
+                fields[name] = value.removeprefix(" ")
+                continue
+            if "data" in fields:
+                is_end = fields.get("event") == "end"
+                yield Event(fields.get("id", last), is_end, json.loads(fields["data"]))
+            fields = {}
 
     def update(self, identifier: str, state: str = "", description: str = "", env: Any = None) -> Resource:
         """Change the state, or the description, or merge `env` into the environment."""

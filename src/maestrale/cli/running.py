@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -12,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import click
 
 from maestrale.cli.connection import Settings as Connection
+from maestrale.cli.reporting import ENDED, report, show_progress
 from maestrale.config import Settings
 from maestrale.lang.inputs import missing_names, unknown_names
 from maestrale.lang.problems import describe, raise_for
@@ -26,8 +25,6 @@ from maestrale.store.lock import DatabaseInUse
 Row = dict[str, Any]
 
 GRACE_AFTER_INTERRUPT = 0.5
-
-ENDED = (states.SUCCESS, states.ERROR, states.CANCELLED, states.PAUSED)
 
 
 class Backend(Protocol):
@@ -98,7 +95,9 @@ def run_file(
         if not is_quiet:
             click.echo(f"{name}: execution {execution_id}", err=True)
         execution, tasks = _follow(backend, execution_id, is_quiet)
-        return _report(backend, specs[name], file, execution, tasks)
+        return report(
+            execution, tasks, backend.action_executions, lambda task: _where(specs[name], file, task)
+        )
     except KeyboardInterrupt:
         grace = GRACE_AFTER_INTERRUPT
         click.echo(f"\nInterrupted. {backend.after_interrupt}", err=True)
@@ -185,11 +184,6 @@ def _follow(backend: Backend, execution_id: str, is_quiet: bool) -> tuple[Row, l
         backend.wait()
 
 
-_COLOURS = {
-    states.SUCCESS: "green", states.ERROR: "red", states.CANCELLED: "yellow", states.RUNNING: "cyan",
-}  # fmt: skip
-
-
 def _show_changes(tasks: list[Row], shown: dict[str, str], began: float) -> None:
     for task in tasks:
         if shown.get(task["id"]) == task["state"] or (
@@ -197,42 +191,12 @@ def _show_changes(tasks: list[Row], shown: dict[str, str], began: float) -> None
         ):
             continue
         shown[task["id"]] = task["state"]
-        state = click.style(f"{task['state']:<9}", fg=_COLOURS.get(task["state"]))
-        info = f"  {_one_line(_first_line(task['state_info']), 120)}" if task["state_info"] else ""
-        click.echo(f"{time.monotonic() - began:7.2f}s  {state}  {task['name']}{info}", err=True)
+        show_progress(time.monotonic() - began, task["state"], task["name"], task["state_info"])
 
 
-def _report(backend: Backend, spec: WorkflowSpec, file: str, execution: Row, tasks: list[Row]) -> int:
-    """Print the output, and for a failed run which task, action, error and line of the file."""
-    state = execution["state"]
-    if state == states.SUCCESS:
-        click.echo(_pretty(execution["output"]))
-        return 0
-    sys.stdout.flush()
-    if state == states.PAUSED:
-        click.echo(f"PAUSED: {execution['state_info'] or 'by the workflow'}", err=True)
-        click.echo(f"Go on with: mistral execution-update {execution['id']} -s RUNNING", err=True)
-        return 1
-    click.echo(_pretty(execution["output"]))
-    click.secho(f"{state}: {_first_line(execution['state_info'] or '')}", fg="red", err=True)
-    for task in tasks:
-        if task["state"] == states.ERROR:
-            for line in _failure(backend, spec, file, task):
-                click.echo(line, err=True)
-    return 1
-
-
-def _failure(backend: Backend, spec: WorkflowSpec, file: str, task: Row) -> Iterable[str]:
-    place = _place(spec, task["name"])
-    where = f" ({file}, line {place.line})" if place else ""
-    yield f"  task '{task['name']}'{where}"
-    failed = [a for a in backend.action_executions(task["id"]) if a["state"] == states.ERROR]
-    for action in failed[:3]:
-        result = json.loads(action["output"]).get("result")
-        yield f"    action {action['name']} {_one_line(action['input'])}"
-        yield f"    error: {_one_line(result if isinstance(result, str) else json.dumps(result))}"
-    if not failed:
-        yield f"    error: {_one_line(task['state_info'] or '')}"
+def _where(spec: WorkflowSpec, file: str, task: str) -> str:
+    place = _place(spec, task)
+    return f" ({file}, line {place.line})" if place else ""
 
 
 def _place(spec: WorkflowSpec, task: str) -> Position | None:
@@ -240,16 +204,3 @@ def _place(spec: WorkflowSpec, task: str) -> Position | None:
         if path in spec.positions:
             return spec.positions[path]
     return None
-
-
-def _first_line(text: str) -> str:
-    return text.strip().split("\n", 1)[0]
-
-
-def _one_line(text: str, limit: int = 300) -> str:
-    flat = re.sub(r"\s+", " ", text).strip()
-    return flat if len(flat) <= limit else f"{flat[:limit]}…"
-
-
-def _pretty(document: str) -> str:
-    return json.dumps(json.loads(document), indent=4, ensure_ascii=False)

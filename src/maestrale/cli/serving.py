@@ -9,6 +9,7 @@ import queue
 import signal
 import socket
 import sys
+from collections.abc import Callable
 
 import click
 
@@ -40,7 +41,7 @@ def serve(settings: Settings) -> None:
             _tell_of_data(service, "Its data is in")
             _warn_of_strangers(settings, host)
             service.warm_up()
-            asyncio.run(_run(app, listener))
+            asyncio.run(_run(app, listener, service.let_go))
         finally:
             service.stop()
     say("Stopped.")
@@ -82,7 +83,8 @@ def _tell_of_data(service: Service, beginning: str) -> None:
         say(f"{service.settings.retention.rule}.")
 
 
-async def _run(app: object, listener: socket.socket) -> None:
+async def _run(app: object, listener: socket.socket, let_go: Callable[[], None]) -> None:
+    """`let_go` has requests answered that would wait for long."""
     import uvicorn
 
     config = uvicorn.Config(
@@ -97,19 +99,20 @@ async def _run(app: object, listener: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     with contextlib.suppress(NotImplementedError):
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, _stop, server)
+            loop.add_signal_handler(number, _stop, server, let_go)
     server.capture_signals = contextlib.nullcontext  # type: ignore
     with contextlib.suppress(asyncio.CancelledError):
         await server.serve(sockets=[listener])
 
 
-def _stop(server: object) -> None:
+def _stop(server: object, let_go: Callable[[], None]) -> None:
     if getattr(server, "should_exit", False):
         say("Stopping at once.")
     else:
         say("Stopping: running actions may end first; once more to stop at once.")
     server.force_exit = getattr(server, "should_exit", False)  # type: ignore[attr-defined]
     server.should_exit = True  # type: ignore[attr-defined]
+    let_go()
 
 
 def open_socket(host: str, port: int) -> socket.socket:

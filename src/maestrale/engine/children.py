@@ -118,7 +118,7 @@ def _start_action(
     child.output = outcome.result
     child.accepted = True
     child.updated_at = decision.now
-    decision.draft.new_children[child.id] = child
+    decision.draft.add_ended_child(child)
     action_changed(decision, task, child, None)
     _note(decision, task, child.item_index, outcome)
     if refusal is not None:

@@ -78,7 +78,8 @@ def decide(
     decision = Decision(draft, program, now, answers, actions, limits)
     _handle(decision, execution_id, event)
     _run(decision)
-    draft.records.append(Record(draft.next_sequence, now, event, decision.used))
+    changes = draft.take_changes()
+    draft.records.append(Record(draft.next_sequence, now, event, decision.used, changes))
     draft.next_sequence += 1
     draft.last_time = now
 

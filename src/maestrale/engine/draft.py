@@ -30,13 +30,26 @@ from maestrale.model import states
 from maestrale.model.values import Json, Microseconds
 
 
+class Change(msgspec.Struct, frozen=True, array_like=True):
+    """What one decision has made of the state of something. `before`: None of what it has created.
+
+    `kind` is workflow, task, action, or sub-workflow (as this execution knows it).
+    """
+
+    kind: str
+    id: str
+    before: str | None
+    after: str
+
+
 class Record(msgspec.Struct, frozen=True):
-    """One decision for the ordered record: the event, its time, and the answers it needed."""
+    """One decision for the ordered record: the event, its time, the answers it needed, and what changed."""
 
     sequence: int
     at: Microseconds
     event: AnyEvent
     answers: Answers
+    changes: tuple[Change, ...] = ()
 
 
 class RunsDraft:
@@ -130,6 +143,8 @@ class Draft:
         self._workflow = base.workflow
         self._runs: dict[str, RunsDraft] = {}
         self._joins: dict[str, JoinDraft] = {}
+        self._touched: dict[str, tuple[str, WorkflowExecution | TaskExecution | Child, str | None]] = {}
+        """Since the last record: kind, the thing as it is now, and the state it was in; by id."""
 
     @property
     def workflow(self) -> WorkflowExecution:
@@ -166,13 +181,17 @@ class Draft:
         """Put the row of a new execution in place."""
         self._workflow = workflow
         self.workflow_changed = True
+        self._touched[workflow.id] = "workflow", workflow, None
 
     def edit_workflow(self) -> WorkflowExecution:
         """The workflow execution, for writing."""
         if not self.workflow_changed:
             self._workflow = copy.copy(self.workflow)
             self.workflow_changed = True
-        return self.workflow
+        workflow = self.workflow
+        if workflow.id not in self._touched:
+            self._touched[workflow.id] = "workflow", workflow, workflow.state
+        return workflow
 
     def add_task(self, task: TaskExecution) -> None:
         """Add a new task execution."""
@@ -180,6 +199,7 @@ class Draft:
         self.new_tasks[task.id] = task
         self.latest[task.name] = task.id
         self.open_tasks += 1
+        self._touched[task.id] = "task", task, None
 
     def count_unprocessed(self, name: str, bit: int, change: int) -> None:
         """More (or fewer) executions of the task called `name` have still to choose what follows."""
@@ -203,6 +223,8 @@ class Draft:
             found = copy.copy(task)
             self.changed_tasks[task_id] = found
             self.tasks[task_id] = found
+        if task_id not in self._touched:
+            self._touched[task_id] = "task", found, found.state
         return found
 
     def latest_task(self, name: str) -> TaskExecution | None:
@@ -228,6 +250,12 @@ class Draft:
         self.sub_workflows += child.is_workflow
         if not child.is_workflow:
             self.new_children[child.id] = child
+        self._touch_child(child, None)
+
+    def add_ended_child(self, child: Child) -> None:
+        """Add an action that has begun and ended at once."""
+        self.new_children[child.id] = child
+        self._touch_child(child, None)
 
     def edit_child(self, child: Child) -> Child:
         """The same child, for writing."""
@@ -239,10 +267,18 @@ class Draft:
             runs = self.runs(child.task_id)
             if child.id in runs.open:
                 runs.open[child.id] = found
+        self._touch_child(found, found.state)
         return found
+
+    def _touch_child(self, child: Child, before: str | None) -> None:
+        if child.id in self._touched:
+            before = self._touched[child.id][2]
+        self._touched[child.id] = "sub-workflow" if child.is_workflow else "action", child, before
 
     def close_child(self, child: Child) -> None:
         """The child is waited for no more."""
+        if child.id not in self._touched:
+            self._touch_child(child, child.state)
         runs = self.runs(child.task_id)
         runs.open.remove(child.id)
         runs.local -= child.needs_executor
@@ -267,6 +303,18 @@ class Draft:
         if self._workflow is None or self._workflow.state != states.RUNNING:
             return None
         return self.timers.earliest()
+
+    def take_changes(self) -> tuple[Change, ...]:
+        """What is in another state than at the last record."""
+        changes = []
+        for kind, thing, before in self._touched.values():
+            after = thing.state
+            if kind == "sub-workflow" and thing.id in self.known:
+                after = self.known[thing.id].state
+            if after != before:
+                changes.append(Change(kind, thing.id, before, after))
+        self._touched.clear()
+        return tuple(changes)
 
     def apply(self) -> None:
         """Make the pending changes the committed state."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -50,6 +50,7 @@ from maestrale.runtime.standalone import FoundExecution, Standalone
 from maestrale.runtime.timers import Later, in_a_thread
 from maestrale.runtime.trials import open_trial
 from maestrale.runtime.triggers import CronTriggers
+from maestrale.runtime.watches import Watches
 from maestrale.store import mail
 from maestrale.store.database import Database
 from maestrale.store.processes import find_owner
@@ -109,8 +110,9 @@ class Engine:
         self._commands = Commands()
         self._accepting = True
         self.evaluator = evaluator or HelperProcess()
+        self.watches = Watches(hints)
         self.standalone = Standalone(
-            database, actions, lease, settings, clock, entropy, self.evaluator, later
+            database, actions, lease, settings, clock, entropy, self.evaluator, self.watches.changed, later
         )
         self.executor = Executor(
             Runnables(registry, database, dynamic or ProcessSettings()),
@@ -139,9 +141,10 @@ class Engine:
             self.evaluator,
             later,
         )
+        self.loop.listeners.append(self.watches.changed)
         self.on_maintenance: Callable[[], object] = _nobody
         """Called when another process has begun or ended maintenance."""
-        self.removal = Removal(database, self.loop.forget, self.executor.cancel, later)
+        self.removal = Removal(database, self._forget, self.executor.cancel, later)
         self.triggers = CronTriggers(
             database, self.programs, self._commands, lease, self.loop.has_mail, publishers, clock, later
         )
@@ -257,10 +260,15 @@ class Engine:
             self.triggers.changed()
         elif kind == "maintenance":
             self.on_maintenance()
+        elif kind == "watch":
+            self.watches.heard_watch(names)
+        elif kind == "changed":
+            self.watches.heard_changed(names)
         elif kind == "sweep":
             self.on_maintenance()
             self.wait_for_replies()
             self.triggers.changed()
+            self.watches.renew()
 
     def reborn(self) -> None:
         """This process was taken for dead: nothing that it ran counts any more, and it begins anew."""
@@ -348,6 +356,10 @@ class Engine:
     def lost(self, execution_id: str, event: ActionFinished) -> None:
         """At start: an action of an earlier process counts as failed."""
         self.loop.deliver(execution_id, Pending(event))
+
+    def _forget(self, execution_ids: Collection[str]) -> None:
+        self.loop.forget(execution_ids)
+        self.watches.changed(execution_ids)
 
     def _new_id(self) -> str:
         return Identity(f"{self._entropy():016x}", 0, self._clock()).next_id()

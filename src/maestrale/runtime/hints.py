@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-Kind = Literal["mail", "reply", "definitions", "triggers", "maintenance", "sweep"]
+Kind = Literal["mail", "reply", "definitions", "triggers", "maintenance", "sweep", "watch", "changed"]
 """Executions that have mail; commands that have been answered; changed definitions; changed cron triggers;
-a changed status of the service; hints were lost."""
+a changed status of the service; hints were lost; what is watched, and what of that has changed."""
 
 
 class Hints(Protocol):
@@ -15,8 +15,8 @@ class Hints(Protocol):
     def tell(self, process_id: str, kind: Kind, name: str) -> None:
         """Tell one process about something with that id."""
 
-    def tell_all(self, kind: Kind) -> None:
-        """Tell every process."""
+    def tell_all(self, kind: Kind, name: str = "") -> None:
+        """Tell every process, this one too."""
 
 
 class NobodyElse:
@@ -25,5 +25,5 @@ class NobodyElse:
     def tell(self, process_id: str, kind: Kind, name: str) -> None:
         """There is nobody to tell."""
 
-    def tell_all(self, kind: Kind) -> None:
+    def tell_all(self, kind: Kind, name: str = "") -> None:
         """There is nobody to tell."""

@@ -49,7 +49,10 @@ class FoundExecution(msgspec.Struct, frozen=True):
 
 
 class Standalone:
-    """Runs, stores and completes stand-alone actions. Safe from any thread."""
+    """Runs, stores and completes stand-alone actions. Safe from any thread.
+
+    `changed` is called with the ids of those whose state has changed, once that is durable.
+    """
 
     executor: Executor
 
@@ -62,8 +65,10 @@ class Standalone:
         clock: Callable[[], Microseconds],
         entropy: Callable[[], int],
         evaluator: Evaluator,
+        changed: Callable[[list[str]], None],
         later: Later = in_a_thread,
     ) -> None:
+        self._changed = changed
         self._later = later
         self._evaluator = evaluator
         self._database = database
@@ -240,7 +245,9 @@ class Standalone:
             refused: Future[None] = Future()
             refused.set_exception(error)
             return refused
-        return self._database.write(_complete, action_id, state, output, values, self._clock())
+        stored = self._database.write(_complete, action_id, state, output, values, self._clock())
+        stored.add_done_callback(lambda _: self._changed([action_id]))
+        return stored
 
     def is_unstored(self, action_id: str) -> bool:
         """Whether an action has no row, so that nobody else can know of it."""

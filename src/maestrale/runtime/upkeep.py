@@ -75,6 +75,8 @@ class Upkeep:
     def _again(self) -> None:
         if not self._stopped:
             self.sweep()
+            if self._engine.lease.is_shared:
+                self._engine.watches.renew()
             if self._engine.decides and self._engine.lease.is_shared:
                 self._take_orphans()
             self._later(EVERY, self._again)

@@ -11,6 +11,7 @@ from maestrale.services.definitions import Definitions
 from maestrale.services.dynamic_actions import DynamicActions
 from maestrale.services.environments import Environments
 from maestrale.services.evaluations import Evaluations
+from maestrale.services.events import Events
 from maestrale.services.executions import Executions
 from maestrale.services.members import Members
 from maestrale.services.operations import Operations
@@ -38,3 +39,4 @@ class Services(NamedTuple):
     why: Why
     evaluations: Evaluations
     members: Members
+    events: Events

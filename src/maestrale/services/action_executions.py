@@ -16,8 +16,10 @@ from maestrale.runtime.requests import RanAction, RunAction, WorkflowEngine
 from maestrale.services.access import Caller, authorise
 from maestrale.services.admission import Admission
 from maestrale.services.waiting import outcome
+from maestrale.services.watching import Watching
 from maestrale.store.database import Database
 from maestrale.store.deletion import delete_action
+from maestrale.store.history import execution_of_action
 from maestrale.store.queries import (
     ACTION_EXECUTION_FIELDS,
     ACTION_EXECUTIONS,
@@ -53,11 +55,13 @@ class ActionExecutions:
         database: Database,
         engine: WorkflowEngine,
         admission: Admission,
+        watching: Watching,
         *,
         allow_deletion: bool = False,
     ) -> None:
         self._allow_deletion = allow_deletion
         self._admission = admission
+        self._watching = watching
         self._database = database
         self._engine = engine
 
@@ -72,9 +76,18 @@ class ActionExecutions:
         identifier: str,
         fields: Sequence[str] | None = None,
         task_id: str | None = None,
+        wait: float = 0,
     ) -> Row:
-        """One action execution (of that task), by default with its output."""
+        """One action execution (of that task), by default with its output.
+
+        With `wait` as soon as it has ended, at the latest after so many seconds.
+        """
         authorise(caller, "action_executions:get")
+        if wait:
+            row = await self._read(caller, identifier, ("id", "state"), task_id)
+            if row["state"] not in states.COMPLETED:
+                key = await outcome(self._database.read(execution_of_action, identifier)) or identifier
+                await self._watching.until_end(caller.project_id, "action_executions", identifier, key, wait)
         shown = ACTION_EXECUTION_FIELDS if fields is None else fields
         return await self._read(caller, identifier, shown, task_id)
 

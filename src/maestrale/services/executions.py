@@ -29,6 +29,7 @@ from maestrale.runtime.steps import Steps, carry_out
 from maestrale.services.access import Caller, authorise
 from maestrale.services.admission import Admission
 from maestrale.services.waiting import Clock, outcome
+from maestrale.services.watching import Watching
 from maestrale.store.database import Database
 from maestrale.store.queries import (
     EXECUTION_FIELDS,
@@ -89,11 +90,13 @@ class Executions:
         database: Database,
         engine: WorkflowEngine,
         admission: Admission,
+        watching: Watching,
         clock: Clock,
         *,
         publishers: Sequence[Publisher] = (),
     ) -> None:
         self._admission = admission
+        self._watching = watching
         self._publishers = publishers
         self._database = database
         self._clock = clock
@@ -106,9 +109,16 @@ class Executions:
             authorise(caller, "executions:list:all_projects")
         return await outcome(self._database.read(_listed, caller.viewer, listing, task_id))
 
-    async def get(self, caller: Caller, identifier: str, fields: Sequence[str] | None = None) -> Row:
-        """One execution, by default with output and published globals."""
+    async def get(
+        self, caller: Caller, identifier: str, fields: Sequence[str] | None = None, wait: float = 0
+    ) -> Row:
+        """One execution, by default with output and published globals.
+
+        With `wait` as soon as it has ended, at the latest after so many seconds.
+        """
         authorise(caller, "executions:get")
+        if wait and (await self._read(caller, identifier, ("state",)))["state"] not in states.COMPLETED:
+            await self._watching.until_end(caller.project_id, "executions", identifier, identifier, wait)
         return await self._read(caller, identifier, EXECUTION_FIELDS if fields is None else fields)
 
     async def start(self, caller: Caller, new: NewExecution) -> Row:

@@ -16,6 +16,7 @@ from maestrale.runtime.requests import PlannedTask, WorkflowEngine
 from maestrale.runtime.starts import environment_of
 from maestrale.services.access import Caller, authorise
 from maestrale.services.waiting import outcome
+from maestrale.services.watching import Watching
 from maestrale.store.database import Database
 from maestrale.store.queries import TASK_FIELDS, TASKS, get_execution, get_task, list_tasks
 from maestrale.store.selection import Viewer
@@ -39,7 +40,8 @@ class Tasks:
 
     shape = TASKS.shape()
 
-    def __init__(self, database: Database, engine: WorkflowEngine) -> None:
+    def __init__(self, database: Database, engine: WorkflowEngine, watching: Watching) -> None:
+        self._watching = watching
         self._database = database
         self._engine = engine
 
@@ -48,9 +50,19 @@ class Tasks:
         authorise(caller, "tasks:list")
         return await outcome(self._database.read(_listed, caller.viewer, listing, execution_id))
 
-    async def get(self, caller: Caller, identifier: str, fields: Sequence[str] | None = None) -> Row:
-        """One task, by default with its result."""
+    async def get(
+        self, caller: Caller, identifier: str, fields: Sequence[str] | None = None, wait: float = 0
+    ) -> Row:
+        """One task, by default with its result.
+
+        With `wait` as soon as it has ended, at the latest after so many seconds.
+        """
         authorise(caller, "tasks:get")
+        if wait:
+            task = await self._read(caller, identifier, ("state", "workflow_execution_id"))
+            if task["state"] not in states.COMPLETED:
+                key = task["workflow_execution_id"]
+                await self._watching.until_end(caller.project_id, "tasks", identifier, key, wait)
         return await self._read(caller, identifier, TASK_FIELDS if fields is None else fields)
 
     async def update(self, caller: Caller, identifier: str, change: TaskChange) -> Row:

@@ -97,6 +97,7 @@ def check_fold(
         folded = _everything(connection, execution_id)
         connection.rollback()
     stored = read(_everything, execution_id)
+    _compare_states(execution_id, records, stored)
     for name, rows in stored.items():
         for key in {**rows, **folded[name]}:
             _compare(f"{name} {key} of {execution_id}", rows.get(key), folded[name].get(key))
@@ -163,6 +164,26 @@ def _apply(
     write_executions(connection, [rows])
     draft.apply()
     execution.version += 1
+    require(
+        draft.records[0].changes == record.changes,
+        f"record {record.sequence} of {execution_id} tells of other changes than its fold",
+    )
+
+
+def _compare_states(execution_id: str, records: list[Record], stored: dict[str, Rows]) -> None:
+    """Whoever follows the changes in the records knows the state of everything at each moment."""
+    states: dict[str, str] = {}
+    for record in records:
+        for change in record.changes:
+            follows = change.kind == "sub-workflow" or change.before == states.get(change.id)
+            require(follows, f"{change} in record {record.sequence} of {execution_id} follows nothing told")
+            states[change.id] = change.after
+    for name in ("workflow", "tasks", "actions"):
+        for key, row in stored[name].items():
+            require(
+                states.get(key) == row["state"],
+                f"{key} of {execution_id} is {row['state']}, and {states.get(key)} by its records",
+            )
 
 
 def _seed(connection: Connection, execution_id: str) -> str:

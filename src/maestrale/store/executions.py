@@ -17,7 +17,15 @@ from maestrale.model.values import Json
 from maestrale.store.database import guards_itself
 from maestrale.store.documents import decode
 from maestrale.store.marks import select_standing
-from maestrale.store.rows import ExecutionRows, Row, decode_adhoc, load_answers, load_event, row_bytes
+from maestrale.store.rows import (
+    ExecutionRows,
+    Row,
+    decode_adhoc,
+    load_answers,
+    load_changes,
+    load_event,
+    row_bytes,
+)
 from maestrale.store.tables import (
     action_executions,
     command_replies,
@@ -381,6 +389,12 @@ def read_records(connection: Connection, execution_id: str) -> list[Record]:
         .order_by(decision_records.c.sequence)
     )
     return [
-        Record(row["sequence"], row["at"], load_event(row["event"]), load_answers(row["answers"]))
+        Record(
+            row["sequence"],
+            row["at"],
+            load_event(row["event"]),
+            load_answers(row["answers"]),
+            load_changes(row["changes"]),
+        )
         for row in connection.execute(query).mappings()
     ]

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from maestrale.engine.context import Context
-from maestrale.engine.draft import Draft
+from maestrale.engine.draft import Change, Draft
 from maestrale.engine.effects import Tell
 from maestrale.engine.events import AnyEvent
 from maestrale.engine.execution import (
@@ -33,6 +33,7 @@ _HEAVY = (
 )  # fmt: skip
 
 _event_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+_change_decoder = msgspec.json.Decoder(tuple[Change, ...])
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -89,7 +90,8 @@ class ExecutionRows(msgspec.Struct):
             self.known, self.records, self.mail,
         )  # fmt: skip
         count = 1 + (self.workflow is not None) + sum(map(len, lists)) + len(self.values) + len(self.consumed)
-        events = sum([len(row["event"]) for row in self.records]) + sum([len(r["event"]) for r in self.mail])
+        recorded = sum([len(row["event"]) + len(row["changes"] or "") for row in self.records])
+        events = recorded + sum([len(row["event"]) for row in self.mail])
         return Size(count, count * _ROW_BYTES + self.values.bytes + events)
 
 
@@ -124,6 +126,11 @@ def load_answers(data: bytes | None) -> Answers:
         return {}
     found = msgspec.json.decode(data, type=list[AnswerRecord])
     return {a.question: a.answer for a in (restore(found) if has_marks(data) else found)}
+
+
+def load_changes(text: str | None) -> tuple[Change, ...]:
+    """The changes of a decision record."""
+    return () if text is None else _change_decoder.decode(text)
 
 
 def render(
@@ -201,6 +208,7 @@ def render(
             "answers": dump([AnswerRecord(q, a) for q, a in record.answers.items()])
             if record.answers
             else None,
+            "changes": msgspec.json.encode(record.changes).decode() if record.changes else None,
         }
         for record in draft.records
     ]

@@ -275,10 +275,12 @@ decision_records = Table(
     Column("event", LargeBinary, nullable=False),
     Column("answers", LargeBinary),
     Column("version", BigInteger),
+    Column("changes", Document),
 )
 """Folding the records of an execution, in order, gives its rows again.
 
-`version`: that of the commit which appended the record, so that it can be recognised.
+`version`: that of the commit which appended the record, so that it can be recognised. `changes`: ids, with
+the states before and after; null for none.
 """
 
 execution_values = Table(

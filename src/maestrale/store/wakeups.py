@@ -74,9 +74,9 @@ class Wakeups:
         """Tell one process."""
         self._outbox.put((channel_of(process_id), kind, name))
 
-    def tell_all(self, kind: str) -> None:
+    def tell_all(self, kind: str, name: str = "") -> None:
         """Tell every process, this one too."""
-        self._outbox.put((EVERYBODY, kind, ""))
+        self._outbox.put((EVERYBODY, kind, name))
 
     def _run(self, work: Callable[[Connection], None]) -> None:
         from psycopg import Error  # loaded only where the database is a PostgreSQL
