@@ -55,7 +55,7 @@ DYNAMIC: Final = {"name": "d", "class_name": "Greet", "code_source_id": NOBODY}
 def uploaded(path: str, kind: str, new: Mapping[str, Any]) -> list[Asked]:
     """What can be asked of code sources and of dynamic actions, besides changes."""
     place = "params" if "params" in new else "json"
-    public = {**new, place: {**new[place], "scope": "public"}}
+    public = {**new, place: {**new[place], "scope": "public", "name": "public"}}
     return [
         asked(f"GET {path}", f"{kind}:list"),
         asked(f"POST {path}", f"{kind}:create", **new),

@@ -16,6 +16,8 @@ from maestrale.services.evaluations import Question
 
 pytest_plugins = ["api_fixtures"]
 
+ON_POSTGRESQL = 3
+
 TEXT = """version: '2.0'
 sees:
   input: [given, both: default]

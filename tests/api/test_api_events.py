@@ -11,6 +11,8 @@ from event_streams import TEXT, Event, finish, listening, parsed
 
 pytest_plugins = ["api_fixtures"]
 
+ON_POSTGRESQL = 6
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _defined(api: Api) -> None:

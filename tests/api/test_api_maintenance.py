@@ -15,6 +15,8 @@ from maestrale.model.errors import Forbidden
 from maestrale.services.access import Caller
 from maestrale.store.maintenance import Maintenance
 
+ON_POSTGRESQL = 4
+
 WORKFLOWS = """version: '2.0'
 outside:
   output: {got: <% task(t).result %>}

@@ -10,6 +10,8 @@ import pytest
 from api_service import NOBODY, Api, Row, assert_fault, serving
 from callers import Callers, callers
 
+ON_POSTGRESQL = 4
+
 TEXT = """version: '2.0'
 shared:
   output: {who: <% $.who %>}

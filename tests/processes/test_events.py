@@ -126,6 +126,7 @@ def test_an_api_without_an_engine_is_told(processes: tuple[Server, Server]) -> N
     assert [event.is_end for event in follower.events[-2:]] == [False, True]
 
 
+@pytest.mark.slow
 @pytest.mark.postgresql
 def test_the_engine_is_lost(processes: tuple[Server, Server]) -> None:
     """Another one takes over, and whoever follows notices nothing but what happens."""

@@ -67,6 +67,7 @@ def _until(holds: Callable[[], bool], otherwise: str) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.postgresql
 def test_engines_that_are_killed(tmp_path: Path, postgresql: PostgresqlServer) -> None:
     """Of three engines one vanishes every half a second, the others go on, and it comes back."""

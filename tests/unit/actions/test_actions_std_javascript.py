@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from script_processes import children
 
 from maestrale.actions.base import ActionContext
 from maestrale.actions.extras import NotInstalled
+from maestrale.actions.javascript_child import LARGEST_PEAK
 from maestrale.actions.javascript_client import JavaScriptFailure
 from maestrale.actions.settings import MEBIBYTE, ActionSettings, JavaScriptSettings
 from maestrale.actions.std import javascript
@@ -199,6 +201,17 @@ async def test_scripts_wait_for_a_process_and_an_idle_one_ends(monkeypatch: pyte
     assert results == list(range(20))
     assert len(children()) <= 2
     await until_gone(children())
+
+
+async def test_a_large_service_does_not_use_its_processes_up() -> None:
+    """A new process counts the memory of the one that it was started from as its own, at first."""
+    large = bytearray(LARGEST_PEAK + MEBIBYTE)
+    large[:: resource.getpagesize()] = b"x" * len(large[:: resource.getpagesize()])
+    await run("return 1")
+    first = children()
+    await run("return 2")
+    assert len(first) == 1
+    assert children() == first
 
 
 async def test_a_process_that_has_died_is_replaced() -> None:
