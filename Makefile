@@ -14,7 +14,7 @@ SANDBOX := XDG_DATA_HOME="$(HERE)/data" XDG_CONFIG_HOME="$(HERE)/config" XDG_CAC
 	XDG_STATE_HOME="$(HERE)/state" TMPDIR="$(HERE)/tmp" COVERAGE_FILE="$(HERE)/coverage"
 CORE_FOLDERS := tests/unit/engine tests/unit/lang
 CORE_FILES := tests/property/test_engine_*.py tests/property/test_lang_*.py
-PYTEST := $(SANDBOX) $(BIN)/python -m pytest -n 2
+PYTEST := $(SANDBOX) $(BIN)/python -m pytest -n 3
 
 .PHONY: help demo test lint core-tests other-tests install clean FORCE
 

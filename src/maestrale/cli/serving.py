@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import queue
 import signal
 import socket
 import sys
@@ -58,16 +57,18 @@ def _warn_of_strangers(settings: Settings, host: str) -> None:
 
 def _work(settings: Settings) -> None:
     """An engine without an API: it works until it is told to stop."""
-    # Not an Event: a signal that sets it while its waiting begins would wait for itself.
-    stop: queue.SimpleQueue[int] = queue.SimpleQueue()
+    # Through a socket: a lock would not be woken by a signal that comes in the moment before its waiting.
+    told, telling = socket.socketpair()
+    telling.setblocking(False)
     service = Service(settings)
     try:
+        signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda number, _: stop.put(number))
+            signal.signal(number, lambda _number, _frame: None)
         service.start()
         _tell_of_data(service, f"Maestrale {__version__} runs workflows of")
         service.warm_up()
-        stop.get()
+        told.recv(1)
         say("Stopping: running actions may end first.")
     finally:
         service.stop()
