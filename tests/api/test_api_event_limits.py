@@ -18,6 +18,8 @@ from maestrale.config import ApiLimits
 from maestrale.model.errors import NotFound
 from maestrale.services.access import OPERATOR, Caller
 
+ON_POSTGRESQL = 1
+
 
 @contextmanager
 def limited(database_url: str, **limits: Any) -> Iterator[Api]:

@@ -145,6 +145,8 @@ from maestrale.expressions.leaving import Request
 from maestrale.model.values import Json
 from maestrale.runtime.evaluator import HelperProcess
 
+ON_POSTGRESQL = 1
+
 template.configure(Options(time_limit=0.5))
 helper = HelperProcess()
 helper.evaluate(Request("<% 1 %>", (), ())).result()

@@ -25,6 +25,8 @@ ON = ProcessSettings(enabled=True, processes=2, time_limit=20)
 TEXT = """
 import os, time
 
+ON_POSTGRESQL = 2
+
 class Greet:
     def __init__(self, who, mark="!"):
         self.text = f"hello {who}{mark}"

@@ -22,6 +22,8 @@ from maestrale.runtime.evaluator import HelperProcess
 from maestrale.runtime.machine import pid_started
 from maestrale.runtime.outside import work_out
 
+ON_POSTGRESQL = 2
+
 LONG = "('a' * 30 + b) =~ '(a+)+b$'"
 """True, after no time at all; but nobody can see that from outside."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from maestrale.runtime.hints import Kind
 from maestrale.runtime.watches import KEPT, Watches
 
+ON_POSTGRESQL = 2
+
 
 class Wire:
     """Processes that tell each other, unless hints are lost."""

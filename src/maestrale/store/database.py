@@ -92,6 +92,8 @@ class Database:
         self._connection = self._connect()
         self._writing = threading.Lock()
         """Held by the thread that uses the connection for writing."""
+        self._has_taken = False
+        """Whether the writer has units in hand: it comes first, even if it still waits for the connection."""
         self._inbox: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="reader")
         self._reader = threading.local()
@@ -135,7 +137,7 @@ class Database:
         """
         if self._writing.acquire(blocking=False):
             try:
-                if self._inbox.empty() and not self._closed:
+                if self._inbox.empty() and not self._has_taken and not self._closed:
                     item = Unit(unit, args, kwargs)
                     item.future.set_running_or_notify_cancel()
                     commit(self._connection, [item], self.guard)
@@ -210,12 +212,14 @@ class Database:
                 with self._writing:
                     if units:
                         commit(connection, units, self.guard)
+                    self._has_taken = False
                 if not open_:
                     return
 
     def _drain(self) -> tuple[list[Unit], bool]:
         units: list[Unit] = []
         item = self._inbox.get()
+        self._has_taken = True
         while item is not None:
             units.append(item)
             if len(units) == UNITS_PER_COMMIT:
