@@ -19,6 +19,8 @@ from maestrale.runtime.evaluator import HelperProcess, InPlace
 from maestrale.runtime.machine import pid_started
 from maestrale.store.executions import read_records
 
+ON_POSTGRESQL = 1
+
 ENDLESS = """
 version: '2.0'
 endless:
@@ -144,8 +146,6 @@ from maestrale.expressions.options import Options
 from maestrale.expressions.leaving import Request
 from maestrale.model.values import Json
 from maestrale.runtime.evaluator import HelperProcess
-
-ON_POSTGRESQL = 1
 
 template.configure(Options(time_limit=0.5))
 helper = HelperProcess()

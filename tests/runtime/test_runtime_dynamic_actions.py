@@ -20,12 +20,12 @@ from maestrale.store.dynamic_actions import create_dynamic_action
 from maestrale.store.selection import Viewer
 from maestrale.store.tables import code_sources
 
+ON_POSTGRESQL = 2
+
 ON = ProcessSettings(enabled=True, processes=2, time_limit=20)
 
 TEXT = """
 import os, time
-
-ON_POSTGRESQL = 2
 
 class Greet:
     def __init__(self, who, mark="!"):

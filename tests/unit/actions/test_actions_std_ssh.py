@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sys
 from pathlib import Path
 
@@ -173,6 +172,15 @@ async def test_the_own_keys_are_tried_where_nothing_else_is_given(
         assert await run(settings, peer.address, "say x", password="") == "x"
 
 
+async def _agent(socket: str) -> asyncssh.SSHAgentClient:
+    """The agent at this socket, as soon as it listens."""
+    while True:
+        try:
+            return await asyncssh.connect_agent(socket)
+        except (FileNotFoundError, ConnectionRefusedError):
+            await asyncio.sleep(0.01)
+
+
 async def test_the_agent_is_asked_only_where_the_operator_says_so(
     settings: SshSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,9 +190,7 @@ async def test_the_agent_is_asked_only_where_the_operator_says_so(
         "ssh-agent", "-D", "-a", socket, stdout=asyncio.subprocess.DEVNULL
     )
     try:
-        while not os.path.exists(socket):
-            await asyncio.sleep(0.01)
-        async with await asyncssh.connect_agent(socket) as agent:
+        async with await _agent(socket) as agent:
             await agent.add_keys([key])
         monkeypatch.setenv("SSH_AUTH_SOCK", socket)
         async with ssh_peer(key) as peer:
