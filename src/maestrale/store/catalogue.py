@@ -31,8 +31,10 @@ from maestrale.store.selection import (
     Resource,
     Viewer,
     any_viewer,
+    check_owner,
     is_uuid,
     own_first,
+    read_first,
     read_page,
     select_fields,
     visible,
@@ -161,13 +163,11 @@ def get_definition(
     Of several visible ones of that name the viewer's own comes first.
     """
     resource = _KINDS[kind].resource
-    statement = select_fields(resource, list(resource.fields if fields is None else fields)).where(
-        _definition.kind == kind, *visible(resource, viewer), _named(kind, identifier, namespace)
-    )
-    row = connection.execute(statement.order_by(*own_first(resource, viewer)).limit(1)).mappings().first()
+    which = _definition.kind == kind, _named(kind, identifier, namespace)
+    row = read_first(connection, resource, viewer, fields, *which)
     if row is None:
         raise _not_found(kind, identifier, namespace)
-    return dict(row)
+    return row
 
 
 def definition_to_start(
@@ -405,8 +405,7 @@ def _changeable(
         return dict(row)
     if row["is_system"]:
         raise BadRequest(f"{resource.title} '{row['name']}' belongs to the system", "copy it")
-    if row["project_id"] != viewer.project_id:
-        raise Forbidden(f"{resource.title} '{row['name']}' belongs to another project")
+    check_owner(viewer, dict(row), f"{resource.title} '{row['name']}'")
     return dict(row)
 
 

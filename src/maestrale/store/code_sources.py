@@ -6,22 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from maestrale.actions.code_sources import SourceClass
-from maestrale.model.errors import Conflict, Forbidden, NotFound
+from maestrale.model.errors import Conflict, NotFound
 from maestrale.model.listing import Listing, Row
 from maestrale.model.values import Microseconds
 from maestrale.store.selection import (
-    Condition,
     Field,
     Resource,
     Viewer,
-    is_uuid,
-    own_first,
+    check_owner,
+    id_or_name,
+    read_first,
     read_page,
-    select_fields,
-    visible,
+    read_stored,
 )
 from maestrale.store.tables import code_sources, dynamic_actions
 
@@ -66,17 +65,12 @@ def get_code_source(
 
     NotFound if there is none.
     """
-    wanted = list(CODE_SOURCES.fields if fields is None else fields)
-    statement = (
-        select_fields(CODE_SOURCES, wanted)
-        .where(*visible(CODE_SOURCES, viewer), _named(identifier, namespace))
-        .order_by(*own_first(CODE_SOURCES, viewer))
-        .limit(1)
+    row = read_first(
+        connection, CODE_SOURCES, viewer, fields, id_or_name(CODE_SOURCES, identifier, namespace)
     )
-    row = connection.execute(statement).mappings().first()
     if row is None:
         raise NotFound(f"Code source not found [identifier={identifier}, namespace={namespace}]")
-    return dict(row)
+    return row
 
 
 def create_code_source(
@@ -108,7 +102,7 @@ def create_code_source(
             created_at=now,
         )
     )
-    return _by_id(connection, identifier)
+    return read_stored(connection, CODE_SOURCES, identifier)
 
 
 def duplicate_source(name: str, namespace: str, project_id: str) -> Conflict:
@@ -148,7 +142,7 @@ def update_code_source(
             .where(action.code_source_id == row["id"], action.class_name == class_name)
             .values(**facts_of_class(classes, class_name))
         )
-    return _by_id(connection, row["id"])
+    return read_stored(connection, CODE_SOURCES, row["id"])
 
 
 def facts_of_class(classes: Classes, class_name: str) -> dict[str, str | None]:
@@ -168,18 +162,7 @@ def delete_code_source(connection: Connection, viewer: Viewer, identifier: str, 
     connection.execute(delete(dynamic_actions).where(dynamic_actions.c.code_source_id == row["id"]))
 
 
-def _named(identifier: str, namespace: str) -> Condition:
-    named = (_source.name == identifier) & (_source.namespace == namespace)
-    return or_(_source.id == identifier, named) if is_uuid(identifier) else named
-
-
 def _changeable(connection: Connection, viewer: Viewer, identifier: str, namespace: str) -> Row:
     row = get_code_source(connection, viewer, identifier, namespace)
-    if row["project_id"] != viewer.project_id and not viewer.sees_all:
-        raise Forbidden(f"Code source '{row['name']}' belongs to another project")
+    check_owner(viewer, row, f"Code source '{row['name']}'")
     return row
-
-
-def _by_id(connection: Connection, identifier: str) -> Row:
-    statement = select_fields(CODE_SOURCES, list(CODE_SOURCES.fields)).where(_source.id == identifier)
-    return dict(connection.execute(statement).mappings().one())

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, ScalarSelect, case, delete, func, insert, select, update
 
-from maestrale.model.errors import Conflict, Forbidden, NotFound
+from maestrale.model.errors import Conflict, NotFound
 from maestrale.model.listing import Listing, Row
 from maestrale.model.values import Microseconds
 from maestrale.store import mail
@@ -22,6 +22,7 @@ from maestrale.store.selection import (
     Field,
     Resource,
     Viewer,
+    check_owner,
     own_first,
     read_page,
     select_fields,
@@ -107,8 +108,7 @@ def delete_cron_trigger(connection: Connection, viewer: Viewer, identifier: str)
     """Remove a cron trigger; what it has started goes on. NotFound for an unknown one, Forbidden for one of
     another project."""
     row = get_cron_trigger(connection, viewer, identifier, ("id", "name", "project_id"))
-    if row["project_id"] != viewer.project_id and not viewer.sees_all:
-        raise Forbidden(f"Cron trigger '{row['name']}' belongs to another project")
+    check_owner(viewer, row, f"Cron trigger '{row['name']}'")
     connection.execute(delete(cron_triggers).where(_trigger.id == row["id"]))
 
 

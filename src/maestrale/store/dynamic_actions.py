@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
-from maestrale.model.errors import Conflict, Forbidden, NotFound
+from maestrale.model.errors import Conflict, NotFound
 from maestrale.model.listing import Listing, Row
 from maestrale.model.values import Microseconds
 from maestrale.store.code_sources import Classes, facts_of_class, get_code_source
 from maestrale.store.selection import (
-    Condition,
     Field,
     Resource,
     Viewer,
-    is_uuid,
-    own_first,
+    check_owner,
+    id_or_name,
+    read_first,
     read_page,
-    select_fields,
-    visible,
+    read_stored,
 )
 from maestrale.store.tables import code_sources, dynamic_actions
 
@@ -67,17 +66,12 @@ def get_dynamic_action(
 
     NotFound if there is none.
     """
-    wanted = list(DYNAMIC_ACTIONS.fields if fields is None else fields)
-    statement = (
-        select_fields(DYNAMIC_ACTIONS, wanted)
-        .where(*visible(DYNAMIC_ACTIONS, viewer), _named(identifier, namespace))
-        .order_by(*own_first(DYNAMIC_ACTIONS, viewer))
-        .limit(1)
+    row = read_first(
+        connection, DYNAMIC_ACTIONS, viewer, fields, id_or_name(DYNAMIC_ACTIONS, identifier, namespace)
     )
-    row = connection.execute(statement).mappings().first()
     if row is None:
         raise NotFound(f"Dynamic action not found [identifier={identifier}, namespace={namespace}]")
-    return dict(row)
+    return row
 
 
 def create_dynamic_action(
@@ -116,7 +110,7 @@ def create_dynamic_action(
             **facts_of_class(classes, class_name),
         )
     )
-    return _by_id(connection, identifier)
+    return read_stored(connection, DYNAMIC_ACTIONS, identifier)
 
 
 def duplicate_action(name: str, namespace: str, project_id: str) -> Conflict:
@@ -165,7 +159,7 @@ def update_dynamic_action(
                 **facts_of_class(classes, wanted["class_name"]),
             )
         )
-    return _by_id(connection, row["id"])
+    return read_stored(connection, DYNAMIC_ACTIONS, row["id"])
 
 
 def delete_dynamic_action(connection: Connection, viewer: Viewer, identifier: str, namespace: str) -> None:
@@ -177,8 +171,7 @@ def delete_dynamic_action(connection: Connection, viewer: Viewer, identifier: st
 def changeable_action(connection: Connection, viewer: Viewer, identifier: str, namespace: str) -> Row:
     """A dynamic action that the viewer may change. NotFound or Forbidden if there is none."""
     row = get_dynamic_action(connection, viewer, identifier, namespace)
-    if row["project_id"] != viewer.project_id and not viewer.sees_all:
-        raise Forbidden(f"Dynamic action '{row['name']}' belongs to another project")
+    check_owner(viewer, row, f"Dynamic action '{row['name']}'")
     return row
 
 
@@ -200,13 +193,3 @@ def _hold(connection: Connection, source: Row) -> None:
         raise NotFound(f"Code source not found [identifier={source['name']}]")
     if version != source["version"]:
         raise SourceChanged
-
-
-def _named(identifier: str, namespace: str) -> Condition:
-    named = (_action.name == identifier) & (_action.namespace == namespace)
-    return or_(_action.id == identifier, named) if is_uuid(identifier) else named
-
-
-def _by_id(connection: Connection, identifier: str) -> Row:
-    statement = select_fields(DYNAMIC_ACTIONS, list(DYNAMIC_ACTIONS.fields)).where(_action.id == identifier)
-    return dict(connection.execute(statement).mappings().one())

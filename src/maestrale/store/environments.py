@@ -8,10 +8,18 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
-from maestrale.model.errors import Conflict, Forbidden, NotFound
+from maestrale.model.errors import Conflict, NotFound
 from maestrale.model.listing import Listing, Row
 from maestrale.model.values import Json, Microseconds
-from maestrale.store.selection import Field, Resource, Viewer, own_first, read_page, select_fields, visible
+from maestrale.store.selection import (
+    Field,
+    Resource,
+    Viewer,
+    check_owner,
+    read_first,
+    read_page,
+    read_stored,
+)
 from maestrale.store.tables import environments
 
 _environment = environments.c
@@ -44,17 +52,10 @@ def get_environment(
     connection: Connection, viewer: Viewer, name: str, fields: Sequence[str] | None = None
 ) -> Row:
     """One environment, the viewer's own first; NotFound if there is none."""
-    wanted = list(ENVIRONMENTS.fields if fields is None else fields)
-    statement = (
-        select_fields(ENVIRONMENTS, wanted)
-        .where(*visible(ENVIRONMENTS, viewer), _environment.name == name)
-        .order_by(*own_first(ENVIRONMENTS, viewer))
-        .limit(1)
-    )
-    row = connection.execute(statement).mappings().first()
+    row = read_first(connection, ENVIRONMENTS, viewer, fields, _environment.name == name)
     if row is None:
         raise NotFound(f"Environment not found [name={name}]")
-    return dict(row)
+    return row
 
 
 def find_variables(connection: Connection, project_id: str, name: str) -> dict[str, Json] | None:
@@ -93,7 +94,7 @@ def create_environment(
             created_at=now,
         )
     )
-    return _by_id(connection, identifier)
+    return read_stored(connection, ENVIRONMENTS, identifier)
 
 
 def duplicate(name: str, project_id: str) -> Conflict:
@@ -119,7 +120,7 @@ def update_environment(
     if any(row[field] != value for field, value in changed.items()):
         statement = update(environments).where(_environment.id == row["id"])
         connection.execute(statement.values(updated_at=now, **changed))
-    return _by_id(connection, row["id"])
+    return read_stored(connection, ENVIRONMENTS, row["id"])
 
 
 def delete_environment(connection: Connection, viewer: Viewer, name: str) -> None:
@@ -130,14 +131,8 @@ def delete_environment(connection: Connection, viewer: Viewer, name: str) -> Non
 
 def _changeable(connection: Connection, viewer: Viewer, name: str) -> Row:
     row = get_environment(connection, viewer, name)
-    if row["project_id"] != viewer.project_id and not viewer.sees_all:
-        raise Forbidden(f"Environment '{name}' belongs to another project")
+    check_owner(viewer, row, f"Environment '{name}'")
     return row
-
-
-def _by_id(connection: Connection, identifier: str) -> Row:
-    statement = select_fields(ENVIRONMENTS, list(ENVIRONMENTS.fields)).where(_environment.id == identifier)
-    return dict(connection.execute(statement).mappings().one())
 
 
 def _document(variables: dict[str, Json]) -> str:

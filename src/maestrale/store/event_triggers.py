@@ -7,11 +7,18 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from maestrale.model.errors import Conflict, Forbidden, NotFound
+from maestrale.model.errors import Conflict, NotFound
 from maestrale.model.listing import Listing, Row
 from maestrale.model.values import Microseconds
 from maestrale.store.catalogue import keep_workflow
-from maestrale.store.selection import Field, Resource, Viewer, read_page, select_fields, visible
+from maestrale.store.selection import (
+    Field,
+    Resource,
+    Viewer,
+    check_owner,
+    read_first,
+    read_page,
+)
 from maestrale.store.tables import event_triggers
 
 _trigger = event_triggers.c
@@ -48,12 +55,10 @@ def get_event_trigger(
     connection: Connection, viewer: Viewer, identifier: str, fields: Sequence[str] | None = None
 ) -> Row:
     """One event trigger by id; NotFound if there is none."""
-    statement = select_fields(EVENT_TRIGGERS, list(EVENT_TRIGGERS.fields if fields is None else fields))
-    statement = statement.where(*visible(EVENT_TRIGGERS, viewer), _trigger.id == identifier)
-    row = connection.execute(statement).mappings().first()
+    row = read_first(connection, EVENT_TRIGGERS, viewer, fields, _trigger.id == identifier)
     if row is None:
         raise NotFound(f"Event trigger not found [id={identifier}]")
-    return dict(row)
+    return row
 
 
 def create_event_trigger(connection: Connection, row: Row) -> Row:
@@ -103,6 +108,5 @@ def _check_new(connection: Connection, row: Row) -> None:
 
 def _changeable(connection: Connection, viewer: Viewer, identifier: str) -> Row:
     row = get_event_trigger(connection, viewer, identifier)
-    if row["project_id"] != viewer.project_id and not viewer.sees_all:
-        raise Forbidden(f"The event trigger {identifier} belongs to another project")
+    check_owner(viewer, row, f"The event trigger {identifier}")
     return row

@@ -6,11 +6,11 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, insert, or_, select, true, update
 
-from maestrale.model.errors import BadRequest, Conflict, Forbidden, NotFound
+from maestrale.model.errors import BadRequest, Conflict, NotFound
 from maestrale.model.listing import Row
 from maestrale.model.values import Microseconds
 from maestrale.store.catalogue import get_definition
-from maestrale.store.selection import Condition, Viewer
+from maestrale.store.selection import Condition, Viewer, check_owner
 from maestrale.store.tables import definitions, resource_members
 
 PENDING: Final = "pending"
@@ -52,8 +52,7 @@ def create_member(
     nothing to share, Conflict if it is shared with that project already.
     """
     row = _workflow(connection, viewer, workflow_id)
-    if row["project_id"] != viewer.project_id and not viewer.sees_all:
-        raise Forbidden(f"Workflow '{row['name']}' belongs to another project", "its owner can share it")
+    check_owner(viewer, row, f"Workflow '{row['name']}'", "its owner can share it")
     # Kept until the end: nobody is to be a member of a workflow that is deleted meanwhile.
     kept = select(definitions.c.id).where(definitions.c.id == workflow_id)
     if connection.execute(kept.with_for_update(read=True, key_share=True)).first() is None:

@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import Connection, and_, bindparam, case, false, func, literal, not_, or_, select, true
 from sqlalchemy.sql import ColumnElement, FromClause, Select
 
-from maestrale.model.errors import BadRequest, NotFound
+from maestrale.model.errors import BadRequest, Forbidden, NotFound
 from maestrale.model.listing import Filter, Listing, Operator, Row, Shape, SortKey
 from maestrale.model.values import Microseconds
 from maestrale.store.statements import contains
@@ -135,6 +135,41 @@ def select_fields(resource: Resource, names: Sequence[str]) -> Select[Any]:
     for hidden in (*parts, resource.hidden):
         columns += [column.label(name) for name, column in hidden.items()]
     return select(*columns).select_from(resource.source)
+
+
+def read_first(
+    connection: Connection,
+    resource: Resource,
+    viewer: Viewer,
+    fields: Sequence[str] | None,
+    *which: Condition,
+) -> Row | None:
+    """The row that counts of all that the viewer may see and that are meant (see `own_first`), by default
+    with all fields; None if there is none."""
+    wanted = list(resource.fields if fields is None else fields)
+    statement = select_fields(resource, wanted).where(*visible(resource, viewer), *which)
+    row = connection.execute(statement.order_by(*own_first(resource, viewer)).limit(1)).mappings().first()
+    return None if row is None else dict(row)
+
+
+def read_stored(connection: Connection, resource: Resource, identifier: str) -> Row:
+    """All fields of the row with this id, which is there."""
+    statement = select_fields(resource, list(resource.fields))
+    meant = resource.fields["id"].column == identifier
+    return dict(connection.execute(statement.where(meant)).mappings().one())
+
+
+def id_or_name(resource: Resource, identifier: str, namespace: str) -> Condition:
+    """The rows with this id (in any namespace) or with this name (in exactly this one)."""
+    fields = resource.fields
+    named = (fields["name"].column == identifier) & (fields["namespace"].column == namespace)
+    return or_(fields["id"].column == identifier, named) if is_uuid(identifier) else named
+
+
+def check_owner(viewer: Viewer, row: Row, title: str, hint: str = "") -> None:
+    """Forbidden unless a row is the viewer's own, or the viewer may do everything; `title`: what it is."""
+    if row["project_id"] != viewer.project_id and not viewer.sees_all:
+        raise Forbidden(f"{title} belongs to another project", hint)
 
 
 def read_page(
