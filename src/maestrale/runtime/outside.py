@@ -14,6 +14,7 @@ from maestrale.expressions.leaving import Request
 from maestrale.expressions.surroundings import Elsewhere
 from maestrale.model.values import Json
 from maestrale.runtime.evaluator import Evaluator
+from maestrale.runtime.steps import Steps, carry_out
 
 T = TypeVar("T")
 
@@ -40,28 +41,16 @@ class _Known:
 
 def work_out(evaluator: Evaluator, work: Callable[[Elsewhere], T]) -> Future[T]:
     """The result of `work`, which begins again with each outcome that it needed; at once if it needs none."""
-    known = _Known()
-    future: Future[T] = Future()
+    return carry_out(_working(evaluator, work))
 
-    def attempt() -> None:
+
+def _working(evaluator: Evaluator, work: Callable[[Elsewhere], T]) -> Steps[T]:
+    known = _Known()
+    while True:
         try:
-            result = work(known)
+            return work(known)
         except Need as need:
             question, request = need.question, need.request
-            assert isinstance(question, EvaluateExpression)
-            assert request is not None
-            ask(question, request)
-        except Exception as error:  # noqa: BLE001 - whoever waits for the result learns what it is
-            future.set_exception(error)
-        else:
-            future.set_result(result)
-
-    def ask(question: EvaluateExpression, request: Request) -> None:
-        def found(done: Future[Json]) -> None:
-            known.add(question, done.result())
-            attempt()
-
-        evaluator.evaluate(request).add_done_callback(found)
-
-    attempt()
-    return future
+        assert isinstance(question, EvaluateExpression)
+        assert request is not None
+        known.add(question, (yield evaluator.evaluate(request)))

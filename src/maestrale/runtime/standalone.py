@@ -27,6 +27,7 @@ from maestrale.runtime.executor import ActionRun, Executor
 from maestrale.runtime.lease import Lease
 from maestrale.runtime.outside import work_out
 from maestrale.runtime.requests import RanAction, RunAction
+from maestrale.runtime.steps import Steps, carry_out
 from maestrale.runtime.timers import Later, in_a_thread
 from maestrale.store.database import Database, is_unusable
 from maestrale.store.documents import Unstorable, Values, encode
@@ -92,17 +93,17 @@ class Standalone:
             self._start(request, future, facts, facts.sealed(request.input), None)
             return
 
-        def found(done: Future[FoundAction | None]) -> None:
-            try:
-                self._start_found(request, future, done.result())
-            except Exception as error:  # noqa: BLE001 - whoever waits learns what it is
+        def begun(done: Future[None]) -> None:
+            error = done.exception()
+            if error is not None:
                 future.set_exception(error)
 
-        question = FindAction(request.name, request.namespace, request.project_id)
-        self._database.read(resolve_action, self._actions, question).add_done_callback(found)
+        carry_out(self._find_and_start(request, future)).add_done_callback(begun)
 
-    def _start_found(self, request: RunAction, future: Future[RanAction], found: FoundAction | None) -> None:
-        """Run what a name was found to mean, an ad-hoc action in most cases."""
+    def _find_and_start(self, request: RunAction, future: Future[RanAction]) -> Steps[None]:
+        """Run what a name is found to mean, an ad-hoc action in most cases."""
+        question = FindAction(request.name, request.namespace, request.project_id)
+        found: FoundAction | None = yield self._database.read(resolve_action, self._actions, question)
         if found is None:
             near = self._actions.suggestions(request.name)
             raise unknown_action(request.name, near)
@@ -119,17 +120,10 @@ class Standalone:
             return
         given = complete_input(found.layers[0], request.input)
         layers, real, outside = found.layers, facts, self._outside()
-
-        def prepared(done: Future[AdHocRun]) -> None:
-            try:
-                self._start(request, future, real, given, done.result())
-            except Exception as error:  # noqa: BLE001 - whoever waits learns what it is
-                future.set_exception(error)
-
-        work = work_out(
+        adhoc: AdHocRun = yield work_out(
             self._evaluator, lambda elsewhere: prepare(real, layers, given, (), outside(), elsewhere)
         )
-        work.add_done_callback(prepared)
+        self._start(request, future, facts, given, adhoc)
 
     def _start(
         self,
@@ -195,7 +189,7 @@ class Standalone:
 
     def finished(self, run: ActionRun, result: ActionResult) -> None:
         """A stand-alone action has ended."""
-        transformed = self._transformed(result, run.adhoc)
+        transformed = carry_out(self._transformed(result, run.adhoc))
         transformed.add_done_callback(lambda done: self._ended(run, done.result()))
 
     def _ended(self, run: ActionRun, result: ActionResult) -> None:
@@ -221,20 +215,11 @@ class Standalone:
     def complete(self, action_id: str, result: ActionResult, adhoc: AdHocRun | None) -> Future[None]:
         """Store the end (or a pause, or a resume) of a stand-alone action, transformed if it is an ad-hoc
         one."""
-        future: Future[None] = Future()
 
-        def stored(done: Future[None]) -> None:
-            error = done.exception()
-            if error is None:
-                future.set_result(None)
-            else:
-                future.set_exception(error)
+        def steps() -> Steps[None]:
+            yield self._complete(action_id, (yield from self._transformed(result, adhoc)))
 
-        def transformed(done: Future[ActionResult]) -> None:
-            self._complete(action_id, done.result()).add_done_callback(stored)
-
-        self._transformed(result, adhoc).add_done_callback(transformed)
-        return future
+        return carry_out(steps())
 
     def _complete(self, action_id: str, result: ActionResult) -> Future[None]:
         values = Values()
@@ -292,26 +277,17 @@ class Standalone:
         seed, now = f"{self._entropy():016x}", self._clock()
         return lambda: Outside(Identity(seed, 0, now), now)
 
-    def _transformed(self, result: ActionResult, adhoc: AdHocRun | None) -> Future[ActionResult]:
-        future: Future[ActionResult] = Future()
+    def _transformed(self, result: ActionResult, adhoc: AdHocRun | None) -> Steps[ActionResult]:
         if adhoc is None or not adhoc.outputs or result.state != states.SUCCESS:
-            future.set_result(result)
-            return future
+            return result
         outputs, outside = adhoc.outputs, self._outside()
-
-        def delivered(done: Future[Json]) -> None:
-            error = done.exception()
-            if error is None:
-                future.set_result(ActionResult(states.SUCCESS, done.result()))
-            else:  # whoever waits for the action learns what it is
-                reason = undeliverable(error, outputs[-1].action)
-                future.set_result(ActionResult(states.ERROR, reason))
-
-        work = work_out(
-            self._evaluator, lambda elsewhere: transformed(outputs, result.result, outside(), elsewhere)
-        )
-        work.add_done_callback(delivered)
-        return future
+        try:
+            value: Json = yield work_out(
+                self._evaluator, lambda elsewhere: transformed(outputs, result.result, outside(), elsewhere)
+            )
+        except Exception as error:  # noqa: BLE001 - whoever waits for the action learns what it is
+            return ActionResult(states.ERROR, undeliverable(error, outputs[-1].action))
+        return ActionResult(states.SUCCESS, value)
 
     def _resolve(self, action_id: str, ran: RanAction) -> None:
         waiting = self._waiting.pop(action_id, None)
