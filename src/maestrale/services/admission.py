@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from maestrale.model.errors import TooManyRequests, Unavailable
+from maestrale.services.shares import Shares
 
 LONGEST_RETRY: Final = 30
 
@@ -18,10 +18,9 @@ LONGEST_RETRY: Final = 30
 class Admission:
     """Counts the starts that have not been answered, by project, and sees how long the oldest has waited.
 
-    `most`: so many of them in this process; a project may have as many as places are still free, so that
-    one alone fills half, two of them two thirds, and there is always room for another project (the dynamic
-    thresholds of Choudhury and Hahne, 1998, with a factor of 1). `longest_wait`: seconds; while a start
-    has waited longer for its commit, the database does not keep up, and no further one is let in.
+    `most`: so many of them in this process, which projects share (see `Shares`). `longest_wait`: seconds;
+    while a start has waited longer for its commit, the database does not keep up, and no further one is let
+    in.
 
     For one event loop: its methods are not called from several threads.
     """
@@ -32,12 +31,11 @@ class Admission:
         longest_wait: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._most = most
+        self._shares = Shares(most)
         self._longest_wait = longest_wait
         self._clock = clock
         self._numbers = itertools.count()
         self._since: dict[int, float] = {}
-        self._waiting: Counter[str] = Counter()
 
     @contextmanager
     def admitted(self, project_id: str) -> Iterator[None]:
@@ -45,14 +43,11 @@ class Admission:
         self.check(project_id)
         number = next(self._numbers)
         self._since[number] = self._clock()
-        self._waiting[project_id] += 1
         try:
-            yield
+            with self._shares.taken(project_id):
+                yield
         finally:
             del self._since[number]
-            self._waiting[project_id] -= 1
-            if not self._waiting[project_id]:
-                del self._waiting[project_id]
 
     def check(self, project_id: str) -> None:
         """Raise `Unavailable` if the service is too slow at the moment, `TooManyRequests` if the project asks
@@ -66,9 +61,9 @@ class Admission:
                 f"try again in {retry_after} s",
                 retry_after=retry_after,
             )
-        mine = self._waiting[project_id]
-        if mine >= self._most - len(self._since):
+        if not self._shares.has_room(project_id):
             raise TooManyRequests(
-                f"{mine} starts of this project wait already", f"try again in {retry_after} s",
+                f"{self._shares.taken_by(project_id)} starts of this project wait already",
+                f"try again in {retry_after} s",
                 retry_after=retry_after,
-            )  # fmt: skip
+            )

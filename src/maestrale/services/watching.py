@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import Final
 
 from maestrale.model.errors import TooManyRequests, Unavailable
 from maestrale.runtime.watches import Watches
+from maestrale.services.shares import Shares
 from maestrale.store.database import Database, reason
 from maestrale.store.history import find_ended
 
@@ -28,37 +28,24 @@ RETRY_AFTER: Final = 10
 
 
 class Places:
-    """So many may wait in this process; a project as many as places are still free, as with starts.
-
-    For one event loop.
-    """
+    """So many may wait in this process; projects share them, as with starts. For one event loop."""
 
     def __init__(self, most: int, what: str) -> None:
-        self._most = most
+        self._shares = Shares(most)
         self._what = what
-        self._taken: Counter[str] = Counter()
-        self._total = 0
 
     @contextmanager
     def taken(self, project_id: str) -> Iterator[None]:
         """Take a place until the block ends. Raises `TooManyRequests` or `Unavailable`."""
-        mine, free = self._taken[project_id], self._most - self._total
-        if mine >= free:
+        if not self._shares.has_room(project_id):
             hint = f"try again in {RETRY_AFTER} s"
-            if mine:
+            if mine := self._shares.taken_by(project_id):
                 text = f"This project has {mine} {self._what} open already"
                 raise TooManyRequests(text, hint, retry_after=RETRY_AFTER)
-            text = f"This process has {self._most} {self._what} open already"
+            text = f"This process has {self._shares.most} {self._what} open already"
             raise Unavailable(text, hint, retry_after=RETRY_AFTER)
-        self._taken[project_id] += 1
-        self._total += 1
-        try:
+        with self._shares.taken(project_id):
             yield
-        finally:
-            self._total -= 1
-            self._taken[project_id] -= 1
-            if not self._taken[project_id]:
-                del self._taken[project_id]
 
 
 class Signal:
