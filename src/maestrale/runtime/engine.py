@@ -47,6 +47,7 @@ from maestrale.runtime.requests import (
 )
 from maestrale.runtime.slots import Pending
 from maestrale.runtime.standalone import FoundExecution, Standalone
+from maestrale.runtime.steps import Steps, carry_out
 from maestrale.runtime.timers import Later, in_a_thread
 from maestrale.runtime.trials import open_trial
 from maestrale.runtime.triggers import CronTriggers
@@ -314,25 +315,16 @@ class Engine:
     def complete_action(self, action_id: str, state: str, result: Json) -> Future[None]:
         """Complete, pause or resume an action execution on behalf of an outside party."""
         future: Future[None] = self._future()
-        if future.done():
-            return future
+        return future if future.done() else carry_out(self._completing(action_id, state, result))
 
-        def found(done: Future[FoundExecution]) -> None:
-            error = done.exception()
-            if error is not None:
-                future.set_exception(error)
-                return
-            action = done.result()
-            if action.state in states.COMPLETED:
-                future.set_exception(InvalidState(f"Action {action_id} is already completed"))
-            elif action.execution_id is None:
-                told = ActionResult(state, result)
-                _chain(self.standalone.complete(action_id, told, action.adhoc), future)
-            else:
-                _chain(self.send(action.execution_id, _told(action_id, state, result)), future)
-
-        self._database.read(self.standalone.find, action_id).add_done_callback(found)
-        return future
+    def _completing(self, action_id: str, state: str, result: Json) -> Steps[None]:
+        action: FoundExecution = yield self._database.read(self.standalone.find, action_id)
+        if action.state in states.COMPLETED:
+            raise InvalidState(f"Action {action_id} is already completed")
+        if action.execution_id is None:
+            yield self.standalone.complete(action_id, ActionResult(state, result), action.adhoc)
+        else:
+            yield self.send(action.execution_id, _told(action_id, state, result))
 
     def delete_execution(self, execution_id: str, force: bool) -> Future[None]:
         """Delete an execution with everything below it; done when nothing is left of it."""
@@ -387,14 +379,3 @@ def _told(action_id: str, state: str, result: Json) -> AnyEvent:
     if state in (states.PAUSED, states.RUNNING):
         return ActionUpdated(action_id, state)  # type: ignore[arg-type]
     return ActionFinished(action_id, state, result, by_user=True)  # type: ignore[arg-type]
-
-
-def _chain(source: Future[None], target: Future[None]) -> None:
-    def done(finished: Future[None]) -> None:
-        error = finished.exception()
-        if error is None:
-            target.set_result(None)
-        else:
-            target.set_exception(error)
-
-    source.add_done_callback(done)
