@@ -187,7 +187,7 @@ class Service:
     def app(self) -> ASGIApp:
         """The HTTP application. Raises `TokenFileError` where callers cannot be known."""
         from maestrale.api.app import create_app
-        from maestrale.api.authentication import Tokens, everybody_is_the_operator
+        from maestrale.api.authentication import EverybodyIsTheOperator, Tokens
         from maestrale.api.settings import ApiSettings
         from maestrale.api.token_file import read_token_file
         from maestrale.ui.pages import welcome
@@ -201,7 +201,7 @@ class Service:
             allowed_origins=frozenset(server.allowed_origins),
         )
         tokens = server.token_file
-        authentication = everybody_is_the_operator if tokens is None else Tokens(read_token_file(tokens))
+        authentication = EverybodyIsTheOperator() if tokens is None else Tokens(read_token_file(tokens))
         return create_app(self.services(), settings, welcome, authentication)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Protocol
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -16,8 +16,14 @@ from maestrale.api.answers import fault
 from maestrale.model.errors import Unauthorized
 from maestrale.services.access import OPERATOR, Caller
 
-Authentication = Callable[[Headers], Caller]
-"""Finds out who sent these headers; raises `Unauthorized`."""
+
+class Authentication(Protocol):
+    """A way to find out who sends a request."""
+
+    async def caller(self, headers: Headers, address: str | None) -> Caller:
+        """Who sent these headers from this address (None if unknown). Raises `Unauthorized`."""
+        ...
+
 
 OPEN: Final = frozenset({"/", "/v2", "/v2/", "/health", "/healthcheck", "/info"})
 """What anybody may ask: nothing there is about an object."""
@@ -30,9 +36,11 @@ CALLER: Final = "maestrale.caller"
 log = logging.getLogger(__name__)
 
 
-def everybody_is_the_operator(_headers: Headers) -> Caller:
+class EverybodyIsTheOperator:
     """No authentication: whoever reaches the server is trusted, and what headers say of them is ignored."""
-    return OPERATOR
+
+    async def caller(self, _headers: Headers, _address: str | None) -> Caller:
+        return OPERATOR
 
 
 class Tokens:
@@ -44,7 +52,7 @@ class Tokens:
         self._key = os.urandom(32)
         self._callers = {self._digest(token): caller for token, caller in callers.items()}
 
-    def __call__(self, headers: Headers) -> Caller:
+    async def caller(self, headers: Headers, _address: str | None) -> Caller:
         token = headers.get("x-auth-token") or _bearer(headers.get("authorization", ""))
         if not token:
             raise Unauthorized(f"{REFUSED}: Authentication required", "send a token as X-Auth-Token")
@@ -67,8 +75,11 @@ class Entry:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # OPTIONS says which methods there are; browsers send it ahead, without a token.
         if scope["type"] == "http" and scope["path"] not in OPEN and scope["method"] != "OPTIONS":
+            client = scope.get("client")
+            address = client[0] if client else None
             try:
-                scope = {**scope, CALLER: self._authentication(Headers(scope=scope))}
+                caller = await self._authentication.caller(Headers(scope=scope), address)
+                scope = {**scope, CALLER: caller}
             except Unauthorized as error:
                 log.info("%s %s: %s", scope["method"], scope["path"], error.message)
                 await fault(error.status, str(error), _challenge(error))(scope, receive, send)
