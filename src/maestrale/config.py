@@ -32,8 +32,7 @@ PREFIX: Final = "MAESTRALE_"
 FILE_VARIABLE: Final = "MAESTRALE_CONFIG"
 MEBIBYTE: Final = 1024 * 1024
 NO_AUTHENTICATION: Final = "none"
-TOKENS: Final = "tokens:"
-"""What stands before the name of a token file."""
+"""How the server knows its callers if nothing else is said: not at all."""
 
 
 class ConfigError(MaestraleError):
@@ -48,7 +47,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
     """`roles`: what this process does, both or (where several share a PostgreSQL) one of them. `grace`:
     seconds that running actions get when the service stops. `allowed_hosts`: names under which the server
     may be called besides loopback ("*": any). `allowed_origins`: web origins whose pages may use the API.
-    `auth`: "none" (whoever reaches the server is trusted) or "tokens:FILE"."""
+    `auth`: how callers are known, as NAME or NAME:ARGUMENT; "none": whoever reaches the server is trusted."""
 
     roles: tuple[Role, ...] = ROLES
     host: str = "127.0.0.1"
@@ -58,15 +57,10 @@ class ServerSettings(msgspec.Struct, frozen=True):
     allowed_origins: tuple[str, ...] = ()
     auth: str = NO_AUTHENTICATION
 
-    def __post_init__(self) -> None:
-        if self.auth != NO_AUTHENTICATION and self.token_file is None:
-            raise ValueError(f"it is '{NO_AUTHENTICATION}' or '{TOKENS}FILE'")
-
     @property
-    def token_file(self) -> Path | None:
-        """The file with the tokens of callers, None without authentication."""
-        name = self.auth.removeprefix(TOKENS)
-        return Path(name).expanduser() if name and name != self.auth else None
+    def knows_callers(self) -> bool:
+        """Whether requests have to tell who sends them."""
+        return self.auth != NO_AUTHENTICATION
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True):

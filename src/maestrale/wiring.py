@@ -180,16 +180,15 @@ class Service:
             ),
             why=Why(self.database, self.engine.programs),
             evaluations=Evaluations(self.database, self.engine, clock),
-            members=Members(self.database, clock, knows_projects=self.settings.server.token_file is not None),
+            members=Members(self.database, clock, knows_projects=self.settings.server.knows_callers),
             events=Events(self.database, self.watching, limits.max_event_streams),
         )
 
     def app(self) -> ASGIApp:
-        """The HTTP application. Raises `TokenFileError` where callers cannot be known."""
+        """The HTTP application. Raises a `MaestraleError` if it cannot know callers as set."""
         from maestrale.api.app import create_app
-        from maestrale.api.authentication import EverybodyIsTheOperator, Tokens
+        from maestrale.api.authentications import choose
         from maestrale.api.settings import ApiSettings
-        from maestrale.api.token_file import read_token_file
         from maestrale.ui.pages import welcome
 
         server, limits = self.settings.server, self.settings.api
@@ -200,9 +199,7 @@ class Service:
             allowed_hosts=frozenset(server.allowed_hosts),
             allowed_origins=frozenset(server.allowed_origins),
         )
-        tokens = server.token_file
-        authentication = EverybodyIsTheOperator() if tokens is None else Tokens(read_token_file(tokens))
-        return create_app(self.services(), settings, welcome, authentication)
+        return create_app(self.services(), settings, welcome, choose(self.settings))
 
 
 def prepare_expressions(settings: Settings) -> None:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from maestrale.api.answers import fault
-from maestrale.model.errors import Unauthorized
+from maestrale.model.errors import Later, Unauthorized
 from maestrale.services.access import OPERATOR, Caller
 
 
@@ -21,7 +21,10 @@ class Authentication(Protocol):
     """A way to find out who sends a request."""
 
     async def caller(self, headers: Headers, address: str | None) -> Caller:
-        """Who sent these headers from this address (None if unknown). Raises `Unauthorized`."""
+        """Who sent these headers from this address (None if unknown).
+
+        Raises `Unauthorized`, or `Unavailable` where that cannot be found out now.
+        """
         ...
 
 
@@ -83,6 +86,11 @@ class Entry:
             except Unauthorized as error:
                 log.info("%s %s: %s", scope["method"], scope["path"], error.message)
                 await fault(error.status, str(error), _challenge(error))(scope, receive, send)
+                return
+            except Later as error:
+                log.warning("%s %s: %s", scope["method"], scope["path"], error.message)
+                later = {"Retry-After": str(error.retry_after)}
+                await fault(error.status, str(error), later)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

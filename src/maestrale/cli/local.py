@@ -43,7 +43,7 @@ def _roles(context: click.Context, parameter: click.Parameter, given: tuple[str,
 @click.option("--host", help="Address to listen on [default: 127.0.0.1, this machine only].")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on [default: 8989].")
 @click.option(
-    "--auth", metavar="none|tokens:FILE", help="How callers are known [default: none, all may do all]."
+    "--auth", metavar="none|tokens:FILE|NAME", help="How callers are known [default: none, all may do all]."
 )
 @database_option
 @config_option

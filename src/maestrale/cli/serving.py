@@ -49,7 +49,7 @@ def serve(settings: Settings) -> None:
 def _warn_of_strangers(settings: Settings, host: str) -> None:
     if is_loopback(host):
         return
-    if settings.server.token_file is None:
+    if not settings.server.knows_callers:
         say("Warning: there is no authentication; whoever reaches this address may do everything.")
     else:
         say("Note: tokens cross the network as they are; put a proxy that speaks HTTPS in front.")
