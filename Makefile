@@ -16,12 +16,13 @@ CORE_FOLDERS := tests/unit/engine tests/unit/lang
 CORE_FILES := tests/property/test_engine_*.py tests/property/test_lang_*.py
 PYTEST := $(SANDBOX) $(BIN)/python -m pytest -n 3
 
-.PHONY: help demo test lint core-tests other-tests install clean FORCE
+.PHONY: help demo test lint core-tests other-tests install clouds clean FORCE
 
 help:
 	@echo "make demo    run two workflows and see what happens"
 	@echo "make test    run all checks and tests"
 	@echo "make lint    run the checks only (style, types, layers)"
+	@echo "make clouds  install a Keystone for tests (a few minutes, once); without it they are skipped"
 	@echo "make clean   remove everything that make has made, .venv too"
 
 demo: $(STAMP)
@@ -44,6 +45,19 @@ other-tests: $(STAMP) $(TEST)/tmp
 	$(PYTEST) --basetemp=$(TEST)/other tests $(CORE_FOLDERS:%=--ignore=%) $(CORE_FILES:%=--ignore-glob='%')
 
 install: $(STAMP)
+
+# Services of OpenStack, in a virtual environment of their own; their tests run where it is there.
+CLOUDS := $(TEST)/clouds
+clouds: $(STAMP) $(CLOUDS)/installed
+
+$(CLOUDS)/installed: tests/clouds/requirements.txt | $(TEST)/tmp
+	@mkdir -p $(CLOUDS)
+	@sh scripts/make-venv $(CLOUDS)/venv
+	@echo "Installing Keystone into $(CLOUDS)/venv: a few minutes, once; later runs need no network."
+	@TMPDIR="$(HERE)/tmp" $(CLOUDS)/venv/bin/python -m pip install --quiet --no-cache-dir \
+		--disable-pip-version-check --requirement tests/clouds/requirements.txt
+	@cd tests && ../$(BIN)/python -c "from clouds.cloud import prepare; prepare()"
+	@touch $@
 
 $(TEST)/tmp:
 	@mkdir -p $@

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["databases"]
+pytest_plugins = ["clouds.fixtures", "databases"]
 
 CONFORMANCE = "tests/conformance/test_conformance.py"
 
@@ -13,11 +13,14 @@ CONFORMANCE = "tests/conformance/test_conformance.py"
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
     """Each test goes to the next free worker, but the conformance cases of one database go to one.
 
-    They are played all at once by the first of them, so a second worker would play them again.
+    They are played all at once by the first of them, so a second worker would play them again. All that
+    needs a cloud goes to one worker too, for that takes seconds to start.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         module, _, test = nodeid.partition("::")
+        if "/test_keystone_" in module:
+            return "clouds"
         if module != CONFORMANCE:
             return nodeid
         return f"{module} {'sqlite' if '[sqlite' in test else 'postgresql'}"
