@@ -19,6 +19,7 @@ from maestrale.actions.egress import HttpSettings
 from maestrale.actions.process_settings import ProcessSettings
 from maestrale.actions.settings import EmailSettings, JavaScriptSettings, SshSettings
 from maestrale.expressions.options import Options
+from maestrale.keystone.settings import KeystoneSettings
 from maestrale.model import states
 from maestrale.model.durations import parse_duration
 from maestrale.model.errors import BadRequest, MaestraleError
@@ -26,11 +27,12 @@ from maestrale.model.notifications import Publisher, checked_publishers
 from maestrale.model.retention import EXPIRING, Retention
 from maestrale.model.timeouts import Timeouts
 from maestrale.model.urls import without_password
-from maestrale.model.values import Microseconds
+from maestrale.model.values import MASK, Microseconds
 
 PREFIX: Final = "MAESTRALE_"
 FILE_VARIABLE: Final = "MAESTRALE_CONFIG"
 MEBIBYTE: Final = 1024 * 1024
+KEYSTONE: Final = "keystone"
 NO_AUTHENTICATION: Final = "none"
 """How the server knows its callers if nothing else is said: not at all."""
 
@@ -212,6 +214,7 @@ class Settings(msgspec.Struct, frozen=True):
     """All settings, by section."""
 
     server: ServerSettings = ServerSettings()
+    keystone: KeystoneSettings = KeystoneSettings()
     database: DatabaseSettings = DatabaseSettings()
     api: ApiLimits = ApiLimits()
     engine: EngineSettings = EngineSettings()
@@ -230,6 +233,8 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 SECTIONS: Final = Settings.__struct_fields__
+SECRETS: Final = frozenset({("keystone", "password")})
+"""Settings that are never shown."""
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -243,6 +248,8 @@ class Setting(msgspec.Struct, frozen=True):
     @property
     def shown(self) -> Any:
         """The value without a password."""
+        if (self.section, self.name) in SECRETS and self.value:
+            return MASK
         return (
             without_password(self.value) if (self.section, self.name) == ("database", "url") else self.value
         )
@@ -377,8 +384,9 @@ def _convert(section: str, values: dict[str, Any], sources: Mapping[tuple[str, s
             msgspec.convert({name: value}, kind)
         except (msgspec.ValidationError, ValueError) as error:
             reason = str(error).split(" - at ")[0]
+            shown = MASK if (section, name) in SECRETS else repr(value)
             raise ConfigError(
-                f"Wrong value for {section}.{name} ({sources[section, name]}): {value!r}: {reason}"
+                f"Wrong value for {section}.{name} ({sources[section, name]}): {shown}: {reason}"
             ) from None
     return msgspec.convert(values, kind)
 

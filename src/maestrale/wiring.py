@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from maestrale.actions.base import ActionSettings
 from maestrale.actions.registry import Registry
-from maestrale.config import ROLES, ConfigError, Role, Settings, database_url, timeouts
+from maestrale.config import KEYSTONE, ROLES, ConfigError, Role, Settings, database_url, timeouts
 from maestrale.engine.decision import DataFlow, Limits
 from maestrale.expressions import template
 from maestrale.runtime.engine import Engine
@@ -47,6 +47,9 @@ from maestrale.store.opening import open_database
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from maestrale.api.authentication import Authentication
+    from maestrale.keystone.client import Keystone
+
 log = logging.getLogger(__name__)
 
 FUNCTIONS = "mistral.expression.functions"
@@ -77,6 +80,7 @@ class Service:
             self.presence = among = AmongOthers(self.database, self.lease)
             hints = among.hints
             engines = None if "engine" in roles else among.engines
+        self.keystone = _keystone(settings)
         self.registry = Registry(allow=settings.actions.allow, deny=settings.actions.deny)
         self.registry.load_entry_points()
         self.engine = Engine(
@@ -140,6 +144,8 @@ class Service:
         self.expiry.stop()
         self.engine.stop(self.settings.server.grace if grace is None else grace)
         self.presence.end()
+        if self.keystone is not None:
+            self.keystone.close()
 
     def services(self) -> Services:
         """The use cases."""
@@ -199,7 +205,13 @@ class Service:
             allowed_hosts=frozenset(server.allowed_hosts),
             allowed_origins=frozenset(server.allowed_origins),
         )
-        return create_app(self.services(), settings, welcome, choose(self.settings))
+        return create_app(self.services(), settings, welcome, choose(self.settings, self._known_by_keystone))
+
+    def _known_by_keystone(self) -> Authentication:
+        from maestrale.api.keystone import KeystoneTokens
+
+        assert self.keystone is not None
+        return KeystoneTokens(self.keystone)
 
 
 def prepare_expressions(settings: Settings) -> None:
@@ -216,6 +228,18 @@ def _check_roles(roles: tuple[Role, ...], url: str) -> None:
             f"A SQLite file belongs to one process, which cannot be '{','.join(roles)}' only",
             "leave the role out, or share a PostgreSQL: --database postgresql://user:password@host/database",
         )
+
+
+def _keystone(settings: Settings) -> Keystone | None:
+    """The Keystone that knows the callers, if one does. Raises `ConfigError` where it cannot be asked."""
+    if settings.server.auth != KEYSTONE:
+        return None
+    from maestrale.keystone.client import Keystone
+
+    try:
+        return Keystone(settings.keystone.completed())
+    except ValueError as error:
+        raise ConfigError(f"Keystone cannot be asked: {error}", "see docs/keystone.md") from None
 
 
 def _warm_up() -> None:

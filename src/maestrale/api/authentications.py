@@ -10,7 +10,7 @@ from typing import Final
 
 from maestrale.api.authentication import Authentication, EverybodyIsTheOperator, Tokens
 from maestrale.api.token_file import read_token_file
-from maestrale.config import NO_AUTHENTICATION, ConfigError, Settings
+from maestrale.config import KEYSTONE, NO_AUTHENTICATION, ConfigError, Settings
 
 GROUP: Final = "maestrale.authentication"
 """The entry points of packages with further ways. Each names a `Maker`."""
@@ -41,9 +41,14 @@ MAKERS: Final[Mapping[str, Maker]] = {
 """The built-in ways by name. A package cannot replace one."""
 
 
-def choose(settings: Settings) -> Authentication:
-    """The way that `server.auth` names. Raises `ConfigError`, and what its maker raises."""
+def choose(settings: Settings, keystone: Callable[[], Authentication] | None = None) -> Authentication:
+    """The way that `server.auth` names. Raises `ConfigError`, and what its maker raises.
+
+    `keystone` makes the way that asks the Keystone of this process, if it has one.
+    """
     name, _, argument = settings.server.auth.partition(":")
+    if settings.server.auth == KEYSTONE and keystone is not None:
+        return keystone()
     make = MAKERS.get(name) or _of_a_package(name)
     return make(argument, settings)
 
@@ -53,7 +58,7 @@ def _of_a_package(name: str) -> Maker:
     for point in offered:
         if point.name == name:
             return _load(point)
-    known = [*MAKERS, *sorted(offered.names)]
+    known = [*MAKERS, KEYSTONE, *sorted(offered.names)]
     near = difflib.get_close_matches(name, known, 1)
     raise ConfigError(
         f"Unknown way of authentication in server.auth: '{name}'",

@@ -7,6 +7,7 @@ from typing import Final, Literal
 import msgspec
 
 from maestrale.model.errors import Forbidden
+from maestrale.model.security import SecurityContext
 from maestrale.store.selection import Viewer
 
 DEFAULT_PROJECT: Final = "<default-project>"
@@ -53,13 +54,17 @@ Only the last one is not Mistral's. `anybody` is every known caller: whose an ob
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """The person or program behind a request. An administrator sees every project."""
+    """The person or program behind a request. An administrator sees every project.
+
+    `security`: what actions need to act for the caller in a cloud; None where the server does not know it.
+    """
 
     project_id: str
     user_id: str | None = None
     user_name: str | None = None
     roles: tuple[str, ...] = ()
     is_admin: bool = False
+    security: SecurityContext | None = None
 
     @property
     def viewer(self) -> Viewer:
