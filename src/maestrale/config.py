@@ -210,11 +210,24 @@ class LogSettings(msgspec.Struct, frozen=True):
     transitions: bool = False
 
 
+class SecuritySettings(msgspec.Struct, frozen=True):
+    """What protects the credentials in the database: `keys`, each as ID:BASE64, the newest first, or a
+    `key_file` of such lines. Without either a SQLite database has a key file beside it."""
+
+    keys: tuple[str, ...] = ()
+    key_file: str = ""
+
+    def __post_init__(self) -> None:
+        if self.keys and self.key_file:
+            raise ValueError("either keys or a key_file")
+
+
 class Settings(msgspec.Struct, frozen=True):
     """All settings, by section."""
 
     server: ServerSettings = ServerSettings()
     keystone: KeystoneSettings = KeystoneSettings()
+    security: SecuritySettings = SecuritySettings()
     database: DatabaseSettings = DatabaseSettings()
     api: ApiLimits = ApiLimits()
     engine: EngineSettings = EngineSettings()
@@ -233,7 +246,7 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 SECTIONS: Final = Settings.__struct_fields__
-SECRETS: Final = frozenset({("keystone", "password")})
+SECRETS: Final = frozenset({("keystone", "password"), ("security", "keys")})
 """Settings that are never shown."""
 
 
@@ -306,6 +319,23 @@ def data_folder(environment: Mapping[str, str] | None = None) -> Path:
 def database_url(settings: Settings) -> str:
     """The URL of the database in force."""
     return settings.database.url or f"sqlite:///{data_folder() / 'maestrale.db'}"
+
+
+def key_file(settings: Settings, database: Path | None) -> Path | None:
+    """Where the keys stand, by default beside the file of the database; None if they are settings themselves.
+
+    Raises `ConfigError` where there is no such place.
+    """
+    if settings.security.keys:
+        return None
+    if settings.security.key_file:
+        return Path(settings.security.key_file).expanduser()
+    if database is None:
+        raise ConfigError(
+            "Credentials are to be kept in a PostgreSQL, and there are no keys to protect them",
+            "`maestrale keys new FILE` makes some; name the file as security.key_file, the same everywhere",
+        )
+    return database.with_name(f"{database.name}.keys")
 
 
 def timeouts(settings: Settings) -> Timeouts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import importlib.util
 import logging
 import threading
 import uuid
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from maestrale.actions.base import ActionSettings
 from maestrale.actions.registry import Registry
-from maestrale.config import KEYSTONE, ROLES, ConfigError, Role, Settings, database_url, timeouts
+from maestrale.config import KEYSTONE, ROLES, ConfigError, Role, Settings, database_url, key_file, timeouts
 from maestrale.engine.decision import DataFlow, Limits
 from maestrale.expressions import template
 from maestrale.runtime.engine import Engine
@@ -22,6 +23,7 @@ from maestrale.runtime.lease import Lease
 from maestrale.runtime.machine import description
 from maestrale.runtime.maintenance import Keeper
 from maestrale.runtime.presence import Alone, AmongOthers, Presence
+from maestrale.runtime.security import Security
 from maestrale.runtime.upkeep import Upkeep
 from maestrale.services import Services
 from maestrale.services.action_executions import ActionExecutions
@@ -42,6 +44,7 @@ from maestrale.services.watching import Watching
 from maestrale.services.why import Why
 from maestrale.services.workbooks import Workbooks
 from maestrale.store.database import dialect_of
+from maestrale.store.keyring import Keyring, make_key_file
 from maestrale.store.opening import open_database
 
 if TYPE_CHECKING:
@@ -83,6 +86,13 @@ class Service:
         self.keystone = _keystone(settings)
         self.registry = Registry(allow=settings.actions.allow, deny=settings.actions.deny)
         self.registry.load_entry_points()
+        self.security = Security(
+            self.database,
+            self.lease.now,
+            _keyring(settings, self.database.dialect.file),
+            self.keystone,
+            trusts=settings.keystone.trusts,
+        )
         self.engine = Engine(
             self.database,
             self.registry,
@@ -108,6 +118,7 @@ class Service:
             asynchronous=settings.executor.asynchronous,
             threads=settings.executor.threads,
             dynamic=settings.dynamic_actions,
+            security=self.security,
         )
         self.keeper = Keeper(self.database, self.engine, hints or NobodyElse(), self.lease.now)
         self.watching = Watching(self.database, self.engine.watches, settings.api.max_waiting_requests)
@@ -177,7 +188,7 @@ class Service:
             ),
             actions=Actions(self.database, self.registry, self.engine, clock),
             cron_triggers=CronTriggers(self.database, self.engine.programs, self.engine, clock),
-            event_triggers=EventTriggers(self.database, self.engine.programs, clock),
+            event_triggers=EventTriggers(self.database, self.engine.programs, self.engine, clock),
             operations=Operations(
                 self.database,
                 self.keeper,
@@ -240,6 +251,24 @@ def _keystone(settings: Settings) -> Keystone | None:
         return Keystone(settings.keystone.completed())
     except ValueError as error:
         raise ConfigError(f"Keystone cannot be asked: {error}", "see docs/keystone.md") from None
+
+
+def _keyring(settings: Settings, database: Path | None) -> Keyring | None:
+    """The keys for credentials that are stored, None where none are. Raises a `MaestraleError`."""
+    security = settings.security
+    if settings.server.auth != KEYSTONE and not security.keys and not security.key_file:
+        return None
+    if importlib.util.find_spec("cryptography") is None:
+        raise ConfigError(
+            "To keep credentials, a package is needed that is not installed",
+            "pip install 'maestrale[keystone]'",
+        )
+    path = key_file(settings, database)
+    if path is None:
+        return Keyring(security.keys)
+    if not security.key_file:
+        make_key_file(path)
+    return Keyring(file=path)
 
 
 def _warm_up() -> None:

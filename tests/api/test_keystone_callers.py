@@ -151,6 +151,7 @@ def test_a_service_may_come_with_an_old_token_of_somebody(keystone: Cloud, api: 
     assert_fault(api("GET", "/v2/workflows", headers=other), 401, "Authentication required")
 
 
+@pytest.mark.slow
 def test_keystone_goes_and_comes_back(keystone: Cloud, api: Api, people: dict[str, Api]) -> None:
     asking = api.as_caller(keystone.log_in(MEMBER))
     assert people["blue-member"]("GET", "/v2/workflows").status_code == 200

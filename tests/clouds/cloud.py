@@ -133,7 +133,7 @@ class Cloud:
 
     def holder(self, token: str) -> Any:
         """What Keystone says of a token."""
-        answer = self.ask("GET", "/auth/tokens", token, headers={"X-Subject-Token": token})
+        answer = self.ask("GET", "/auth/tokens", headers={"X-Subject-Token": token})
         assert answer.status_code == 200, answer.text
         return answer.json()["token"]
 

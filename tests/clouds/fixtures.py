@@ -1,4 +1,4 @@
-"""A cloud for a module of tests."""
+"""A cloud for the tests that need one; they all run in one process of a test run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from clouds.cloud import Cloud, cloud, is_installed
 NOTICE = "there is no Keystone: make clouds"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A running Keystone, or the test is skipped."""
     if not is_installed():

@@ -28,6 +28,7 @@ from maestrale.model.actions import (
     Parameter,
     result_of_error,
 )
+from maestrale.model.security import SecurityContext
 from maestrale.model.values import Json, Secret
 
 __all__ = [
@@ -53,6 +54,7 @@ class ActionContext(msgspec.Struct, frozen=True, kw_only=True):
     `attempt` counts the retries of the task and starts at 1. `idempotency_key` stays the same when this
     action execution is delivered again and is new for each retry. `callback_path` is the path (without
     host) where an outside party reports the result. `item_index` starts at 0 (None without with-items).
+    `security`: the caller, as far as known.
     """
 
     workflow_execution_id: str | None = None
@@ -64,6 +66,7 @@ class ActionContext(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: str = ""
     callback_path: str = ""
     item_index: int | None = None
+    security: SecurityContext | None = None
     logger: logging.Logger = logging.getLogger("maestrale.actions")
     settings: ActionSettings = ActionSettings()
 
@@ -86,6 +89,7 @@ class Action(Generic[P, R]):
         waits_outside: bool,
         title: str,
         secrets: Iterable[str],
+        acts_for_caller: bool,
     ) -> None:
         signature = _signature(function, name)
         parameters = signature.parameters.values()
@@ -123,6 +127,7 @@ class Action(Generic[P, R]):
             pure_when=pure_when,
             title=title,
             secrets=frozenset(secrets),
+            acts_for_caller=acts_for_caller and bool(injected),
         )
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -161,6 +166,7 @@ def action(
     waits_outside: bool = False,
     title: str = "",
     secrets: Iterable[str] = (),
+    acts_for_caller: bool = True,
 ) -> Callable[[Callable[P, R]], Action[P, R]]:
     """Make a function (sync or async) the action `name`; see `ActionFacts` for the flags.
 
@@ -179,6 +185,7 @@ def action(
             waits_outside=waits_outside,
             title=title,
             secrets=tuple(secrets),
+            acts_for_caller=acts_for_caller,
         )
 
     return decorate

@@ -10,9 +10,8 @@ from starlette.datastructures import Headers
 from maestrale.api.authentication import REFUSED, token_of
 from maestrale.keystone.client import Keystone
 from maestrale.keystone.holders import Holders
-from maestrale.keystone.tokens import Token
+from maestrale.keystone.tokens import Token, context_of
 from maestrale.model.errors import Unauthorized
-from maestrale.model.security import SecurityContext
 from maestrale.services.access import ADMIN, LONGEST_PROJECT_ID, Caller
 
 SERVICE_TOKEN: Final = "x-service-token"
@@ -60,22 +59,7 @@ class KeystoneTokens:
             raise Unauthorized(
                 f"{REFUSED}: The id of the project has more than {LONGEST_PROJECT_ID} characters"
             )
-        context = SecurityContext(
-            project_id=holder.project_id,
-            project_name=holder.project_name,
-            user_id=holder.user_id,
-            user_name=holder.user_name,
-            roles=holder.roles,
-            auth_token=text,
-            auth_uri=self._settings.url,
-            auth_cacert=self._settings.cafile or None,
-            insecure=self._settings.insecure,
-            service_catalog=list(holder.catalog),
-            region_name=self._settings.region_name or None,
-            trust_id=holder.trust_id,
-            is_trust_scoped=holder.trust_id is not None,
-            expires_at=holder.expires_at,
-        )
+        context = context_of(text, holder, self._settings)
         return Caller(
             holder.project_id,
             holder.user_id,

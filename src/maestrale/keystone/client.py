@@ -16,8 +16,9 @@ import msgspec
 
 from maestrale import __version__
 from maestrale.keystone.settings import KeystoneSettings
-from maestrale.keystone.tokens import Token, read_token
-from maestrale.model.errors import MaestraleError, Unauthorized, Unavailable
+from maestrale.keystone.tokens import Token, context_of, read_token
+from maestrale.model.errors import Forbidden, Unauthorized, Unavailable
+from maestrale.model.security import SecurityContext
 
 T = TypeVar("T")
 
@@ -40,7 +41,7 @@ class Answer(msgspec.Struct, frozen=True):
     token: str = ""
 
 
-class Refused(MaestraleError):
+class Refused(Forbidden):
     """Keystone does not do what it was asked for."""
 
 
@@ -67,22 +68,19 @@ class Keystone:
         """Who holds a token. `Unauthorized` if Keystone does not know it, or not any more."""
         return self._ask(self._validate(token, allow_expired))
 
-    def own_user_id(self) -> Future[str]:
-        """The id of the service user."""
-
-        async def own_user_id() -> str:
-            return (await self._log_in())[1].user_id
-
-        return self._ask(own_user_id())
-
-    def create_trust(self, token: str, holder: Token) -> Future[str]:
+    def create_trust(self, holder: SecurityContext) -> Future[str]:
         """Have the holder of a token trust the service user with the holder's roles in its project; the id of
         the trust. `Refused` where Keystone does not allow that."""
-        return self._ask(self._create_trust(token, holder))
+        return self._ask(self._create_trust(holder))
 
-    def log_in_with_trust(self, trust_id: str) -> Future[tuple[str, Token]]:
+    def log_in_with_trust(self, trust_id: str) -> Future[SecurityContext]:
         """A token in the name of who has trusted. `Refused` where the trust does not hold any more."""
-        return self._ask(self._log_in_with_trust(trust_id))
+
+        async def log_in() -> SecurityContext:
+            text, token = await self._log_in_with_trust(trust_id)
+            return context_of(text, token, self.settings)
+
+        return self._ask(log_in())
 
     def delete_trust(self, trust_id: str) -> Future[None]:
         """End a trust; one that has ended is no error."""
@@ -150,7 +148,7 @@ class Keystone:
             raise Unauthorized("Auth token is invalid")
         return _token_of(_expected(answer, 200))
 
-    async def _create_trust(self, token: str, holder: Token) -> str:
+    async def _create_trust(self, holder: SecurityContext) -> str:
         _, own = await self._log_in()
         trust = {
             "trustor_user_id": holder.user_id,
@@ -160,9 +158,10 @@ class Keystone:
             "roles": [{"name": role} for role in holder.roles],
             "allow_redelegation": False,
         }
-        answer = await self._send("POST", "/OS-TRUST/trusts", {"X-Auth-Token": token}, {"trust": trust})
+        headers = {"X-Auth-Token": holder.auth_token or ""}
+        answer = await self._send("POST", "/OS-TRUST/trusts", headers, {"trust": trust})
         if answer.status in (400, 401, 403, 404):
-            raise Refused(f"Keystone lets nobody be trusted with this token: {_said(answer)}")
+            raise Refused(f"Keystone does not let the service be trusted with this token: {_said(answer)}")
         trust_id: str = msgspec.json.decode(_expected(answer, 201).body)["trust"]["id"]
         return trust_id
 

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
+from maestrale.keystone.settings import KeystoneSettings
+from maestrale.model.security import SecurityContext
 from maestrale.model.values import Microseconds
 
 SYSTEM: Final = "<system>"
@@ -77,4 +79,25 @@ def read_token(answer: bytes) -> Token:
         domain_id=body.domain.id if body.domain else None,
         trust_id=body.trust.id if body.trust else None,
         catalog=body.catalog,
+    )
+
+
+def context_of(text: str, token: Token, settings: KeystoneSettings) -> SecurityContext:
+    """What actions need to act for the holder of a token."""
+    ends = datetime.datetime.fromtimestamp(token.expires_at // 1_000_000, datetime.UTC)
+    return SecurityContext(
+        project_id=token.project_id,
+        project_name=token.project_name,
+        user_id=token.user_id,
+        user_name=token.user_name,
+        roles=token.roles,
+        auth_token=text,
+        auth_uri=settings.url,
+        auth_cacert=settings.cafile or None,
+        insecure=settings.insecure,
+        service_catalog=list(token.catalog),
+        region_name=settings.region_name or None,
+        trust_id=token.trust_id,
+        is_trust_scoped=token.trust_id is not None,
+        expires_at=ends.strftime("%Y-%m-%dT%H:%M:%SZ"),
     )

@@ -49,7 +49,7 @@ class ActionFacts(msgspec.Struct, frozen=True):
     (already checked) inputs `pure` is for, None = all; ask `is_pure`. A pure action that `waits_outside` is
     not dispatched at all. `title`: what messages about failures call it, by default its name.
     `key`: what an executor finds it by, if that is not its name. `secrets`: parameters whose values nobody
-    gets to see; see `sealed`.
+    gets to see; see `sealed`. `acts_for_caller`: whether it wants to know in whose name it runs.
     """
 
     name: str
@@ -63,6 +63,7 @@ class ActionFacts(msgspec.Struct, frozen=True):
     pure_when: Callable[[dict[str, Json]], bool] | None = None
     key: str = ""
     secrets: frozenset[str] = frozenset()
+    acts_for_caller: bool = True
 
     def is_pure(self, given: dict[str, Json]) -> bool:
         """Whether the engine may call `pure` with this input, instead of asking an executor."""

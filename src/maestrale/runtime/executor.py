@@ -26,6 +26,7 @@ from maestrale.actions.base import (
 )
 from maestrale.engine.execution import AdHocRun
 from maestrale.model.actions import DYNAMIC, ActionFacts, ActionResult
+from maestrale.model.security import SecurityContext
 from maestrale.model.values import Json, concealed, reveal
 from maestrale.runtime.fairness import FairQueue
 from maestrale.store.database import reason
@@ -54,6 +55,7 @@ class ActionRun(msgspec.Struct, frozen=True):
     `name` and `input` are what is really run; `adhoc`, for an ad-hoc action outside of workflows, says how
     its result is transformed. `process_id`: in whose name it is run; None if nobody else can know of it.
     `project_id`: with whose other actions it shares a turn where it has to wait for a place.
+    `security_context`: under which id it is kept in whose name it runs, if the context does not say it.
     """
 
     action_id: str
@@ -66,6 +68,7 @@ class ActionRun(msgspec.Struct, frozen=True):
     adhoc: AdHocRun | None = None
     process_id: str | None = None
     project_id: str = ""
+    security_context: str | None = None
 
 
 class Runnable(Protocol):
@@ -107,7 +110,8 @@ class Executor:
     `mark_started` makes the start of queued actions durable and gives back the ids that may still start.
     `lease` is asked before each start: in the name of a process that others may take for dead, nothing
     begins.
-    Without a `loop` it has one of its own, in a thread; a given one is driven by whoever gave it.
+    Without a `loop` it has one of its own, in a thread; a given one is driven by whoever gave it. `security`
+    finds in whose name a run acts, by its `security_context`.
     """
 
     def __init__(
@@ -121,7 +125,9 @@ class Executor:
         threads: int = THREADS,
         processes: int = PROCESSES,
         loop: asyncio.AbstractEventLoop | None = None,
+        security: Callable[[str], Future[SecurityContext | None]] | None = None,
     ) -> None:
+        self._security = security
         self._actions = actions
         self._finished = finished
         self._mark_started = mark_started
@@ -316,9 +322,13 @@ class Executor:
 
     async def _call(self, action: Runnable, run: ActionRun) -> object:
         given: dict[str, Json] = reveal(run.input)
+        context = run.context
+        if run.security_context is not None and self._security is not None and action.facts.acts_for_caller:
+            security = await asyncio.wrap_future(self._security(run.security_context))
+            context = msgspec.structs.replace(context, security=security)
         if action.is_async:
-            return await action.run(run.context, given)
-        return await self._loop.run_in_executor(self._threads, action.run, run.context, given)
+            return await action.run(context, given)
+        return await self._loop.run_in_executor(self._threads, action.run, context, given)
 
     async def _drain(self, grace: float) -> int:
         """Wait for what runs; and before that for starts that are being made durable, for they count."""

@@ -27,13 +27,16 @@ from maestrale.runtime.executor import ActionRun, Executor
 from maestrale.runtime.lease import Lease
 from maestrale.runtime.outside import work_out
 from maestrale.runtime.requests import RanAction, RunAction
+from maestrale.runtime.security import Security
 from maestrale.runtime.steps import Steps, carry_out
 from maestrale.runtime.timers import Later, in_a_thread
+from maestrale.store import security_contexts
 from maestrale.store.database import Database, is_unusable
 from maestrale.store.documents import Unstorable, Values, encode
 from maestrale.store.executions import fetcher
 from maestrale.store.leases import require
 from maestrale.store.rows import Row, decode_adhoc, encode_adhoc
+from maestrale.store.security_contexts import Kept
 from maestrale.store.statements import insert_new
 from maestrale.store.tables import action_executions, execution_values
 
@@ -66,12 +69,14 @@ class Standalone:
         clock: Callable[[], Microseconds],
         entropy: Callable[[], int],
         evaluator: Evaluator,
+        security: Security,
         changed: Callable[[list[str]], None],
         later: Later = in_a_thread,
     ) -> None:
         self._changed = changed
         self._later = later
         self._evaluator = evaluator
+        self._security = security
         self._database = database
         self._actions = actions
         self._lease = lease
@@ -151,7 +156,7 @@ class Standalone:
             action_id,
             facts.key or facts.name,
             given if adhoc is None else adhoc.input,
-            action_context(action_id, self._settings),
+            action_context(action_id, self._settings, security=request.security),
             request.timeout,
             None,
             facts.waits_outside,
@@ -171,6 +176,9 @@ class Standalone:
             "repeatable": facts.repeatable,
             "adhoc": encode_adhoc(adhoc, values),
         }
+        kept = None
+        if request.security is not None:
+            kept = self._security.sealed(action_id, "action", request.security)
         if request.wait:
             self._waiting[action_id] = future
 
@@ -185,7 +193,7 @@ class Standalone:
             if row["queued"]:
                 self.executor.enqueue(run)
 
-        self._database.write(_store, row, values).add_done_callback(stored)
+        self._database.write(_store, row, values, kept).add_done_callback(stored)
 
     def finished(self, run: ActionRun, result: ActionResult) -> None:
         """A stand-alone action has ended."""
@@ -319,8 +327,10 @@ class Standalone:
         }
 
 
-def _store(connection: Connection, row: Row, values: Values) -> None:
+def _store(connection: Connection, row: Row, values: Values, kept: Kept | None) -> None:
     require(connection, row["executor"])
+    if kept is not None:
+        security_contexts.keep(connection, kept)
     connection.execute(insert(action_executions).values(**row))
     _store_values(connection, row["id"], values)
 
@@ -346,6 +356,8 @@ def _complete(
         .where(table.id == action_id)
         .values(state=state, output=output, updated_at=now)
     )
+    if state in states.COMPLETED:
+        security_contexts.forget(connection, action_id)
     _store_values(connection, action_id, values)
 
 

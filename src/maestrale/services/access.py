@@ -7,15 +7,13 @@ from typing import Final, Literal
 import msgspec
 
 from maestrale.model.errors import Forbidden
+from maestrale.model.security import ADMIN as ADMIN
 from maestrale.model.security import SecurityContext
 from maestrale.store.selection import Viewer
 
 DEFAULT_PROJECT: Final = "<default-project>"
 LONGEST_PROJECT_ID: Final = 80
 """Characters, as the database has room for them."""
-
-ADMIN: Final = "admin"
-"""The role of administrators."""
 
 Who = Literal["anybody", "administrators"]
 
@@ -57,6 +55,7 @@ class Caller(msgspec.Struct, frozen=True):
     """The person or program behind a request. An administrator sees every project.
 
     `security`: what actions need to act for the caller in a cloud; None where the server does not know it.
+    `target`: the same for another cloud, where that was asked for.
     """
 
     project_id: str
@@ -65,6 +64,12 @@ class Caller(msgspec.Struct, frozen=True):
     roles: tuple[str, ...] = ()
     is_admin: bool = False
     security: SecurityContext | None = None
+    target: SecurityContext | None = None
+
+    @property
+    def acting(self) -> SecurityContext | None:
+        """In whose name actions work that the caller starts."""
+        return self.target or self.security
 
     @property
     def viewer(self) -> Viewer:

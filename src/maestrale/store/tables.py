@@ -141,6 +141,7 @@ workflow_executions = Table(
     Column("tags", Document, nullable=False),
     Column("accepted", Boolean, nullable=False),
     Column("security_context", Id),
+    Column("caller", Document),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger),
     Column("finished_at", BigInteger),
@@ -161,7 +162,30 @@ workflow_executions = Table(
 """`root_id` of a root is its own id (the API shows null); `parent_task_id` is null for roots.
 
 `accepted`, `known_state` and `known_output` are written by the parent: what it has heard of this execution.
-`cascades`: what its own children are still to be told by it, mostly null.
+`cascades`: what its own children are still to be told by it, mostly null. `security_context`: the id of a
+row of security_contexts, which need not be there any more; `caller`: what is known of it for ever.
+"""
+
+security_contexts = Table(
+    "security_contexts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", Characters(20), nullable=False),
+    Column("user_id", Name),
+    Column("project_id", Characters(80), nullable=False),
+    Column("caller", Document, nullable=False),
+    Column("trust_id", Name),
+    Column("sealed", LargeBinary),
+    Column("key_id", Name),
+    Column("ends_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_security_contexts_trust_id", "trust_id"),
+)
+"""In whose name something works, as long as it does. The id is that of what works: a root execution, a
+stand-alone action, a trigger; `kind` says which.
+
+By a trust, or by what is `sealed` with the key `key_id`, whose token is good until `ends_at`. `caller` holds
+no secret.
 """
 
 task_executions = Table(
