@@ -12,6 +12,7 @@ import click
 from maestrale import config
 from maestrale.cli.database import database
 from maestrale.cli.evaluating import evaluate
+from maestrale.cli.keys import keys
 from maestrale.cli.local_options import config_option, configure_log, database_option, load_settings
 from maestrale.cli.running import read_input, run_file
 from maestrale.cli.serving import serve
@@ -156,5 +157,6 @@ COMMANDS = {
     "schema": show_schema,
     "config": show_config,
     "database": database,
+    "keys": keys,
     "simulate": simulate_command,
 }

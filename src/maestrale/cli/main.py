@@ -56,6 +56,7 @@ LOCAL: Final = {
     "schema": "Print the JSON Schema of definition files, for editors",
     "config": "Show the settings and where they come from",
     "database": "Check, upgrade or back up a database",
+    "keys": "Make and change the keys that protect stored credentials",
     "simulate": "Try the engine under random faults, on a virtual clock",
 }
 """What `COMMANDS` in `cli/local.py` holds. That module loads the whole service, so its help stands here."""

@@ -78,7 +78,7 @@ class Keyring:
 
         try:
             opened: bytes = _cipher(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise KeyringError(f"What was sealed with the key '{key_id}' has been changed") from None
         return opened
 
