@@ -217,10 +217,6 @@ class SecuritySettings(msgspec.Struct, frozen=True):
     keys: tuple[str, ...] = ()
     key_file: str = ""
 
-    def __post_init__(self) -> None:
-        if self.keys and self.key_file:
-            raise ValueError("either keys or a key_file")
-
 
 class Settings(msgspec.Struct, frozen=True):
     """All settings, by section."""
@@ -326,6 +322,8 @@ def key_file(settings: Settings, database: Path | None) -> Path | None:
 
     Raises `ConfigError` where there is no such place.
     """
+    if settings.security.keys and settings.security.key_file:
+        raise ConfigError("Both security.keys and security.key_file are set", "leave one of them out")
     if settings.security.keys:
         return None
     if settings.security.key_file:

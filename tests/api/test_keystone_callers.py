@@ -12,7 +12,7 @@ from every_request import TABLE, Asked
 from keystone_callers import keystone_settings, serving_with_keystone
 
 from clouds.cloud import Cloud
-from clouds.people import PEOPLE, SERVICE, Person
+from clouds.people import ADMINISTRATOR, PEOPLE, SERVICE, Person
 from maestrale.services.access import RULES
 
 MEMBER: Final = PEOPLE["blue-member"]
@@ -135,6 +135,34 @@ def test_a_revoked_token(keystone: Cloud, api: Api, forgetful: Api) -> None:
 def test_scopes(keystone: Cloud, api: Api) -> None:
     unscoped = api.as_caller(keystone.log_in(MEMBER, "unscoped"))
     assert_fault(unscoped("GET", "/v2/workflows"), 401, "Auth token is not for a project")
+    of_the_system = api.as_caller(keystone.log_in(ADMINISTRATOR, {"system": {"all": True}}))
+    assert of_the_system("GET", "/v2/executions?all_projects=true").status_code == 200
+
+
+def test_the_service_user_logs_in_again_when_its_token_is_revoked(keystone: Cloud, forgetful: Api) -> None:
+    asking = forgetful.as_caller(keystone.log_in(MEMBER))
+    assert asking("GET", "/v2/workflows").status_code == 200
+    user = keystone.identifier("users", SERVICE.name)
+    keystone.do("PATCH", f"/users/{user}", user={"password": SERVICE.password})
+    assert asking("GET", "/v2/workflows").status_code == 200
+
+
+@pytest.mark.slow
+def test_tokens_end(keystone: Cloud, api: Api) -> None:
+    keystone.stop()
+    keystone.start(expiration=1)
+    try:
+        token = keystone.log_in(MEMBER)
+        keystone.stop()
+        keystone.start()
+        service = keystone.log_in(SERVICE)
+        answer = api("GET", "/v2/workflows", headers={"X-Auth-Token": token})
+        assert_fault(answer, 401, "Auth token is invalid")
+        with_service = {"X-Auth-Token": token, "X-Service-Token": service}
+        assert api("GET", "/v2/workflows", headers=with_service).status_code == 200
+    finally:
+        keystone.stop()
+        keystone.start()
 
 
 @pytest.mark.covers("auth.keystone.service_token")
