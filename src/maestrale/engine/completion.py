@@ -47,7 +47,7 @@ def _complete(decision: Decision, task: TaskExecution, completion: Completion) -
     has_run = not (task.is_join and failed_by_branches(task))
     task = set_state(decision, task, state, info, None)
     task.finished_at = decision.now
-    if task.is_join and has_run:
+    if task.is_join and (has_run or state == states.SKIPPED):
         add_late_branches(decision, task)
     if completion.final:
         task.timeout_at = None
