@@ -22,7 +22,7 @@ from maestrale.expressions.surroundings import Elsewhere
 from maestrale.model import states
 from maestrale.model.actions import ActionResult
 from maestrale.model.errors import InvalidState, MaestraleError, Unavailable
-from maestrale.model.notifications import Publisher
+from maestrale.model.notifications import RETRY_FOR, Publisher
 from maestrale.model.security import SecurityContext
 from maestrale.model.values import Json, Microseconds
 from maestrale.runtime.actions import KnownActions
@@ -76,6 +76,7 @@ class Engine:
 
     `engines`: the ids of the engines to which this process leaves all workflows, so that it runs nothing
     itself but actions outside of them. `publishers`: who is told of all executions that triggers start.
+    `retry_for`: seconds for which a notification that was not received is sent again.
     `later` and `event_loop` stand in for threads where time is not that of this machine; `evaluator`
     evaluates expressions that take long.
     """
@@ -91,6 +92,7 @@ class Engine:
         settings: ActionSettings | None = None,
         limits: Limits | None = None,
         publishers: Sequence[Publisher] = (),
+        retry_for: float = RETRY_FOR,
         clock: Callable[[], Microseconds] | None = None,
         entropy: Callable[[], int] = system_entropy,
         asynchronous: int = ASYNCHRONOUS,
@@ -134,7 +136,7 @@ class Engine:
             security=security.find,
         )
         self.standalone.executor = self.executor
-        self.notifier = Notifier(settings.http)
+        self.notifier = Notifier(database, settings.http, lease, retry_for, clock, later)
         decider = Decider(self.programs, actions, self.executor, lease, clock, entropy, settings, limits)
         self.loop = Loop(
             database,
@@ -146,7 +148,7 @@ class Engine:
             self._commands,
             lease,
             hints,
-            self.notifier.publish,
+            self.notifier,
             self.evaluator,
             later,
         )
