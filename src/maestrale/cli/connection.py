@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -15,6 +16,8 @@ from maestrale.cli.client import DEFAULT_URL, ApiError, Client, ClientError, Ser
 
 if TYPE_CHECKING:
     import ssl
+
+    from maestrale.cli.keystone_login import KeystoneLogin
 
 
 class GlobalOption(NamedTuple):
@@ -60,6 +63,7 @@ ACCEPTED: Final = (
 )
 """Options of the original client that say how to log in to a cloud."""
 
+KEYSTONE: Final = "keystone"
 LOGIN: Final = ("os_auth_url", "os_username", "os_password")
 """Those that show that somebody expects a log-in, unless there is a token."""
 
@@ -76,14 +80,35 @@ class Settings:
         self._values[name] = value
         self._origins[name] = origin
 
-    @property
+    @cached_property
     def url(self) -> str:
-        """The address of the API."""
-        return str(self._values.get("os_mistral_url", DEFAULT_URL))
+        """The address of the API: given, or from the catalogue of the cloud that one logs in to."""
+        given = self._values.get("os_mistral_url")
+        return str(given or (self.login and self.login.endpoint()) or DEFAULT_URL)
+
+    @cached_property
+    def login(self) -> KeystoneLogin | None:
+        """How to log in to the cloud that is named, if it is not enough to send a token as it is."""
+        if self._values.get("auth_type", KEYSTONE) != KEYSTONE:
+            return None
+        if self._values.get("os_auth_token") and self._values.get("os_mistral_url"):
+            return None
+        from maestrale.cli.cloud_options import login_to_cloud
+
+        return login_to_cloud(self._values, os.environ, self._trust(str(self._values.get("os_auth_url"))))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What goes with every request: who asks, and the other cloud in which actions are to work."""
+        from maestrale.cli.cloud_options import login_to_target
+
+        headers = self.credentials if self.login is None else dict(self.login.headers())
+        target = login_to_target(self._values, self._trust(str(self._values.get("os_target_auth_url"))))
+        return headers if target is None else headers | target.as_target()
 
     @property
     def credentials(self) -> dict[str, str]:
-        """The headers that tell a server who asks."""
+        """The header with a token that is to be sent as it is."""
         token = str(self._values.get("os_auth_token") or "")
         if not (token.isascii() and token.isprintable()):
             raise click.ClickException(f"What {self._origins['os_auth_token']} holds is not a token.")
@@ -118,7 +143,7 @@ class Settings:
         if not self.quiet and (note := self._note()):
             click.echo(note, err=True)
         _load_httpx()
-        return Client(self.url, headers=self.credentials, verify=self._trust())
+        return Client(self.url, headers=self.headers, verify=self._trust(self.url))
 
     def explain(self, error: ClientError) -> str:
         """What went wrong, who decided the address, and what to do."""
@@ -141,7 +166,7 @@ class Settings:
             yield f"The address comes from the environment variable {origin}."
             yield f"To ask the server on this machine instead: unset {origin}"
         elif names := self._login_origins():
-            yield f"The address is the default one: {', '.join(names)} cannot decide it yet."
+            yield f"The address is the default one: {', '.join(names)} cannot decide it."
         if is_local(self.url) and not error.reached:
             yield f"To start a server on this machine: mistral server{self._port_option()}"
         if "certificate" in error.message.lower():
@@ -149,10 +174,13 @@ class Settings:
 
     def _way_in(self) -> str:
         """What a person may do whom the server does not know."""
+        if self.login is not None:
+            return "The token is one of the cloud that you have logged in to: does the server know it?"
         if self.credentials:
             return f"The token was given by {self._origins['os_auth_token']}."
         return (
-            "Say who you are with --os-auth-token or OS_AUTH_TOKEN; this client cannot log in to a cloud yet."
+            "Say who you are: with --os-auth-token, or log in with --os-auth-url, --os-username,"
+            " --os-password and --os-project-name."
         )
 
     def _port_option(self) -> str:
@@ -184,8 +212,8 @@ class Settings:
         logging.getLogger("httpcore").setLevel(logging.INFO)
 
     def _login_origins(self) -> list[str]:
-        """The variables and options that show that somebody expects a log-in."""
-        if self.credentials:
+        """The variables and options that show that somebody expects a log-in, where there is none."""
+        if self.credentials or self.login is not None:
             return []
         return [self._origins[name] for name in LOGIN if name in self._origins]
 
@@ -198,15 +226,15 @@ class Settings:
         remedy = f" To be rid of this note: unset {variables}" if variables else ""
         server = "the server" if "os_mistral_url" in self._origins else "the local server"
         return (
-            f"Note: ignored for now: {', '.join(names)}. This client cannot log in to a cloud yet; "
-            f"it asks {server} at {self.url} without credentials.{remedy}"
+            f"Note: {', '.join(names)} {'is' if len(names) == 1 else 'are'} not enough to log in to a cloud; "
+            f"this client asks {server} at {self.url} without credentials.{remedy}"
         )
 
-    def _trust(self) -> bool | ssl.SSLContext:
-        """How to check the server's certificate and which one to show."""
+    def _trust(self, url: str) -> bool | ssl.SSLContext:
+        """How to check the certificate at an address and which one to show there."""
         authority, certificate = self._values.get("os_cacert"), self._values.get("os_cert")
         insecure = bool(self._values.get("insecure") or os.environ.get("MISTRALCLIENT_INSECURE"))
-        if not self.url.startswith("https://") or not (authority or certificate or insecure):
+        if not url.startswith("https://") or not (authority or certificate or insecure):
             return True
         import ssl
 
