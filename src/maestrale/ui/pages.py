@@ -29,7 +29,8 @@ a person drives it from the command line.</p>
 <pre>mistral workflow-create hello_world.yaml
 mistral execution-create hello_world
 mistral execution-list</pre>
-<p>What is here:
+<p><a href="{base}/executions">See what your workflows do</a>, as it happens.</p>
+<p>For programs:
 <a href="{base}/v2/workflows">workflows</a>,
 <a href="{base}/v2/executions">executions</a>,
 <a href="{base}/v2/tasks">tasks</a>,
