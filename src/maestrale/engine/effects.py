@@ -20,9 +20,13 @@ class RunAction(Effect, frozen=True):
 
 
 class CancelAction(Effect, frozen=True):
-    """Stop this action execution if it still runs; its result counts no more."""
+    """Stop this action execution if it still runs or waits for a place.
+
+    Its result counts no more, unless it `reports`: then its end comes back, as CANCELLED if it was stopped.
+    """
 
     action_id: str
+    reports: bool = False
 
 
 class StartSubWorkflow(Effect, frozen=True):

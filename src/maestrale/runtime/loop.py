@@ -393,7 +393,7 @@ class Loop:
                 self._executor.enqueue(run)
         for effect in draft.effects:
             if isinstance(effect, CancelAction):
-                self._executor.cancel(effect.action_id)
+                self._executor.cancel(effect.action_id, reports=effect.reports)
             elif isinstance(effect, Tell):
                 self._note_mail(effect.execution_id, slot.project_id)
             elif isinstance(effect, Notify):
