@@ -85,6 +85,24 @@ const zoom = (() => {
     live.textContent = text;
   }
 
+  // What still lasts goes on to be counted, by the clock of the server.
+  const ahead = Number(main.dataset.now) - Date.now();
+
+  function lasting(seconds) {
+    if (seconds < 60) return `${seconds.toFixed(0)} s`;
+    const minutes = Math.floor(seconds / 60);
+    const hours = Math.floor(minutes / 60);
+    const days = Math.floor(hours / 24);
+    if (days) return `${days} d ${hours % 24} h`;
+    return hours ? `${hours} h ${minutes % 60} min` : `${minutes} min ${Math.floor(seconds % 60)} s`;
+  }
+
+  setInterval(() => {
+    for (const shown of document.querySelectorAll("[data-since]")) {
+      shown.textContent = lasting((Date.now() + ahead - Number(shown.dataset.since)) / 1000);
+    }
+  }, 1000);
+
   function keep(old, next) {
     for (const { name } of Array.from(old.attributes)) {
       // Whether a value is folded out is up to the reader.
