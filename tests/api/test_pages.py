@@ -12,6 +12,7 @@ import yaml
 from api_service import NOBODY, Api
 from page_reading import HTML, Page, page_of
 
+from maestrale.store import overview
 from maestrale.ui import executions_page
 
 pytest_plugins = ["api_fixtures"]
@@ -136,6 +137,23 @@ def test_every_attempt_of_a_task(api: Api) -> None:
     assert "retry 2" in row.text
     bars = [bar.attributes["class"] for bar in row.below if bar.tag == "rect"]
     assert bars == ["bar-rect s-error", *["bar-rect part s-error"] * 3]
+
+
+def test_of_very_many_the_newest_are_shown(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And it is said how many are not."""
+    execution_id = api.start("shown")["id"]
+    api.task(execution_id, "each", "SUCCESS")
+    for name in ("MOST_TASKS", "MOST_CHILDREN"):
+        monkeypatch.setattr(overview, name, 2)
+    page = show(api, f"/executions/{execution_id}")
+    assert "2 older task executions are not shown" in page.by_id("tasks").text
+    assert "2 older ones are not shown" in page.by_id("time").text
+    rows = [
+        row.attributes["id"] for row in page.by_id("time").below if row.tag == "tr" and "id" in row.attributes
+    ]
+    tasks = api.tasks(execution_id)
+    assert rows == [f"row-{tasks[name]['id']}" for name in ("each", "last")]
+    assert "what is gone on-success" in page.by_id("time").text
 
 
 def test_up_and_down_between_executions(api: Api) -> None:

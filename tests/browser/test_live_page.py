@@ -127,6 +127,36 @@ def test_with_the_keyboard_alone(server: Site, opened: Opened) -> None:
     assert page.url.endswith("#task")
 
 
+@pytest.mark.slow
+def test_a_page_that_nobody_looks_at_gives_its_connection_back(server: Site, opened: Opened) -> None:
+    """And catches up when somebody does."""
+    execution_id = server.start("shown")
+    page = opened()
+    page.goto(f"{server.base}/executions/{execution_id}")
+    page.get_by_text("Live: changes show by themselves.").wait_for()
+    hide = """hidden => {
+      Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    page.evaluate(hide, True)
+    server.finish(execution_id, "ask")
+    page.wait_for_timeout(500)
+    assert box(page, "ask", "RUNNING").count() == 1
+    page.evaluate(hide, False)
+    box(page, "ask", "SUCCESS").wait_for()
+
+
+@pytest.mark.slow
+def test_nothing_is_counted_after_the_end(server: Site, opened: Opened) -> None:
+    execution_id = server.start("shown")
+    page = opened()
+    page.goto(f"{server.base}/executions/{execution_id}")
+    page.get_by_text("Live: changes show by themselves.").wait_for()
+    server("PUT", f"/executions/{execution_id}", json={"state": "CANCELLED"})
+    page.get_by_text("It is over.").wait_for()
+    assert page.locator("[data-since]").count() == 0
+
+
 def test_headings_and_regions_have_names(server: Site, opened: Opened) -> None:
     page = opened()
     page.goto(f"{server.base}/executions/{server.start('failing')}")

@@ -25,10 +25,8 @@ CHILDREN: Final = 20
 
 NEWEST_FIRST: Final = (SortKey("created_at", descending=True), SortKey("id", descending=True))
 
-_PLANS: Final = Plans()
 
-
-async def execution_page(request: Request, services: Services) -> tuple[str, Mapping[str, Any]]:
+async def execution_page(request: Request, services: Services, plans: Plans) -> tuple[str, Mapping[str, Any]]:
     """The template and what it shows. NotFound if the caller cannot see such an execution, or such a task
     in it."""
     check_query(request, {"task"})
@@ -45,10 +43,10 @@ async def execution_page(request: Request, services: Services) -> tuple[str, Map
         "explanation": await _explained(services, caller, row),
         "chosen": await _chosen(services, caller, looked, task_id) if task_id else None,
     }
-    return "execution.html", content | await asyncio.to_thread(_drawn, looked)
+    return "execution.html", content | await asyncio.to_thread(_drawn, looked, plans)
 
 
-def _drawn(looked: Looked) -> Row:
+def _drawn(looked: Looked, plans: Plans) -> Row:
     """Everything that is drawn; it takes a while where there are many tasks."""
     overview, spec = looked.overview, looked.spec
     newest = newest_by_name(overview.tasks)
@@ -58,12 +56,13 @@ def _drawn(looked: Looked) -> Row:
         counts[task.state] = counts.get(task.state, 0) + 1
     counts |= {PLANNED: len(planned)} if planned else {}
     return {
-        "picture": picture(_PLANS.of(overview.definition_hash, spec), overview),
+        "picture": picture(plans.of(overview.definition_hash, spec), overview),
         "timeline": timeline(overview, looked.at),
         "planned": planned,
         "counts": counts,
         "is_reverse": spec.type == "reverse",
         "hidden_tasks": overview.tasks_in_all - len(overview.tasks),
+        "hidden_children": overview.children_in_all - len(overview.actions) - len(overview.sub_workflows),
     }
 
 

@@ -22,6 +22,7 @@ from maestrale.model.errors import BadRequest, Forbidden, Later, MaestraleError,
 from maestrale.services import Services
 from maestrale.ui.execution_page import execution_page
 from maestrale.ui.executions_page import executions_page
+from maestrale.ui.plan import Plans
 from maestrale.ui.rendering import FILES, render
 from maestrale.ui.session import cookie, is_fit, is_from_here, is_secure, no_cookie, token_of, with_token
 
@@ -52,6 +53,7 @@ class Views:
     def __init__(self, services: Services, authentication: Authentication) -> None:
         self._services = services
         self._authentication = authentication
+        self._plans = Plans()
         handlers: dict[object, ExceptionHandler] = {MaestraleError: _explain, HTTPException: _explain_http}
         router = Router(
             [
@@ -76,7 +78,7 @@ class Views:
     async def execution(self, request: Request) -> Response:
         """One execution."""
         await self._know_caller(request)
-        return page(request, await execution_page(request, self._services))
+        return page(request, await execution_page(request, self._services, self._plans))
 
     async def session(self, request: Request) -> Response:
         """Where to sign in."""

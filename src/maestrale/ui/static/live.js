@@ -74,6 +74,7 @@ const zoom = (() => {
   const live = document.getElementById("live");
   const said = document.getElementById("said");
   let stream = null;
+  let ended = false;
   let last = new URL(main.dataset.events, location.href);
   let timer = null;
   let looking = false;
@@ -123,26 +124,30 @@ const zoom = (() => {
     keep(old, next);
     const known = new Map();
     for (const child of old.children) if (child.id) known.set(child.id, child);
+    const wanted = new Set(Array.from(next.children, (child) => child.id));
     let place = old.firstChild;
+
+    function leave() {
+      const left = place;
+      place = place.nextSibling;
+      return left;
+    }
+
     for (const child of Array.from(next.childNodes)) {
       const found = child.id ? known.get(child.id) : null;
       if (found && found.nodeName === child.nodeName) {
-        if (found !== place) old.insertBefore(found, place);
-        else place = place.nextSibling;
+        // What is in the way goes: what moves in the document would lose the focus.
+        while (place && place !== found && !(place.id && wanted.has(place.id))) leave().remove();
+        if (found === place) leave();
+        else old.insertBefore(found, place);
         change(found, child);
       } else if (place && !place.id && !child.id && place.nodeName === child.nodeName) {
-        const same = place;
-        place = place.nextSibling;
-        change(same, child);
+        change(leave(), child);
       } else {
         old.insertBefore(document.importNode(child, true), place);
       }
     }
-    while (place) {
-      const gone = place;
-      place = place.nextSibling;
-      gone.remove();
-    }
+    while (place) leave().remove();
   }
 
   async function look() {
@@ -155,20 +160,16 @@ const zoom = (() => {
       if (!answer.ok) throw new Error(String(answer.status));
       const next = new DOMParser().parseFromString(await answer.text(), "text/html");
       document.title = next.title;
-      let before = null;
-      for (const part of next.querySelectorAll("[data-part]")) {
-        const old = document.getElementById(part.id);
-        if (old) change(old, part);
-        else if (before) before.after(document.importNode(part, true));
-        before = document.getElementById(part.id);
-      }
       for (const part of main.querySelectorAll("[data-part]")) {
-        if (!next.getElementById(part.id)) part.remove();
+        const now = next.getElementById(part.id);
+        if (now) change(part, now);
+        else part.remove();
       }
       zoom.apply();
-      const is_over = next.getElementById("live").dataset.over === "yes";
-      if (is_over) tell("It is over.");
       said.textContent = words();
+      const events = next.querySelector("main").dataset.events;
+      if (!events) tell("It is over.");
+      else if (ended) follow(new URL(events, location.href)); // somebody made it run again
     } catch (error) {
       tell("The page could not be brought up to date. It will be tried again.");
       again = true;
@@ -199,7 +200,10 @@ const zoom = (() => {
     soon();
   }
 
-  function follow() {
+  function follow(from) {
+    last = from;
+    ended = false;
+    if (stream) stream.close();
     stream = new EventSource(last);
     stream.onopen = () => tell("Live: changes show by themselves.");
     stream.onmessage = heard;
@@ -209,14 +213,22 @@ const zoom = (() => {
         return;
       }
       tell("No live changes at the moment; it will be tried again.");
-      setTimeout(follow, 10000);
+      setTimeout(() => document.hidden || ended || follow(last), 10000);
     };
     stream.addEventListener("end", (message) => {
+      ended = true;
       stream.close();
       if (JSON.parse(message.data).deleted) tell("This execution was deleted.");
       else soon();
     });
   }
 
-  follow();
+  // Browsers keep few connections to a server: one that nobody looks at is given back.
+  document.addEventListener("visibilitychange", () => {
+    if (ended) return;
+    if (document.hidden) stream.close();
+    else follow(last);
+  });
+
+  follow(last);
 })();
