@@ -22,7 +22,7 @@ CLEAR: Final = 60
 
 
 HALFWAY: Final = 0.45
-EARLY: Final = 0.25
+EARLY: Final = 0.35
 BELOW: Final = 12.0
 """How far along a line its label stands, along one that leads up, and below one from a box to itself."""
 
