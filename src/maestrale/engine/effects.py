@@ -44,11 +44,16 @@ class Tell(Effect, frozen=True):
 
 
 class Notify(Effect, frozen=True):
-    """Tell people or programs outside what has happened: each of `publishers`, entries of `params.notify`."""
+    """Tell people or programs outside what has happened, by the way that `publisher` names.
 
+    `id`: of this notification, however often it is sent. `data` has the fields of what it is about, and a
+    `sequence` that grows with every event of the workflow execution.
+    """
+
+    id: str
     event: str
     data: dict[str, Json]
-    publishers: tuple[Publisher, ...]
+    publisher: Publisher
 
 
 class Trace(Effect, frozen=True):
