@@ -60,6 +60,8 @@ class Bench:
         self._actions = {found.name: found for found in actions}
         self._results: dict[str, Future[ActionResult]] = {}
         self.marks: list[list[str]] = []
+        self.going_on: list[str] = []
+        self.said: list[dict[str, str]] = []
         self.may_start = True
         self.is_replaced = False
         self.mark: Callable[[list[str]], Future[set[str]]] = self._mark_all
@@ -70,6 +72,8 @@ class Bench:
             self,
             asynchronous=asynchronous,
             threads=threads,
+            goes_on=lambda run: self.going_on.append(run.action_id),
+            progressed=self.said.append,
         )
 
     def allows(self, _: str | None) -> bool:

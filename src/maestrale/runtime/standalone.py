@@ -19,7 +19,7 @@ from maestrale.model import states
 from maestrale.model.actions import ActionFacts, ActionResult
 from maestrale.model.errors import BadRequest, InvalidAction, InvalidState, NotFound, Unavailable
 from maestrale.model.values import Json, Microseconds
-from maestrale.runtime.actions import KnownActions, resolve_action
+from maestrale.runtime.actions import KnownActions, find_action
 from maestrale.runtime.commands import shutting_down
 from maestrale.runtime.deciding import action_context
 from maestrale.runtime.evaluator import Evaluator
@@ -33,6 +33,7 @@ from maestrale.store.database import Database, is_unusable
 from maestrale.store.documents import Unstorable, Values, encode
 from maestrale.store.executions import fetcher
 from maestrale.store.leases import require
+from maestrale.store.progress import store_wait
 from maestrale.store.rows import Row, decode_adhoc, encode_adhoc
 from maestrale.store.statements import insert_new
 from maestrale.store.tables import action_executions, execution_values
@@ -103,7 +104,7 @@ class Standalone:
     def _find_and_start(self, request: RunAction, future: Future[RanAction]) -> Steps[None]:
         """Run what a name is found to mean, an ad-hoc action in most cases."""
         question = FindAction(request.name, request.namespace, request.project_id)
-        found: FoundAction | None = yield self._database.read(resolve_action, self._actions, question)
+        found: FoundAction | None = yield find_action(self._database, self._actions, question)
         if found is None:
             near = self._actions.suggestions(request.name)
             raise unknown_action(request.name, near)
@@ -186,6 +187,14 @@ class Standalone:
                 self.executor.enqueue(run)
 
         self._database.write(_store, row, values).add_done_callback(stored)
+
+    def goes_on(self, run: ActionRun) -> None:
+        """An action, of a task or not, turns out to be completed from outside."""
+        if run.action_id in self._unstored:
+            text = f"{run.name} is completed from outside: run it with save_result"
+            self._ended(run, ActionResult(states.ERROR, text))
+        else:
+            self._database.write(store_wait, run.action_id)
 
     def finished(self, run: ActionRun, result: ActionResult) -> None:
         """A stand-alone action has ended."""
