@@ -1,14 +1,20 @@
-"""A package that was written for Mistral, installed as it is, in a real server and in `maestrale run`."""
+"""Packages with actions, installed as they are, in a real server and in `maestrale run`: one that was written
+for Mistral, and one that `maestrale new-action` has made.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
 from installing import PACKAGES, install
 from processes.command import maestrale
 from processes.server import Server
@@ -60,8 +66,26 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    settings = {"PYTHONPATH": str(site), "MAESTRALE_ACTIONS_DENY": "acme.anything_else,*.servers_list"}
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package that was just made."""
+    folder = tmp_path_factory.mktemp("new")
+    made = maestrale(folder, "new-action", "new.salute")
+    assert made.code == 0, made.err
+    assert made.out == "new-salute has the action new.salute. What next: new-salute/README.md\n"
+    return folder / "new-salute"
+
+
+@pytest.fixture(scope="module")
+def new_site(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install(project, tmp_path_factory.mktemp("installed"))
+
+
+@pytest.fixture(scope="module")
+def server(site: Path, new_site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    settings = {
+        "PYTHONPATH": f"{site}:{new_site}",
+        "MAESTRALE_ACTIONS_DENY": "acme.anything_else,*.servers_list",
+    }
     with Server(tmp_path_factory.mktemp("server") / "acme", **settings) as started:
         yield started
 
@@ -102,9 +126,7 @@ def api(server: Server) -> Api:
 @pytest.mark.covers("act.provider", "plug.actions", "plug.providers", "plug.lib")
 def test_a_workflow_of_such_actions(site: Path, tmp_path: Path) -> None:
     (tmp_path / "w.yaml").write_text(WORKFLOW)
-    ran = maestrale(
-        tmp_path, "run", "-q", "w.yaml", "-i", "item=nothing", settings={"PYTHONPATH": str(site)}
-    )
+    ran = maestrale(tmp_path, "run", "-q", "w.yaml", "-i", "item=nothing", settings={"PYTHONPATH": str(site)})
     assert ran.code == 0, ran.err
     output = json.loads(ran.out)
     who = output.pop("who")
@@ -221,3 +243,39 @@ def test_wrong_input_is_refused(api: Api, name: str, given: dict[str, Any], word
     refused = api.run(name, given)
     assert refused.status_code == 400
     assert words in refused.text
+
+
+def test_a_new_package_passes_its_own_test(project: Path, new_site: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(project / "tests")],
+        cwd=project,
+        env=os.environ | {"PYTHONPATH": str(new_site)},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stdout
+    assert "2 passed" in ran.stdout
+
+
+def test_a_new_action_is_listed_and_runs(server: Server, api: Api, project: Path, new_site: Path) -> None:
+    listed = maestrale(
+        server.folder, "--os-mistral-url", f"{server.url}/v2", "action-get", "new.salute", "-f", "json"
+    )
+    assert listed.code == 0, listed.err
+    shown_action = json.loads(listed.out)
+    assert shown_action["Input"] == "name, times=1"
+    assert shown_action["Description"].startswith("Greet somebody.")
+    refused = api.run("new.salute", {"name": "Ada", "times": "two"}).json()
+    assert "parameter 'times': Expected `int`, got `str`" in shown(refused)
+    ran = maestrale(project, "run", "-q", "example.yaml", settings={"PYTHONPATH": str(new_site)})
+    assert json.loads(ran.out) == {"said": ["Hello Ada", "Hello Ada"]}, ran.err
+
+
+def test_a_reference_is_made_of_what_actions_say(tmp_path: Path, site: Path, new_site: Path) -> None:
+    names = ("acme.convert", "new.salute", "std.http")
+    made = maestrale(tmp_path, "action-docs", *names, settings={"PYTHONPATH": f"{site}:{new_site}"})
+    assert made.code == 0, made.err
+    assert [line[3:] for line in made.out.splitlines() if line.startswith("## ")] == list(names)
+    assert "| `times` | `int` | `1` |" in made.out
+    assert "Converts an amount." in made.out
+    assert "- Kept secret: `auth`, `cookies`." in made.out
