@@ -137,7 +137,7 @@ class ContextVersioningSettings(msgspec.Struct, frozen=True):
 class ExecutorSettings(msgspec.Struct, frozen=True):
     """How many actions run at the same time: `asynchronous` ones, and blocking ones in `threads`."""
 
-    asynchronous: int = 256
+    asynchronous: int = 2000
     threads: int = 16
 
 

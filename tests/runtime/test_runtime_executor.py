@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -42,6 +43,61 @@ async def returning_an_object() -> object:
     return object()
 
 
+@action("test.exit")
+async def exiting() -> None:
+    """Try to end the service."""
+    raise SystemExit(3)
+
+
+@action("test.exit_blocking")
+def exiting_in_a_thread() -> None:
+    """Try to end the thread."""
+    raise SystemExit(3)
+
+
+@action("test.stop_iteration")
+def stopping() -> None:
+    """Raise what futures do not take."""
+    raise StopIteration
+
+
+@action("test.spin")
+def spinning(context: ActionContext) -> None:
+    """Go on until somebody interrupts."""
+    try:
+        while True:
+            time.sleep(0.001)
+    except BaseException as error:
+        INTERRUPTED.put((context.action_execution_id, type(error).__name__, context.is_cancelled))
+        raise
+
+
+@action("test.silent", heartbeat=0.05)
+async def silent() -> None:
+    """Say nothing."""
+    await asyncio.sleep(PATIENCE)
+
+
+@action("test.beating", heartbeat=0.2)
+def beating(context: ActionContext) -> str:
+    """Take longer than it may be silent."""
+    for step in range(8):
+        context.progress("hush, step", step / 8) if step % 2 else context.heartbeat()
+        time.sleep(0.05)
+    return "done"
+
+
+@action("test.talking")
+async def talking(context: ActionContext, secret: str) -> None:
+    """Say more than anybody wants to know, and go on."""
+    for number in range(1000):
+        context.progress(f"{secret} {number}")
+    await asyncio.sleep(PATIENCE)
+
+
+INTERRUPTED: queue.SimpleQueue[tuple[str, str, bool]] = queue.SimpleQueue()
+
+
 @action("test.context")
 def telling(context: ActionContext) -> Json:
     """Return what the context says."""
@@ -55,7 +111,7 @@ class Bench:
         self.gate, self.block = Gate(), BlockingGate()
         actions: list[Action[..., Any]] = [
             self.gate.action, self.block.action, failing, own_timeout, revealing, returning_an_object,
-            telling,
+            telling, exiting, exiting_in_a_thread, stopping, spinning, silent, beating, talking,
         ]  # fmt: skip
         self._actions = {found.name: found for found in actions}
         self._results: dict[str, Future[ActionResult]] = {}
@@ -143,6 +199,9 @@ def test_the_context_reaches_the_action(bench: Bench) -> None:
         ("test.own_timeout", "msg='the peer did not answer'"),
         ("test.object", "The returned value is not JSON"),
         ("test.nowhere", "the action 'test.nowhere' is not installed here"),
+        ("test.exit", "msg='it raised SystemExit: 3'"),
+        ("test.exit_blocking", "msg='it raised SystemExit: 3'"),
+        ("test.stop_iteration", "msg='it raised StopIteration: '"),
     ],
 )
 @pytest.mark.parametrize("timeout", [None, 10])
@@ -435,3 +494,41 @@ def test_nothing_starts_in_the_name_of_a_process_that_is_gone(bench: Bench) -> N
     bench.enqueue("c")
     bench.gate.wait()
     assert bench.gate.labels == ["c"]
+
+
+def test_a_blocking_action_is_interrupted_at_its_time_out(bench: Bench) -> None:
+    """More of them than there are places: those that are left behind take none."""
+    for number in range(6):
+        bench.enqueue(f"a{number}", "test.spin", timeout=0.05)
+    for number in range(6):
+        assert bench.result(f"a{number}") == ActionResult("ERROR", "Timeout after 0.05 seconds")
+    told = sorted(INTERRUPTED.get(timeout=PATIENCE) for _ in range(6))
+    assert told == [(f"a{number}", "Interrupted", True) for number in range(6)]
+    bench.enqueue("b", "test.context")
+    assert bench.result("b").state == "SUCCESS"
+
+
+def test_a_blocking_action_is_interrupted_when_it_is_cancelled(bench: Bench) -> None:
+    bench.enqueue("a", "test.spin")
+    while "a" not in bench.executor._running:
+        time.sleep(0.001)
+    bench.executor.cancel("a")
+    assert INTERRUPTED.get(timeout=PATIENCE)[:2] == ("a", "Interrupted")
+
+
+def test_who_says_nothing_for_too_long_fails(bench: Bench) -> None:
+    bench.enqueue("a", "test.silent")
+    bench.enqueue("b", "test.beating")
+    assert bench.result("a") == ActionResult(
+        "ERROR", "Heartbeat wasn't received. The action said nothing for 0.05 seconds"
+    )
+    assert bench.result("b") == ActionResult("SUCCESS", "done")
+
+
+def test_progress_is_told_once_in_a_while_without_secrets(bench: Bench) -> None:
+    bench.enqueue("a", "test.talking", given={"secret": Secret("passphrase")})
+    end = time.monotonic() + PATIENCE
+    while not bench.said:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert bench.said == [{"a": "*** 999"}]

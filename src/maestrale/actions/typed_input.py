@@ -32,7 +32,7 @@ class TypedInput:
         if name not in self._types or (value is None and name in self._nullable):
             return value
         try:
-            return msgspec.convert(value, self._types[name], dec_hook=_as_it_is)
+            return msgspec.convert(value, self._types[name], dec_hook=_made)
         except msgspec.ValidationError as error:
             reason, _, place = str(error).partition(" - at ")
             where = place.strip("`").removeprefix("$")
@@ -41,7 +41,6 @@ class TypedInput:
             ) from None
 
 
-def _as_it_is(kind: type, value: Any) -> Any:
-    """A value of a type that only the author knows."""
-    del kind
-    return value
+def _made(kind: type, value: Any) -> Any:
+    """An object of a class that JSON knows nothing of, such as a path or a network address."""
+    return kind(value)

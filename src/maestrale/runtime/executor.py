@@ -36,7 +36,7 @@ from maestrale.store.database import reason
 
 log = logging.getLogger(__name__)
 
-ASYNCHRONOUS: Final = 256
+ASYNCHRONOUS: Final = 2000
 """Asynchronous actions that run at the same time."""
 
 THREADS: Final = 16
