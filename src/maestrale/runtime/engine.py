@@ -114,7 +114,16 @@ class Engine:
         self.evaluator = evaluator or HelperProcess()
         self.watches = Watches(hints)
         self.standalone = Standalone(
-            database, actions, lease, settings, clock, entropy, self.evaluator, self.watches.changed, later
+            database,
+            actions,
+            lease,
+            settings,
+            clock,
+            entropy,
+            self.evaluator,
+            self.watches.changed,
+            limits.field_size_kb,
+            later,
         )
         self.executor = Executor(
             Runnables(registry, database, dynamic or ProcessSettings()),

@@ -14,6 +14,7 @@ from maestrale.engine.adhoc import complete_input, prepare, transformed, undeliv
 from maestrale.engine.execution import AdHocRun
 from maestrale.engine.identity import Identity
 from maestrale.engine.lookups import Outside
+from maestrale.engine.limits import FieldTooLarge, check_field
 from maestrale.engine.needs import FindAction, FoundAction
 from maestrale.model import states
 from maestrale.model.actions import ActionFacts, ActionResult
@@ -68,8 +69,10 @@ class Standalone:
         entropy: Callable[[], int],
         evaluator: Evaluator,
         changed: Callable[[list[str]], None],
+        field_size_kb: int,
         later: Later = in_a_thread,
     ) -> None:
+        self._field_size_kb = field_size_kb
         self._changed = changed
         self._later = later
         self._evaluator = evaluator
@@ -202,6 +205,10 @@ class Standalone:
         transformed.add_done_callback(lambda done: self._ended(run, done.result()))
 
     def _ended(self, run: ActionRun, result: ActionResult) -> None:
+        try:
+            check_field(self._field_size_kb, result.result, "ActionExecution", "output")
+        except FieldTooLarge as error:
+            result = ActionResult(states.ERROR, str(error))
         if run.action_id in self._unstored:
             self._unstored.discard(run.action_id)
             given = run.input if run.adhoc is None else None

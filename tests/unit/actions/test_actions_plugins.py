@@ -29,6 +29,7 @@ class Descriptor:
     params_spec = 'a'
     def check_parameters(self, given): assert given == {'a': 1}
     def instantiate(self, given, context): return Act(given['a'])
+    def post_process_result(self, result): return result
 class Provider:
     def __init__(self, name): self.name = name
     def find(self, name, namespace=None):
@@ -170,7 +171,7 @@ def test_packages_that_lack_the_library_are_named(
     monkeypatch.syspath_prepend(tmp_path)
     for name in [name for name in sys.modules if name.partition(".")[0] == "mistral_lib"]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "mistral_lib", None)  # type: ignore[arg-type]  # as if not installed
+    monkeypatch.setitem(sys.modules, "mistral_lib", None)  # as if not installed
     points = "[mistral.actions]\nneedy.act = MODULE:Act\n"
     package(tmp_path, "needy", points, "from mistral_lib import actions\n", "mistral_lib>=2.0")
     package(tmp_path, "modest", points.replace("needy", "modest"))
