@@ -176,7 +176,7 @@ class Action(Generic[P, R]):
         """The parameters as the API shows them."""
         return input_text(self.facts.parameters, self.facts.takes_any)
 
-    def run(self, context: ActionContext, given: dict[str, Json]) -> Any:
+    def run(self, context: ActionContext, given: dict[str, Json]) -> R:
         """Do the work with this input; an async action returns its coroutine.
 
         Raises `InvalidInput` if required parameters are missing, unknown ones are given or one has a value
@@ -184,11 +184,12 @@ class Action(Generic[P, R]):
         """
         self.facts.check_input(given)
         values = given if self._types is None else self._types.converted(given)
-        call: Callable[..., Any] = self.function
+        call: Callable[..., R] = self.function
         made = call(**{**values, **dict.fromkeys(self._context_names, context)})
         if not inspect.isclass(self.function):
             return made
-        return made.run(context) if self._run_takes_context else made.run()
+        work: Callable[..., R] = made.run  # type: ignore[attr-defined]  # known of a class only here
+        return work(context) if self._run_takes_context else work()
 
 
 def action(

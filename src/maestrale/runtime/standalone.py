@@ -13,8 +13,8 @@ from maestrale.actions.base import ActionSettings
 from maestrale.engine.adhoc import complete_input, prepare, transformed, undeliverable, unknown_action
 from maestrale.engine.execution import AdHocRun
 from maestrale.engine.identity import Identity
-from maestrale.engine.lookups import Outside
 from maestrale.engine.limits import FieldTooLarge, check_field
+from maestrale.engine.lookups import Outside
 from maestrale.engine.needs import FindAction, FoundAction
 from maestrale.model import states
 from maestrale.model.actions import ActionFacts, ActionResult

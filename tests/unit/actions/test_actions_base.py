@@ -332,8 +332,8 @@ def test_a_class_is_an_action_too() -> None:
         def run(self) -> int:
             return 7
 
-    adder = action("test.class", repeatable=True)(Adder)
-    short = action("test.short")(Short)
+    adder: Action[..., Any] = action("test.class", repeatable=True)(Adder)
+    short: Action[..., Any] = action("test.short")(Short)
     assert (adder.input_text, adder.description, adder.is_async) == ("number, other=1", "Add.", True)
     assert adder.returns == list[object]
     assert asyncio.run(adder.run(ActionContext(attempt=2), {"number": 3})) == [4, 2]
