@@ -42,7 +42,8 @@ class KnownActions:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._shadowed: frozenset[str] = frozenset()
-        self._compared: frozenset[str] = frozenset()
+        self._compared = frozenset(action.name for action in registry)
+        """What is not added later: of that it is known, from the start on, whether it is shadowed."""
         self._reading = threading.Lock()
 
     def find(self, name: str) -> ActionFacts | None:
