@@ -45,9 +45,10 @@ def complete_task(decision: Decision, completion: Completion) -> None:
 def _complete(decision: Decision, task: TaskExecution, completion: Completion) -> None:
     state, info = completion.state, completion.info
     has_run = not (task.is_join and failed_by_branches(task))
+    has_met = task.is_join and task.state != states.WAITING
     task = set_state(decision, task, state, info, None)
     task.finished_at = decision.now
-    if task.is_join and (has_run or state == states.SKIPPED):
+    if has_met:
         add_late_branches(decision, task)
     if completion.final:
         task.timeout_at = None
