@@ -59,7 +59,8 @@ async def slow_server(delay: float) -> None:
 
 
 def measure(calls: int, delay: float) -> dict[str, float]:
-    """Seconds until all calls are done, the largest memory in MiB, and the most calls at the same time."""
+    """Seconds until all calls are done, those of the service's CPU time, its largest memory in MiB, and the
+    most calls at the same time."""
     peer = subprocess.Popen(
         [sys.executable, __file__, "--serve", str(delay)], stdout=subprocess.PIPE, text=True
     )
@@ -74,14 +75,17 @@ def measure(calls: int, delay: float) -> dict[str, float]:
                 client.post("/workflows", content=WORKFLOW).raise_for_status()
                 warm = client.post("/executions", json=_request(address, 1)).json()
                 client.get(f"/executions/{warm['id']}?wait=30")
+                usage = Usage(server.pid)
+                worked = usage.cpu_seconds() or 0.0
                 began = time.perf_counter()
                 execution = client.post("/executions", json=_request(address, calls)).json()
                 ended = client.get(f"/executions/{execution['id']}?wait=60").json()
                 seconds = time.perf_counter() - began
+                worked = (usage.cpu_seconds() or 0.0) - worked
                 assert ended["state"] == "SUCCESS", ended
                 most = int(client.get(f"{address}/most").text)
-                memory = Usage(server.pid).peak_mebibytes() or 0.0
-            return {"seconds": seconds, "memory": memory, "most": most}
+                memory = usage.peak_mebibytes() or 0.0
+            return {"seconds": seconds, "cpu": worked, "memory": memory, "most": most}
     finally:
         peer.kill()
 
@@ -104,7 +108,7 @@ def main() -> None:
     for _ in range(arguments.repeat):
         load = os.getloadavg()[0]
         found = measure(arguments.calls, arguments.delay)
-        took = f"{arguments.calls} calls of {arguments.delay:g} s: {found['seconds']:.2f} s"
+        took = f"{arguments.calls} calls of {arguments.delay:g} s: {found['seconds']:.2f} s ({found['cpu']:.2f} s of CPU)"
         most = f"at most {found['most']:.0f} at once, {found['memory']:.0f} MiB"
         print(f"{took}, {most}; load of the machine before: {load:.1f}", flush=True)
 
