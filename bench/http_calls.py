@@ -108,7 +108,8 @@ def main() -> None:
     for _ in range(arguments.repeat):
         load = os.getloadavg()[0]
         found = measure(arguments.calls, arguments.delay)
-        took = f"{arguments.calls} calls of {arguments.delay:g} s: {found['seconds']:.2f} s ({found['cpu']:.2f} s of CPU)"
+        took = f"{arguments.calls} calls of {arguments.delay:g} s: {found['seconds']:.2f} s"
+        took += f" ({found['cpu']:.2f} s of CPU)"
         most = f"at most {found['most']:.0f} at once, {found['memory']:.0f} MiB"
         print(f"{took}, {most}; load of the machine before: {load:.1f}", flush=True)
 
