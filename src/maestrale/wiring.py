@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maestrale.actions.base import ActionSettings
+from maestrale.actions.plugins import PluginRules
 from maestrale.actions.registry import Registry
 from maestrale.config import ROLES, ConfigError, Role, Settings, database_url, timeouts
 from maestrale.engine.decision import DataFlow, Limits
@@ -78,8 +79,7 @@ class Service:
             self.presence = among = AmongOthers(self.database, self.lease)
             hints = among.hints
             engines = None if "engine" in roles else among.engines
-        self.registry = Registry(allow=settings.actions.allow, deny=settings.actions.deny)
-        self.registry.load_entry_points()
+        self.registry = action_registry(settings)
         self.engine = Engine(
             self.database,
             self.registry,
@@ -127,7 +127,7 @@ class Service:
 
     def warm_up(self) -> None:
         """Load soon, beside the work, what first uses would have to wait for."""
-        timer = threading.Timer(WARM_UP_AFTER, _warm_up)
+        timer = threading.Timer(WARM_UP_AFTER, _warm_up, (self.registry,))
         timer.daemon = True
         timer.start()
 
@@ -213,6 +213,20 @@ class Service:
         )
 
 
+def action_registry(settings: Settings) -> Registry:
+    """The actions that the installed packages offer, as far as the settings let them."""
+    wanted = settings.actions
+    registry = Registry(allow=wanted.allow, deny=wanted.deny)
+    rules = PluginRules(
+        classes=wanted.load_action_plugins,
+        generators=wanted.load_action_generators,
+        allow_providers=wanted.allow_providers,
+        deny_providers=wanted.deny_providers,
+    )
+    registry.load_entry_points(rules, only_built_in=wanted.only_builtin_actions)
+    return registry
+
+
 def prepare_expressions(settings: Settings) -> None:
     """Set the options of expressions, and add the functions of installed packages."""
     template.configure(settings.expressions)
@@ -229,9 +243,10 @@ def _check_roles(roles: tuple[Role, ...], url: str) -> None:
         )
 
 
-def _warm_up() -> None:
+def _warm_up(registry: Registry) -> None:
     template.warm_up()
     importlib.import_module("maestrale.actions.http_client")
+    registry.plugins.load()
 
 
 def _register_functions() -> None:
