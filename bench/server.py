@@ -19,12 +19,12 @@ STOP_SECONDS = 30
 
 
 class Server:
-    """`mistral server` on a free port of loopback, for use in a `with` statement.
+    """`mistral server` on a free port of loopback, with `settings` in its environment; use it in a `with`.
 
     `start_seconds` is how long it took from the start of the process until it listened.
     """
 
-    def __init__(self, folder: Path, database: str | None = None) -> None:
+    def __init__(self, folder: Path, database: str | None = None, **settings: str) -> None:
         self.database_file = folder / "bench.db"
         self.database = database or f"sqlite:///{self.database_file}"
         self.url = ""
@@ -34,6 +34,7 @@ class Server:
         self._environment = kept | {
             "XDG_CONFIG_HOME": str(folder / "config"),
             "XDG_DATA_HOME": str(folder / "data"),
+            **settings,
         }
         self._process: subprocess.Popen[bytes] | None = None
 

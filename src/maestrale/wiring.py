@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maestrale.actions.base import ActionSettings
+from maestrale.actions.plugins import PluginRules
 from maestrale.actions.registry import Registry
 from maestrale.config import KEYSTONE, ROLES, ConfigError, Role, Settings, database_url, key_file, timeouts
 from maestrale.engine.decision import DataFlow, Limits
@@ -38,6 +39,7 @@ from maestrale.services.events import Events
 from maestrale.services.executions import Executions
 from maestrale.services.members import Members
 from maestrale.services.operations import Operations
+from maestrale.services.overviews import Overviews
 from maestrale.services.tasks import Tasks
 from maestrale.services.triggers import CronTriggers, EventTriggers
 from maestrale.services.watching import Watching
@@ -84,8 +86,7 @@ class Service:
             hints = among.hints
             engines = None if "engine" in roles else among.engines
         self.keystone = _keystone(settings)
-        self.registry = Registry(allow=settings.actions.allow, deny=settings.actions.deny)
-        self.registry.load_entry_points()
+        self.registry = action_registry(settings)
         self.security = Security(
             self.database,
             self.lease.now,
@@ -141,7 +142,7 @@ class Service:
 
     def warm_up(self) -> None:
         """Load soon, beside the work, what first uses would have to wait for."""
-        timer = threading.Timer(WARM_UP_AFTER, _warm_up)
+        timer = threading.Timer(WARM_UP_AFTER, _warm_up, (self.registry,))
         timer.daemon = True
         timer.start()
 
@@ -201,6 +202,7 @@ class Service:
             evaluations=Evaluations(self.database, self.engine, clock),
             members=Members(self.database, clock, knows_projects=self.settings.server.knows_callers),
             events=Events(self.database, self.watching, limits.max_event_streams),
+            overviews=Overviews(self.database, self.engine.programs, clock),
         )
 
     def app(self) -> ASGIApp:
@@ -208,6 +210,7 @@ class Service:
         from maestrale.api.app import create_app
         from maestrale.api.authentications import choose
         from maestrale.api.settings import ApiSettings
+        from maestrale.ui.app import Pages
         from maestrale.ui.pages import welcome
 
         server, limits = self.settings.server, self.settings.api
@@ -218,13 +221,30 @@ class Service:
             allowed_hosts=frozenset(server.allowed_hosts),
             allowed_origins=frozenset(server.allowed_origins),
         )
-        return create_app(self.services(), settings, welcome, choose(self.settings, self._known_by_keystone))
+        services, authentication = self.services(), choose(self.settings, self._known_by_keystone)
+        return create_app(
+            services, settings, welcome, authentication, lambda app: Pages(app, services, authentication)
+        )
 
     def _known_by_keystone(self) -> Authentication:
         from maestrale.api.keystone import KeystoneTokens
 
         assert self.keystone is not None
         return KeystoneTokens(self.keystone)
+
+
+def action_registry(settings: Settings) -> Registry:
+    """The actions that the installed packages offer, as far as the settings let them."""
+    wanted = settings.actions
+    registry = Registry(allow=wanted.allow, deny=wanted.deny)
+    rules = PluginRules(
+        classes=wanted.load_action_plugins,
+        generators=wanted.load_action_generators,
+        allow_providers=wanted.allow_providers,
+        deny_providers=wanted.deny_providers,
+    )
+    registry.load_entry_points(rules, only_built_in=wanted.only_builtin_actions)
+    return registry
 
 
 def prepare_expressions(settings: Settings) -> None:
@@ -273,9 +293,10 @@ def _keyring(settings: Settings, database: Path | None) -> Keyring | None:
     return Keyring(file=path)
 
 
-def _warm_up() -> None:
+def _warm_up(registry: Registry) -> None:
     template.warm_up()
     importlib.import_module("maestrale.actions.http_client")
+    registry.plugins.load()
 
 
 def _register_functions() -> None:

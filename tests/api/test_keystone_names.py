@@ -49,10 +49,10 @@ def who_am_i(cloud: Cloud) -> Action[..., Any]:
     @action("tests.who_am_i")
     def ask(context: ActionContext) -> dict[str, Any] | None:
         security = context.security
-        if security is None:
+        if security is None or security.auth_token is None:
             return None
         assert security.auth_uri == cloud.url
-        token = cloud.holder(security.auth_token or "")
+        token = cloud.holder(security.auth_token)
         return {
             "user": token["user"]["name"],
             "project": token["project"]["name"],

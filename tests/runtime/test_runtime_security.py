@@ -39,13 +39,15 @@ held:
 async def whose(context: ActionContext) -> Any:
     """In whose name it runs, and whether it has the token."""
     security = context.security
-    return security and [security.user_id, security.auth_token == TOKEN]
+    if security is None or security.auth_token is None:
+        return None
+    return [security.user_id, security.auth_token == TOKEN]
 
 
 @action("tests.careless", acts_for_caller=False)
 async def careless(context: ActionContext) -> Any:
     """It does not want to know."""
-    return context.security
+    return context.security and context.security.auth_token
 
 
 def somebody(user: str = "ada", project: str = PROJECT, hours: float = 1.0) -> SecurityContext:

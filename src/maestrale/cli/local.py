@@ -10,10 +10,12 @@ from typing import IO, Any, get_args
 import click
 
 from maestrale import config
+from maestrale.cli.action_docs import action_docs
 from maestrale.cli.database import database
 from maestrale.cli.evaluating import evaluate
 from maestrale.cli.keys import keys
 from maestrale.cli.local_options import config_option, configure_log, database_option, load_settings
+from maestrale.cli.new_action import new_action
 from maestrale.cli.running import read_input, run_file
 from maestrale.cli.serving import serve
 from maestrale.cli.simulating import simulate_command
@@ -158,5 +160,7 @@ COMMANDS = {
     "config": show_config,
     "database": database,
     "keys": keys,
+    "new-action": new_action,
+    "action-docs": action_docs,
     "simulate": simulate_command,
 }

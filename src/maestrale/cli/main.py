@@ -57,6 +57,8 @@ LOCAL: Final = {
     "config": "Show the settings and where they come from",
     "database": "Check, upgrade or back up a database",
     "keys": "Make and change the keys that protect stored credentials",
+    "new-action": "Make a package with an action of your own",
+    "action-docs": "Print a reference of the installed actions",
     "simulate": "Try the engine under random faults, on a virtual clock",
 }
 """What `COMMANDS` in `cli/local.py` holds. That module loads the whole service, so its help stands here."""

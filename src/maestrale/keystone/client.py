@@ -192,6 +192,7 @@ class Keystone:
             token, _ = await self._log_in()
             answer = await self._send(method, path, {**headers, "X-Auth-Token": token})
             if answer.status == 401:
+                self._forget(token)
                 raise self._unavailable("it does not take the token that it gave to the service user")
         return answer
 

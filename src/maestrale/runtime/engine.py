@@ -28,7 +28,6 @@ from maestrale.model.values import Json, Microseconds
 from maestrale.runtime.actions import KnownActions
 from maestrale.runtime.commands import EXISTS, Commands, look_for_replies, no_execution, shutting_down
 from maestrale.runtime.deciding import Decider
-from maestrale.runtime.dynamic_actions import Runnables
 from maestrale.runtime.evaluator import Evaluator, HelperProcess
 from maestrale.runtime.executor import ASYNCHRONOUS, THREADS, ActionRun, Executor
 from maestrale.runtime.hints import Hints, NobodyElse
@@ -47,6 +46,7 @@ from maestrale.runtime.requests import (
     StartWorkflow,
     Trial,
 )
+from maestrale.runtime.runnables import Runnables
 from maestrale.runtime.security import Security
 from maestrale.runtime.slots import Pending
 from maestrale.runtime.standalone import FoundExecution, Standalone
@@ -58,6 +58,7 @@ from maestrale.runtime.watches import Watches
 from maestrale.store import mail
 from maestrale.store.database import Database
 from maestrale.store.processes import find_owner
+from maestrale.store.progress import store_progress
 from maestrale.store.rows import Row, mail_row
 from maestrale.store.security_contexts import Kept
 
@@ -121,9 +122,18 @@ class Engine:
         self.watches = Watches(hints)
         self.security = security = security or Security(database, clock)
         self.standalone = Standalone(
-            database, actions, lease, settings, clock, entropy, self.evaluator, security,
-            self.watches.changed, later,
-        )  # fmt: skip
+            database,
+            actions,
+            lease,
+            settings,
+            clock,
+            entropy,
+            self.evaluator,
+            security,
+            self.watches.changed,
+            limits.field_size_kb,
+            later,
+        )
         self.executor = Executor(
             Runnables(registry, database, dynamic or ProcessSettings()),
             self._action_done,
@@ -132,6 +142,8 @@ class Engine:
             asynchronous=asynchronous,
             threads=threads,
             processes=(dynamic or ProcessSettings()).processes,
+            goes_on=self.standalone.goes_on,
+            progressed=self._progressed,
             loop=event_loop,
             security=security.find,
         )
@@ -394,6 +406,9 @@ class Engine:
         if not self._accepting:
             future.set_exception(shutting_down())
         return future
+
+    def _progressed(self, news: dict[str, str]) -> None:
+        self._database.write(store_progress, news)
 
     def _action_done(self, run: ActionRun, result: ActionResult) -> None:
         if run.execution_id is None:
