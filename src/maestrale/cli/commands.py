@@ -14,19 +14,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 import click
 
 from maestrale.cli import output
-from maestrale.cli.client import ApiError
 from maestrale.cli.connection import Settings, global_options
+from maestrale.client.errors import ApiError
 
 if TYPE_CHECKING:
-    from maestrale.cli.client import Client
     from maestrale.cli.output import Cell
-    from maestrale.cli.resources import Page, Resource, Resources
+    from maestrale.client.results import Resource
+    from maestrale.client.sync import Client, Items
 
 NEWEST: Final = 100
 """How many executions a list shows if nobody says."""
 
 Given = dict[str, Any]
 """The arguments that a command was given, by name."""
+
+Fields = dict[str, Any]
+"""An object as the API sends it."""
 
 
 class Column(NamedTuple):
@@ -37,37 +40,37 @@ class Column(NamedTuple):
 
     field: str
     heading: str
-    cell: Callable[[Resource], Cell] | None = None
+    cell: Callable[[Fields], Cell] | None = None
     cut: bool = False
     asked: bool = True
     listed: bool = True
 
-    def show(self, resource: Resource, in_list: bool) -> Cell:
-        """What the cell of `resource` holds."""
-        value: Cell = self.cell(resource) if self.cell else resource.get(self.field)
+    def show(self, fields: Fields, in_list: bool) -> Cell:
+        """What the cell of an object holds."""
+        value: Cell = self.cell(fields) if self.cell else fields.get(self.field)
         return output.cut(value) if in_list and self.cut and isinstance(value, str) else value
 
 
-def or_none(field_name: str) -> Callable[[Resource], Cell]:
+def or_none(field_name: str) -> Callable[[Fields], Cell]:
     """A cell that shows `<none>` where nothing is."""
-    return lambda resource: resource.get(field_name) or output.NONE
+    return lambda fields: fields.get(field_name) or output.NONE
 
 
-def if_given(field_name: str) -> Callable[[Resource], Cell]:
+def if_given(field_name: str) -> Callable[[Fields], Cell]:
     """The same, but an answer without the field shows that it has none."""
-    return lambda resource: (resource[field_name] or output.NONE) if field_name in resource else None
+    return lambda fields: (fields[field_name] or output.NONE) if field_name in fields else None
 
 
-def write_many(columns: Iterable[Column], resources: Resources, given: Given) -> None:
+def write_many(columns: Iterable[Column], found: Iterable[Resource], given: Given) -> None:
     """Print objects in the style that was given."""
     shown = [column for column in columns if column.listed]
-    rows = [[column.show(resource, True) for column in shown] for resource in resources]
+    rows = [[column.show(resource.raw, True) for column in shown] for resource in found]
     output.write_list([column.heading for column in shown], rows, _style(given), sys.stdout)
 
 
 def write_single(columns: Iterable[Column], resource: Resource, given: Given) -> None:
     """Print one object in the style that was given."""
-    pairs = [(column.heading, column.show(resource, False)) for column in columns]
+    pairs = [(column.heading, column.show(resource.raw, False)) for column in columns]
     output.write_one([name for name, _ in pairs], [cell for _, cell in pairs], _style(given), sys.stdout)
 
 
@@ -186,7 +189,7 @@ class TableRow(Row):
     """Prints the objects that the call gives."""
 
     columns: tuple[Column, ...]
-    call: Callable[..., Resources]
+    call: Callable[..., Iterable[Resource]]
     output_options: ClassVar[tuple[click.Option, ...]] = _LIST_OUTPUT
 
     def run(self, client: Client, given: Given) -> None:
@@ -195,13 +198,13 @@ class TableRow(Row):
 
 @dataclass(frozen=True, kw_only=True)
 class ListRow(Row):
-    """Lists objects. The call gets the arguments of `Collection.list` as a second argument.
+    """Lists objects. The call gets the arguments of the client's `list` as a second argument.
 
     `newest`: shows the newest first hundred, the newest last. `all_fields`: the API is asked for all fields.
     """
 
     columns: tuple[Column, ...]
-    call: Callable[..., Page]
+    call: Callable[..., Items[Any]]
     newest: bool = False
     all_fields: bool = False
     output_options: ClassVar[tuple[click.Option, ...]] = _LIST_OUTPUT
@@ -216,14 +219,15 @@ class ListRow(Row):
         if backwards:
             listing["sort_dirs"] = "desc"
         silent_limit = self.newest and given["limit"] is None
-        listing["limit"] = NEWEST if silent_limit else given["limit"]
+        limit = NEWEST if silent_limit else given["limit"]
+        listing["limit"] = limit if limit is not None and limit > 0 else None
         listing["filters"] = dict(_filter(text) for text in given["filters"])
         if not self.all_fields:
             listing["fields"] = [column.field for column in self.columns if column.asked and column.listed]
-        page = self.call(client, listing, **self.own(given))
-        items = page.items[::-1] if backwards else page.items
-        write_many(self.columns, items, given)
-        if silent_limit and page.more and sys.stderr.isatty():
+        items = self.call(client, listing, **self.own(given))
+        found = list(items)
+        write_many(self.columns, found[::-1] if backwards else found, given)
+        if silent_limit and items.more and sys.stderr.isatty():
             click.echo(f"These are {NEWEST}; for more: --limit NUMBER (-1 for all)", err=True)
 
 
@@ -247,7 +251,7 @@ class ValidateRow(Row):
     def run(self, client: Client, given: Given) -> None:
         verdict = self.call(client, **self.own(given))
         write_single((Column("valid", "Valid"), Column("error", "Error")), verdict, given)
-        if given["exit_code"] and not verdict.get("valid"):
+        if given["exit_code"] and not verdict.raw.get("valid"):
             click.get_current_context().exit(1)
 
 
@@ -300,10 +304,11 @@ class RowCommand(click.Command):
 
     def _run(self, **given: Any) -> None:
         settings = click.get_current_context().ensure_object(Settings)
-        with settings.connect() as client:
+        warnings: list[str] = []
+        with settings.connect(warnings.append) as client:
             try:
                 self._row.run(client, given)
-                for warning in client.warnings:
+                for warning in warnings:
                     click.echo(f"warning: {warning}", err=True)
             except ApiError as error:
                 hint = self._row.hints.get(error.status, "").format_map(given)

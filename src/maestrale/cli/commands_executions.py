@@ -20,8 +20,8 @@ from maestrale.cli.output import duration, json_text
 from maestrale.cli.report import report_text
 
 if TYPE_CHECKING:
-    from maestrale.cli.client import Client
-    from maestrale.cli.resources import Page, Resource
+    from maestrale.client.results import Execution
+    from maestrale.client.sync import Client, Items
 
 STATES: Final = ("RUNNING", "PAUSED", "SUCCESS", "ERROR", "CANCELLED")
 
@@ -48,12 +48,10 @@ COLUMNS: Final = (
 )
 
 
-def _list(client: Client, listing: dict[str, Any], task: str, rootsonly: bool) -> Page:
+def _list(client: Client, listing: dict[str, Any], task: str, rootsonly: bool) -> Items[Execution]:
     if task:
         listing["filters"]["task_execution_id"] = task
-    if rootsonly:
-        listing["filters"]["nulls"] = "root_execution_id"
-    return client.executions.list(**listing)
+    return client.executions.list(**listing, roots_only=rootsonly)
 
 
 def _create(
@@ -64,7 +62,7 @@ def _create(
     namespace: str,
     description: str,
     source_execution_id: str,
-) -> Resource:
+) -> Execution:
     if not workflow and not source_execution_id:
         raise click.UsageError("Missing argument 'WORKFLOW' (or -s with an execution to start again).")
     if not isinstance(params or {}, dict):
@@ -79,10 +77,12 @@ def _create(
     )
 
 
-def _update(client: Client, identifier: str, state: str | None, env: Any, description: str) -> Resource:
+def _update(
+    client: Client, identifier: str, state: str | None, env: Any, description: str | None
+) -> Execution:
     """The execution as it is then; to resume what has ended is not refused, but changes nothing."""
-    execution = client.executions.update(identifier, state or "", description, env)
-    found = execution.get("state")
+    execution = client.executions.update(identifier, state or "", description=description, env=env)
+    found = execution.state
     if state == "RUNNING" and found in ("ERROR", "CANCELLED"):
         again = "mistral task-restart TASK_ID"
         if found == "ERROR":
@@ -145,14 +145,14 @@ SECTION: Final = Section(
             words="workflow execution input show",
             help="Print the input of a workflow execution.",
             arguments=(IDENTIFIER,),
-            call=lambda client, identifier: json_text(client.executions.get(identifier).get("input")),
+            call=lambda client, identifier: json_text(client.executions.get(identifier).raw.get("input")),
         ),
         TextRow(
             name="execution-get-output",
             words="workflow execution output show",
             help="Print the output of a workflow execution.",
             arguments=(IDENTIFIER,),
-            call=lambda client, identifier: json_text(client.executions.get(identifier).get("output")),
+            call=lambda client, identifier: json_text(client.executions.get(identifier).raw.get("output")),
         ),
         TextRow(
             name="execution-get-published",
@@ -160,7 +160,7 @@ SECTION: Final = Section(
             help="Print its global variables.",
             arguments=(IDENTIFIER,),
             call=lambda client, identifier: json_text(
-                client.executions.get(identifier).get("published_global")
+                client.executions.get(identifier).raw.get("published_global")
             ),
         ),
         TextRow(
@@ -178,7 +178,12 @@ SECTION: Final = Section(
                 MAX_DEPTH,
             ),
             call=lambda client, identifier, errors_only, statistics_only, max_depth: report_text(
-                client.executions.report(identifier, errors_only, max_depth, statistics_only)
+                client.executions.report(
+                    identifier,
+                    errors_only=errors_only,
+                    max_depth=max_depth,
+                    statistics_only=statistics_only,
+                ).raw
             ),
         ),
         TableRow(
@@ -187,7 +192,7 @@ SECTION: Final = Section(
             arguments=(IDENTIFIER, ERRORS_ONLY, MAX_DEPTH),
             columns=COLUMNS,
             call=lambda client, identifier, errors_only, max_depth: client.executions.sub_executions(
-                identifier, errors_only, max_depth
+                identifier, errors_only=errors_only, max_depth=max_depth
             ),
         ),
         ShowRow(
@@ -198,7 +203,7 @@ SECTION: Final = Section(
                 IDENTIFIER,
                 click.Option(("-s", "--state"), type=click.Choice(STATES), help="State to bring it to."),
                 ENVIRONMENT,
-                click.Option(("-d", "--description"), default="", help="A text to recognise it by."),
+                click.Option(("-d", "--description"), help="A text to recognise it by."),
             ),
             columns=COLUMNS,
             call=_update,
@@ -212,7 +217,7 @@ SECTION: Final = Section(
                 click.Option(("--force",), is_flag=True, help="Delete unfinished ones, too."),
             ),
             kind="execution",
-            call=lambda client, identifier, force: client.executions.delete(identifier, force),
+            call=lambda client, identifier, force: client.executions.delete(identifier, force=force),
         ),
     ),
 )

@@ -25,9 +25,9 @@ from maestrale.cli import (
     commands_workbooks,
     commands_workflows,
 )
-from maestrale.cli.client import ClientError
 from maestrale.cli.commands import Row, RowCommand
 from maestrale.cli.connection import Settings, global_options
+from maestrale.client.errors import ClientError
 from maestrale.model.errors import MaestraleError
 
 SECTIONS: Final = (

@@ -15,9 +15,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from maestrale.client.absent import NOT_GIVEN
     from maestrale.client.aio import AsyncClient, AsyncItems
     from maestrale.client.connection import Connection, Credentials, Token
-    from maestrale.client.conversation import NOT_GIVEN
     from maestrale.client.errors import (
         ApiError,
         ClientError,
@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 _PLACES: Final = {
-    "NOT_GIVEN": "conversation",
+    "NOT_GIVEN": "absent",
     **dict.fromkeys(("AsyncClient", "AsyncItems"), "aio"),
     **dict.fromkeys(("Client", "Items"), "sync"),
     **dict.fromkeys(("Connection", "Credentials", "Token"), "connection"),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from maestrale.client.absent import NOT_GIVEN
 from maestrale.client.binding import Carrier, Kind, M, operation
 from maestrale.client.catalogue import CronTriggers, Environments, EventTriggers, Members
-from maestrale.client.conversation import NOT_GIVEN, Request
+from maestrale.client.conversation import Request
 from maestrale.client.definitions import Actions, CodeSources, DynamicActions, Workbooks, Workflows
 from maestrale.client.executions import ActionExecutions, Executions, Tasks
 from maestrale.client.paths import given
-from maestrale.client.reading import many, one
+from maestrale.client.reading import as_sent, many, nothing, one
 from maestrale.client.results import Evaluation, Maintenance, Process
 
 
@@ -67,9 +68,9 @@ class Api(Kind[M]):
     @operation
     def info(self) -> Request[Any]:
         """What the operator says about the service."""
-        return Request("GET", "/info", lambda sent: sent, beside=True)
+        return Request("GET", "/info", as_sent, beside=True)
 
     @operation
     def check_health(self) -> Request[None]:
         """Nothing, if the service can work; `ApiError` if it cannot."""
-        return Request("GET", "/health", lambda _: None, beside=True)
+        return Request("GET", "/health", nothing, beside=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from maestrale.client.absent import NOT_GIVEN
 from maestrale.client.binding import Kind, M, operation
 from maestrale.client.collections import Collection, SharedCollection
-from maestrale.client.conversation import NOT_GIVEN, Request
-from maestrale.client.paths import by_identifier, given, path, scope, selected
+from maestrale.client.conversation import Request
+from maestrale.client.paths import by_identifier, given, path, selected
 from maestrale.client.reading import many, nothing, one
 from maestrale.client.results import CronTrigger, Environment, EventTrigger, Member
 
@@ -32,29 +33,34 @@ class Environments(Collection[M, Environment]):
     @operation
     def create(
         self,
+        /,
         name: str,
-        variables: Mapping[str, Any] | str | None = None,
+        variables: Any = NOT_GIVEN,
         *,
-        description: str | None = None,
-        public: bool = False,
+        description: Any = NOT_GIVEN,
+        scope: Any = NOT_GIVEN,
+        **more: Any,
     ) -> Request[Environment]:
-        """Store an environment; `Conflict` if it exists already."""
-        body = {"name": name, "scope": scope(public)} | given(variables=variables, description=description)
+        """Store an environment; `Conflict` if it exists already.
+
+        `scope` is "private" or "public". `more`: attributes that only the server knows.
+        """
+        body = _named(name=name, variables=variables, description=description, scope=scope, **more)
         return Request("POST", "/environments", one(Environment), body=body)
 
     @operation
     def update(
         self,
+        /,
         name: str,
         variables: Any = NOT_GIVEN,
         *,
         description: Any = NOT_GIVEN,
-        public: bool | None = None,
+        scope: Any = NOT_GIVEN,
+        **more: Any,
     ) -> Request[Environment]:
         """Change the environment of this name. Given variables replace all; what is not given stays."""
-        body = {"name": name} | _named(variables=variables, description=description)
-        if public is not None:
-            body["scope"] = scope(public)
+        body = _named(name=name, variables=variables, description=description, scope=scope, **more)
         return Request("PUT", "/environments", one(Environment), body=body)
 
     @operation

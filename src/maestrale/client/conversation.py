@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final, Generic, TypeVar
 
+from maestrale.client.absent import NOT_GIVEN
 from maestrale.client.errors import ApiError, ServerUnreachable, UnexpectedAnswer, refusal
 from maestrale.client.steps import Answer, Identify, Pause, Send, Steps
 
@@ -26,15 +27,6 @@ BUSY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAI
 AWAY: Final = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT, *BUSY})
 
 log = logging.getLogger("maestrale.client")
-
-
-class _NotGiven:
-    def __repr__(self) -> str:
-        return "NOT_GIVEN"
-
-
-NOT_GIVEN: Final = _NotGiven()
-"""Stands for a value that is not sent, because None is a value like any other."""
 
 
 def warn(text: str) -> None:

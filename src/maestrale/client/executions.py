@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from maestrale.client.absent import NOT_GIVEN
 from maestrale.client.binding import Kind, M, items, operation
 from maestrale.client.collections import Collection, Filters
-from maestrale.client.conversation import NOT_GIVEN, Request
+from maestrale.client.conversation import Request
 from maestrale.client.events import EventStream
 from maestrale.client.listing import Pages, listing_query
 from maestrale.client.paths import by_identifier, flags, given, path, selected

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from maestrale.client.conversation import Request, Session
-from maestrale.client.reading import members, read
+from maestrale.client.reading import as_sent, members, read
 from maestrale.client.results import Resource
 from maestrale.client.steps import Item, ItemSteps
 
@@ -32,7 +32,7 @@ class Pages(Generic[R]):
             query = {**self.query, **({"marker": marker} if marker else {})}
             if left is not None:
                 query["limit"] = str(left)
-            answer = yield from Request("GET", self.path, dict, query).steps(session)
+            answer = yield from Request("GET", self.path, as_sent, query).steps(session)
             found = members(answer, self.collection)
             if found and marker and found[0].get("id") == marker:
                 del found[0]  # some servers begin with the last one of the page before

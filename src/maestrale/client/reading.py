@@ -37,13 +37,18 @@ def members(sent: Any, collection: str) -> list[dict[str, Any]]:
     if not isinstance(sent, dict):
         raise UnexpectedAnswer(f"The server was asked for {collection} and sent {_shown(sent)}")
     found = sent.get(collection, [sent])
-    if not isinstance(found, list):
+    if not isinstance(found, list) or not all(isinstance(fields, dict) for fields in found):
         raise UnexpectedAnswer(f"The server sent no list of {collection}, but {_shown(found)}")
     return found
 
 
 def nothing(_sent: Any) -> None:
     """Reads what says nothing."""
+
+
+def as_sent(sent: Any) -> Any:
+    """Reads what is its own result."""
+    return sent
 
 
 def read(kind: type[R], sent: Any, **more: Any) -> R:
