@@ -123,6 +123,9 @@ _PAGING: Final = (
     click.Option(("--filter", "filters"), multiple=True, help="KEY=VALUE or KEY=OPERATOR:VALUE; repeatable."),
 )
 _EXIT_CODE: Final = click.Option(("--exit-code",), is_flag=True, help="Exit with 1 if it is not valid.")
+_ALL_PROJECTS: Final = click.Option(
+    ("--all-projects",), is_flag=True, help="Those of all projects, if you may see them."
+)
 _OLDEST: Final = click.Option(("--oldest",), is_flag=True, help=f"Not the newest {NEWEST} but the oldest.")
 
 
@@ -201,16 +204,19 @@ class ListRow(Row):
     """Lists objects. The call gets the arguments of the client's `list` as a second argument.
 
     `newest`: shows the newest first hundred, the newest last. `all_fields`: the API is asked for all fields.
+    `of_projects`: those of all projects can be asked for.
     """
 
     columns: tuple[Column, ...]
     call: Callable[..., Items[Any]]
     newest: bool = False
     all_fields: bool = False
+    of_projects: bool = False
     output_options: ClassVar[tuple[click.Option, ...]] = _LIST_OUTPUT
 
     def options(self) -> tuple[click.Option, ...]:
-        return (*_PAGING, _OLDEST) if self.newest else _PAGING
+        more = ((_OLDEST, self.newest), (_ALL_PROJECTS, self.of_projects))
+        return (*_PAGING, *(option for option, is_there in more if is_there))
 
     def run(self, client: Client, given: Given) -> None:
         listing: Given = {name: given[name] for name in ("marker", "sort_keys", "sort_dirs")}
@@ -221,9 +227,11 @@ class ListRow(Row):
         silent_limit = self.newest and given["limit"] is None
         limit = NEWEST if silent_limit else given["limit"]
         listing["limit"] = limit if limit is not None and limit > 0 else None
-        listing["filters"] = dict(_filter(text) for text in given["filters"])
+        listing["filters"] = dict(read_filter(text) for text in given["filters"])
         if not self.all_fields:
             listing["fields"] = [column.field for column in self.columns if column.asked and column.listed]
+        if self.of_projects:
+            listing["all_projects"] = given["all_projects"]
         items = self.call(client, listing, **self.own(given))
         found = list(items)
         write_many(self.columns, found[::-1] if backwards else found, given)
@@ -231,7 +239,8 @@ class ListRow(Row):
             click.echo(f"These are {NEWEST}; for more: --limit NUMBER (-1 for all)", err=True)
 
 
-def _filter(text: str) -> tuple[str, str]:
+def read_filter(text: str) -> tuple[str, str]:
+    """Name and value of a filter of a list."""
     key, sign, value = text.partition("=")
     if not sign or not key:
         raise click.ClickException(f"Invalid filter: {text}. Write KEY=VALUE, for example state=ERROR")
@@ -276,10 +285,14 @@ class DeleteRow(Row):
                 failed = True
                 click.echo(error.message, err=True)
             else:
-                what = self.named.format(kind=self.kind, identifier=identifier)
-                click.echo(f"Request to delete {what} has been accepted.")
+                click.echo(self.accepted(identifier))
         if failed:
             raise click.ClickException(f"Unable to delete the specified {self.kind}(s).")
+
+    def accepted(self, identifier: str) -> str:
+        """What is said when it is removed."""
+        what = self.named.format(kind=self.kind, identifier=identifier)
+        return f"Request to delete {what} has been accepted."
 
 
 class Section(NamedTuple):

@@ -118,6 +118,14 @@ SECTION: Final = Section(
             ),
         ),
         ShowRow(
+            name="task-skip",
+            words="task execution skip",
+            help="Leave a failed task as it is and go on, as its on-skip says.",
+            arguments=(IDENTIFIER,),
+            columns=COLUMNS,
+            call=lambda client, identifier: client.tasks.skip(identifier),
+        ),
+        ShowRow(
             name="task-rerun",
             words="task execution rerun",
             help="Run a failed task again, and what follows it.",

@@ -130,6 +130,7 @@ CRON: Final = Section(
             words="cron trigger list",
             help="List cron triggers.",
             columns=CRON_COLUMNS,
+            of_projects=True,
             call=lambda client, listing: client.cron_triggers.list(**listing),
         ),
         _CronRow(
@@ -191,6 +192,7 @@ EVENTS: Final = Section(
             words="event trigger list",
             help="List event triggers.",
             columns=EVENT_COLUMNS,
+            of_projects=True,
             call=lambda client, listing: client.event_triggers.list(**listing),
         ),
         ShowRow(

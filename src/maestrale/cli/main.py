@@ -60,6 +60,12 @@ LOCAL: Final = {
 }
 """What `COMMANDS` in `cli/local.py` holds. That module loads the whole service, so its help stands here."""
 
+HELP: Final = {
+    "help": "Show this help, or that of a command: help COMMAND",
+    "complete": "Print what bash, zsh or fish needs to complete commands",
+    "bash-completion": "Print all commands and options on one line",
+}
+
 ROWS: Final[dict[str, Row]] = {row.name: row for section in SECTIONS for row in section.rows}
 WORDS: Final = {row.words: row.name for row in ROWS.values() if row.words}
 """Names in the words of the `openstack` client, `workflow execution show`."""
@@ -74,7 +80,7 @@ class UnknownCommand(click.UsageError):
     def __init__(self, program: str, name: str) -> None:
         from difflib import get_close_matches
 
-        names = [*ROWS, *LOCAL, "help"]
+        names = [*ROWS, *LOCAL, *HELP]
         near = [known for known in names if known.startswith(name)] or get_close_matches(name, names)
         message = f"{program}: '{name}' is not a {program} command. See '{program} --help'."
         if near:
@@ -91,7 +97,7 @@ class CommandTree(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """All names."""
-        return [*ROWS, *LOCAL, "help"]
+        return [*ROWS, *LOCAL, *HELP]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name."""
@@ -122,7 +128,7 @@ class CommandTree(click.Group):
             for section in SECTIONS
         }
         groups["On this machine"] = list(LOCAL.items())
-        groups["Help"] = [("help [COMMAND]", "Show this help, or that of a command")]
+        groups["Help"] = list(HELP.items())
         width = max(len(name) for records in groups.values() for name, _ in records)
         for title, records in groups.items():
             with formatter.section(title):
@@ -153,6 +159,27 @@ def _help(context: click.Context, words: tuple[str, ...]) -> None:
             click.echo(child.get_help())
 
 
+@click.command("complete")
+@click.option("--shell", type=click.Choice(("bash", "zsh", "fish")), help="For this shell [default: yours].")
+@click.option("--name", help="Name under which the program is called [default: as it is now].")
+@click.pass_context
+def _complete_script(context: click.Context, shell: str | None, name: str | None) -> None:
+    """Print what a shell needs to complete commands: `eval "$(mistral complete)"` in its start file."""
+    from maestrale.cli import completion
+
+    program = name or context.find_root().info_name or "mistral"
+    click.echo(completion.script(TREE, program, shell or completion.usual_shell()))
+
+
+@click.command("bash-completion")
+@click.pass_context
+def _all_words(context: click.Context) -> None:
+    """Print all commands and options on one line."""
+    from maestrale.cli import completion
+
+    click.echo(completion.all_words(context.find_root(), TREE))
+
+
 @click.pass_context
 def _without_command(context: click.Context) -> None:
     if context.invoked_subcommand is None:
@@ -178,7 +205,7 @@ TREE: Final = CommandTree(
             help="Version.",
         ),
     ],
-    commands={"help": _help},
+    commands={"help": _help, "complete": _complete_script, "bash-completion": _all_words},
     callback=_without_command,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
