@@ -6,9 +6,10 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final, Generic, TypeVar
+
+import msgspec
 
 from maestrale.client.absent import NOT_GIVEN
 from maestrale.client.errors import ApiError, ServerUnreachable, UnexpectedAnswer, refusal
@@ -34,8 +35,7 @@ def warn(text: str) -> None:
     log.warning("%s", text)
 
 
-@dataclass(slots=True)
-class Session:
+class Session(msgspec.Struct):
     """What the requests of one client have in common.
 
     `base_url` ends in the version of the API. `timeout`: seconds for an answer, None for ever.
@@ -54,8 +54,7 @@ class Session:
         return (self.base_url.removesuffix("/v2") if beside else self.base_url) + path
 
 
-@dataclass(frozen=True, slots=True)
-class Request(Generic[T]):
+class Request(msgspec.Struct, Generic[T], frozen=True):
     """What to send, and how the result comes of the answer.
 
     `read` gets the answer's JSON (None for an empty one). `body` goes as JSON, `text` as plain text.
@@ -66,7 +65,7 @@ class Request(Generic[T]):
     method: str
     path: str
     read: Callable[[Any], T]
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = {}
     body: Any = NOT_GIVEN
     text: str | None = None
     beside: bool = False

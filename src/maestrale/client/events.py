@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
+
+import msgspec
 
 from maestrale.client.conversation import RETRIES, Request, Session, exchange
 from maestrale.client.errors import NotFound, ServerUnreachable
@@ -44,8 +45,7 @@ class EventReader:
                 yield read(Event, json.loads(fields["data"]), id=fields.get("id", ""), is_end=is_end)
 
 
-@dataclass(frozen=True, slots=True)
-class EventStream:
+class EventStream(msgspec.Struct, frozen=True):
     """The events of an execution after the one with the id `last`, until its end.
 
     With `resumes` a stream that breaks off is taken up again; without, it is over then.

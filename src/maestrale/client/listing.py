@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+import msgspec
 
 from maestrale.client.conversation import Request, Session
 from maestrale.client.reading import as_sent, members, read
@@ -14,8 +15,7 @@ from maestrale.client.steps import Item, ItemSteps
 R = TypeVar("R", bound=Resource)
 
 
-@dataclass(frozen=True, slots=True)
-class Pages(Generic[R]):
+class Pages(msgspec.Struct, Generic[R], frozen=True):
     """The objects of a list, `limit` of them at most (None: all)."""
 
     kind: type[R]

@@ -7,12 +7,14 @@ event loop: so the one that blocks and the one that is awaited are the same.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
+
+import msgspec
 
 T = TypeVar("T")
 
 
-class Identify(NamedTuple):
+class Identify(msgspec.Struct, frozen=True):
     """Find out which headers say who asks: a mapping comes back.
 
     With `renew`: whether there are others than those that were refused.
@@ -21,7 +23,7 @@ class Identify(NamedTuple):
     renew: bool = False
 
 
-class Send(NamedTuple):
+class Send(msgspec.Struct, frozen=True):
     """Send a request: an `Answer` comes back, or a `ServerUnreachable` (not raised).
 
     `timeout`: seconds until the answer, None for ever. `stream`: leave the content of a success for `Read`.
@@ -36,23 +38,23 @@ class Send(NamedTuple):
     stream: bool = False
 
 
-class Read(NamedTuple):
+class Read(msgspec.Struct, frozen=True):
     """Wait for more of a stream: text, None at its end, or a `ServerUnreachable` (not raised)."""
 
 
-class Pause(NamedTuple):
+class Pause(msgspec.Struct, frozen=True):
     """Do nothing for so many seconds."""
 
     seconds: float
 
 
-class Item(NamedTuple, Generic[T]):
+class Item(msgspec.Struct, Generic[T], frozen=True):
     """One of the objects that the caller goes through."""
 
     value: T
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True):
     """What a server has answered. Names of headers are in lower case."""
 
     status: int

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, Generic, TypeVar
+
+import msgspec
 
 from maestrale.client.conversation import Request, Session
 from maestrale.client.errors import ApiError, WaitTimeout
@@ -27,8 +28,7 @@ ENDED: Final = frozenset({*states.COMPLETED, states.PAUSED})
 CANNOT_WAIT: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND})
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting(Generic[R]):
+class Waiting(msgspec.Struct, Generic[R], frozen=True):
     """Until nothing happens any more by itself, `timeout` seconds at most (None: for ever).
 
     `get` makes the request that waits so many seconds at the server.
