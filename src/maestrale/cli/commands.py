@@ -129,7 +129,8 @@ _ALL_PROJECTS: Final = click.Option(
 _OLDEST: Final = click.Option(("--oldest",), is_flag=True, help=f"Not the newest {NEWEST} but the oldest.")
 
 
-@dataclass(frozen=True, kw_only=True)
+# The classes of rows are made at every start, so without the methods that nobody calls.
+@dataclass(kw_only=True, eq=False, repr=False)
 class Row(ABC):
     """One command. `words` is its name in the `openstack` client, where it has one there.
 
@@ -157,7 +158,7 @@ class Row(ABC):
         return {name: given[name] for name in names}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class ShowRow(Row):
     """Prints one object, or text if the call gives text."""
 
@@ -177,7 +178,7 @@ class ShowRow(Row):
             write_single(self.shown(given), answer, given)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class TextRow(Row):
     """Prints text."""
 
@@ -187,7 +188,7 @@ class TextRow(Row):
         sys.stdout.write(self.call(client, **self.own(given)))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class TableRow(Row):
     """Prints the objects that the call gives."""
 
@@ -199,7 +200,7 @@ class TableRow(Row):
         write_many(self.columns, self.call(client, **self.own(given)), given)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class ListRow(Row):
     """Lists objects. The call gets the arguments of the client's `list` as a second argument.
 
@@ -247,7 +248,7 @@ def read_filter(text: str) -> tuple[str, str]:
     return key, value
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class ValidateRow(Row):
     """Prints what the server thinks of a definition."""
 
@@ -264,7 +265,7 @@ class ValidateRow(Row):
             click.get_current_context().exit(1)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class DeleteRow(Row):
     """Removes objects one by one; what fails does not stop the rest. `kind` is the word for the messages.
 

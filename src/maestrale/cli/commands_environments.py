@@ -45,7 +45,7 @@ EXPORTED: Final = (
 FILE: Final = click.Argument(("fields",), type=fields_file, metavar="ENVIRONMENT_FILE")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class _GetRow(ShowRow):
     """Prints an environment, also in a form that can be read again."""
 

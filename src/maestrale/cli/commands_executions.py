@@ -141,7 +141,7 @@ class _DeleteRow(DeleteRow):
         for_each(chosen(client, given, DELETING), delete, DELETING)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class _CancelRow(Row):
     """Cancels executions, also by filter."""
 

@@ -58,7 +58,7 @@ def _update(client: Client, resource_id: str, resource_type: str, member_id: str
     return client.members.update(resource_id, member_id, status, resource_type)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class _DeleteRow(Row):
     """Ends the sharing with one project."""
 

@@ -52,7 +52,7 @@ PARAMS: Final = click.Option(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class _CronRow(ShowRow):
     """Prints a cron trigger, with its last error if it has one."""
 

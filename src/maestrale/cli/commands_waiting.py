@@ -11,7 +11,6 @@ from click.core import ParameterSource
 
 from maestrale.cli.commands import Fields, Given, Row, ShowRow, write_single
 from maestrale.cli.connection import Settings
-from maestrale.cli.following import follow
 from maestrale.cli.reporting import ENDED, report, show_progress
 from maestrale.model import states
 
@@ -32,7 +31,7 @@ TIMEOUT: Final = click.Option(
 _WAIT: Final = click.Option(("--wait",), is_flag=True, help="Wait for the end; exit with 0 for SUCCESS only.")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class WaitingRow(ShowRow):
     """Prints an execution; with `--wait` once it has ended.
 
@@ -63,7 +62,7 @@ class WaitingRow(ShowRow):
         _leave(0 if execution.state == states.SUCCESS else 1, execution)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class WatchRow(Row):
     """Shows what happens in an execution until it has ended, and what came of it."""
 
@@ -78,6 +77,8 @@ class WatchRow(Row):
 
 
 def _followed(client: Client, identifier: str, seconds: float | None, *, shows: bool) -> Execution:
+    from maestrale.cli.following import follow
+
     show = show_progress if shows and not _is_quiet() else None
     try:
         return follow(client, identifier, seconds, show)

@@ -49,7 +49,7 @@ def _tree(node: dict[str, Any], depth: int) -> Iterator[str]:
         yield from _tree(child, depth + 1)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class WhyRow(Row):
     """Prints an explanation."""
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from maestrale.client.absent import NOT_GIVEN
-from maestrale.client.binding import Carrier, Kind, M, operation
-from maestrale.client.catalogue import CronTriggers, Environments, EventTriggers, Members
+from maestrale.client.binding import Kind, M, operation
 from maestrale.client.conversation import Request
-from maestrale.client.definitions import Actions, CodeSources, DynamicActions, Workbooks, Workflows
-from maestrale.client.executions import ActionExecutions, Executions, Tasks
 from maestrale.client.paths import given
 from maestrale.client.reading import as_sent, many, nothing, one
 from maestrale.client.results import Evaluation, Maintenance, Process
+
+if TYPE_CHECKING:
+    from maestrale.client.catalogue import CronTriggers, Environments, EventTriggers, Members
+    from maestrale.client.definitions import Actions, CodeSources, DynamicActions, Workbooks, Workflows
+    from maestrale.client.executions import ActionExecutions, Executions, Tasks
 
 
 class MaintenanceMode(Kind[M]):
@@ -32,23 +35,99 @@ class MaintenanceMode(Kind[M]):
 
 
 class Api(Kind[M]):
-    """What both clients offer: the kinds of objects, and what belongs to the service itself."""
+    """What both clients offer: the kinds of objects, and what belongs to the service itself.
 
-    def __init__(self, carrier: Carrier) -> None:
-        super().__init__(carrier)
-        self.workbooks: Workbooks[M] = Workbooks(carrier)
-        self.workflows: Workflows[M] = Workflows(carrier)
-        self.actions: Actions[M] = Actions(carrier)
-        self.executions: Executions[M] = Executions(carrier)
-        self.tasks: Tasks[M] = Tasks(carrier)
-        self.action_executions: ActionExecutions[M] = ActionExecutions(carrier)
-        self.environments: Environments[M] = Environments(carrier)
-        self.cron_triggers: CronTriggers[M] = CronTriggers(carrier)
-        self.event_triggers: EventTriggers[M] = EventTriggers(carrier)
-        self.members: Members[M] = Members(carrier)
-        self.code_sources: CodeSources[M] = CodeSources(carrier)
-        self.dynamic_actions: DynamicActions[M] = DynamicActions(carrier)
-        self.maintenance: MaintenanceMode[M] = MaintenanceMode(carrier)
+    A kind is loaded when it is used: a command needs but one of them.
+    """
+
+    @cached_property
+    def workbooks(self) -> Workbooks[M]:
+        """Workbooks."""
+        from maestrale.client.definitions import Workbooks
+
+        return Workbooks(self.carrier)
+
+    @cached_property
+    def workflows(self) -> Workflows[M]:
+        """Workflows."""
+        from maestrale.client.definitions import Workflows
+
+        return Workflows(self.carrier)
+
+    @cached_property
+    def actions(self) -> Actions[M]:
+        """Actions."""
+        from maestrale.client.definitions import Actions
+
+        return Actions(self.carrier)
+
+    @cached_property
+    def executions(self) -> Executions[M]:
+        """Executions."""
+        from maestrale.client.executions import Executions
+
+        return Executions(self.carrier)
+
+    @cached_property
+    def tasks(self) -> Tasks[M]:
+        """Tasks."""
+        from maestrale.client.executions import Tasks
+
+        return Tasks(self.carrier)
+
+    @cached_property
+    def action_executions(self) -> ActionExecutions[M]:
+        """Action executions."""
+        from maestrale.client.executions import ActionExecutions
+
+        return ActionExecutions(self.carrier)
+
+    @cached_property
+    def environments(self) -> Environments[M]:
+        """Environments."""
+        from maestrale.client.catalogue import Environments
+
+        return Environments(self.carrier)
+
+    @cached_property
+    def cron_triggers(self) -> CronTriggers[M]:
+        """Cron triggers."""
+        from maestrale.client.catalogue import CronTriggers
+
+        return CronTriggers(self.carrier)
+
+    @cached_property
+    def event_triggers(self) -> EventTriggers[M]:
+        """Event triggers."""
+        from maestrale.client.catalogue import EventTriggers
+
+        return EventTriggers(self.carrier)
+
+    @cached_property
+    def members(self) -> Members[M]:
+        """Members."""
+        from maestrale.client.catalogue import Members
+
+        return Members(self.carrier)
+
+    @cached_property
+    def code_sources(self) -> CodeSources[M]:
+        """Code sources."""
+        from maestrale.client.definitions import CodeSources
+
+        return CodeSources(self.carrier)
+
+    @cached_property
+    def dynamic_actions(self) -> DynamicActions[M]:
+        """Dynamic actions."""
+        from maestrale.client.definitions import DynamicActions
+
+        return DynamicActions(self.carrier)
+
+    @cached_property
+    def maintenance(self) -> MaintenanceMode[M]:
+        """Whether the service runs."""
+        return MaintenanceMode(self.carrier)
 
     @operation
     def evaluate(

@@ -65,15 +65,15 @@ class Kind(Generic[M]):
     """One kind of objects of the API, and what can be done with it."""
 
     def __init__(self, carrier: Carrier) -> None:
-        self._carrier = carrier
+        self.carrier = carrier
 
     def carry_out(self, described: Described[Any]) -> Any:
         """The result, or what to await for it."""
-        return self._carrier.finish(described)
+        return self.carrier.finish(described)
 
     def go_through(self, described: DescribedItems[Any]) -> Any:
         """The objects one by one."""
-        return self._carrier.go_through(described)
+        return self.carrier.go_through(described)
 
 
 class operation(Generic[P, T]):  # noqa: N801 (a decorator)

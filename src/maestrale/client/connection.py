@@ -53,7 +53,7 @@ class ClientOptions(TypedDict):
     verify: bool | ssl.SSLContext
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Connection:
     """What the variables that all OpenStack clients know say of a server.
 
