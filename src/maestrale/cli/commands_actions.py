@@ -191,3 +191,4 @@ EXECUTIONS: Final = Section(
         ),
     ),
 )
+SECTIONS: Final = (ACTIONS, EXECUTIONS)

@@ -170,3 +170,4 @@ DYNAMIC_ACTIONS: Final = Section(
         ),
     ),
 )
+SECTIONS: Final = (CODE_SOURCES, DYNAMIC_ACTIONS)

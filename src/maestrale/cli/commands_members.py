@@ -120,3 +120,4 @@ SECTION: Final = Section(
         ),
     ),
 )  # fmt: skip
+SECTIONS: Final = (SECTION,)

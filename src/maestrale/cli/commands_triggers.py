@@ -234,3 +234,4 @@ EVENTS: Final = Section(
         ),
     ),
 )
+SECTIONS: Final = (CRON, EVENTS)

@@ -12,41 +12,11 @@ from typing import Final
 import click
 
 from maestrale import __version__
-from maestrale.cli import (
-    commands_actions,
-    commands_code_sources,
-    commands_environments,
-    commands_executions,
-    commands_maintenance,
-    commands_members,
-    commands_tasks,
-    commands_triggers,
-    commands_why,
-    commands_workbooks,
-    commands_workflows,
-)
-from maestrale.cli.commands import Row, RowCommand
+from maestrale.cli import catalogue
+from maestrale.cli.commands import RowCommand
 from maestrale.cli.connection import Settings, global_options
 from maestrale.client.errors import ClientError
 from maestrale.model.errors import MaestraleError
-
-SECTIONS: Final = (
-    commands_workflows.SECTION,
-    commands_workbooks.SECTION,
-    commands_executions.SECTION,
-    commands_tasks.SECTION,
-    commands_actions.ACTIONS,
-    commands_actions.EXECUTIONS,
-    commands_environments.SECTION,
-    commands_triggers.CRON,
-    commands_triggers.EVENTS,
-    commands_members.SECTION,
-    commands_code_sources.CODE_SOURCES,
-    commands_code_sources.DYNAMIC_ACTIONS,
-    commands_why.SECTION,
-    commands_maintenance.SECTION,
-)
-"""The commands that ask a server, as the help shows them."""
 
 LOCAL: Final = {
     "server": "Run the service on this machine",
@@ -66,10 +36,6 @@ HELP: Final = {
     "bash-completion": "Print all commands and options on one line",
 }
 
-ROWS: Final[dict[str, Row]] = {row.name: row for section in SECTIONS for row in section.rows}
-WORDS: Final = {row.words: row.name for row in ROWS.values() if row.words}
-"""Names in the words of the `openstack` client, `workflow execution show`."""
-
 INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141
 
@@ -80,7 +46,7 @@ class UnknownCommand(click.UsageError):
     def __init__(self, program: str, name: str) -> None:
         from difflib import get_close_matches
 
-        names = [*ROWS, *LOCAL, *HELP]
+        names = [*catalogue.rows(), *LOCAL, *HELP]
         near = [known for known in names if known.startswith(name)] or get_close_matches(name, names)
         message = f"{program}: '{name}' is not a {program} command. See '{program} --help'."
         if near:
@@ -97,24 +63,26 @@ class CommandTree(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """All names."""
-        return [*ROWS, *LOCAL, *HELP]
+        return [*catalogue.rows(), *LOCAL, *HELP]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name."""
-        if cmd_name in ROWS:
-            return RowCommand(ROWS[cmd_name])
         if cmd_name in LOCAL:
             from maestrale.cli import local
 
             return local.COMMANDS[cmd_name]
-        return super().get_command(ctx, cmd_name)
+        row = catalogue.find(cmd_name)
+        return super().get_command(ctx, cmd_name) if row is None else RowCommand(row)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that the first words of `args` name, and the rest."""
-        name, count = _command_name(args)
+        name, count = args[0], 1
         command = self.get_command(ctx, name)
+        if command is None and (spelled := catalogue.spelled(args)):
+            name, count = spelled
+            command = self.get_command(ctx, name)
         if command is None and ctx.resilient_parsing:  # somebody asks for completions
             return None, None, args
         if command is None:
@@ -125,7 +93,7 @@ class CommandTree(click.Group):
         """Write the commands in groups."""
         groups: dict[str, list[tuple[str, str]]] = {
             section.title: [(row.name, row.help.split(". ")[0].rstrip(".")) for row in section.rows]
-            for section in SECTIONS
+            for section in catalogue.sections()
         }
         groups["On this machine"] = list(LOCAL.items())
         groups["Help"] = list(HELP.items())
@@ -133,15 +101,6 @@ class CommandTree(click.Group):
         for title, records in groups.items():
             with formatter.section(title):
                 formatter.write_dl([(name.ljust(width), text) for name, text in records])
-
-
-def _command_name(words: Sequence[str]) -> tuple[str, int]:
-    """The name of the command that `words` begin with, and how many words it takes."""
-    for count in range(min(len(words), 5), 1, -1):
-        spelling = " ".join(words[:count])
-        if spelling in WORDS:
-            return WORDS[spelling], count
-    return words[0], 1
 
 
 @click.command("help", add_help_option=False)

@@ -8,9 +8,10 @@ from typing import Final, NamedTuple
 import click
 import pytest
 
+from maestrale.cli import catalogue
 from maestrale.cli.commands import ListRow, Row, ShowRow, TableRow, ValidateRow
 from maestrale.cli.connection import global_options
-from maestrale.cli.main import ROWS, TREE
+from maestrale.cli.main import TREE
 from maestrale.cli.output import LIST_FORMATS, SHOW_FORMATS
 
 LISTS: Final = ("--marker", "--limit", "--sort_keys", "--sort_dirs", "--filter")
@@ -49,6 +50,7 @@ def _read() -> list[Command]:
     ]
 
 
+ROWS: Final = catalogue.rows()
 COMMANDS: Final = _read()
 ON_ROWS: Final = [command for command in COMMANDS if command.name in ROWS]
 
