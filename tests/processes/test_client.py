@@ -119,6 +119,10 @@ def test_what_comes_from_outside(client: Client) -> None:
         event.id for event in events[2:]
     ]
     assert list(client.executions.events(execution.id, events[-1].id)) == []
+    again = client.executions.events(execution.id)
+    assert next(again).sequence == 1
+    again.close()
+    assert list(again) == []
 
 
 def test_repairing(client: Client) -> None:
@@ -262,6 +266,10 @@ def test_awaited(server: Server) -> None:
             )
             ended = await asyncio.gather(*(client.executions.wait(one.id, SOON) for one in started))
             events = [event.event async for event in client.executions.events(started[0].id)]
+            again = client.executions.events(started[0].id)
+            assert (await anext(again)).sequence == 1
+            await again.aclose()
+            assert [event async for event in again] == []
             with pytest.raises(NotFound):
                 await client.tasks.get("none")
             tasks = [task.name async for task in client.executions.tasks(started[0].id)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import httpx
@@ -93,7 +93,11 @@ class AsyncItems(Generic[T]):
     async def __anext__(self) -> T:
         return await anext(self._objects)
 
-    async def _run(self, steps: ItemSteps[T], work: _Work) -> AsyncIterator[T]:
+    async def aclose(self) -> None:
+        """Want no more of them, and let go of the connection."""
+        await self._objects.aclose()
+
+    async def _run(self, steps: ItemSteps[T], work: _Work) -> AsyncGenerator[T, None]:
         try:
             step = next(steps)
             while True:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import httpx
@@ -95,7 +95,11 @@ class Items(Generic[T]):
     def __next__(self) -> T:
         return next(self._objects)
 
-    def _run(self, steps: ItemSteps[T], work: _Work) -> Iterator[T]:
+    def close(self) -> None:
+        """Want no more of them, and let go of the connection."""
+        self._objects.close()
+
+    def _run(self, steps: ItemSteps[T], work: _Work) -> Generator[T, None, None]:
         try:
             step = next(steps)
             while True:
