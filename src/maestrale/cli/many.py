@@ -33,7 +33,7 @@ OPTIONS: Final = (
         help="Instead of IDs: all that match KEY=VALUE or KEY=OPERATOR:VALUE; repeatable. Those that others"
         " have started go with them.",
     ),
-    click.Option(("--all", "everything"), is_flag=True, help="Instead of a filter: all of the project."),
+    click.Option(("--all", "everything"), is_flag=True, help="Instead of a filter: all that you may see."),
     click.Option(("--dry-run",), is_flag=True, help="Only show which those are."),
     click.Option(("-y", "--yes"), is_flag=True, help="Do not ask."),
 )
@@ -72,7 +72,10 @@ def chosen(client: Client, given: Mapping[str, Any], doing: Doing) -> list[str]:
     filters = {**doing.usual, **_filters(given)}
     found = list(
         client.executions.list(
-            filters, fields=tuple(FIELDS), sort_keys="created_at", roots_only=not OF_CHILDREN & set(filters)
+            filters,
+            fields=(*FIELDS, "project_id"),
+            sort_keys="created_at",
+            roots_only=not OF_CHILDREN & set(filters),
         )
     )
     if not found:
@@ -134,4 +137,6 @@ def _summary(found: Sequence[Execution]) -> str:
     counts = ", ".join(f"{count} {state}" for state, count in states.most_common())
     first, last = found[0].raw.get("created_at"), found[-1].raw.get("created_at")
     matches = "execution matches" if len(found) == 1 else "executions match"
-    return f"{len(found)} {matches} ({counts}), created from {first} to {last}"
+    projects = len({execution.project_id for execution in found})
+    places = f" in {projects} projects" if projects > 1 else ""
+    return f"{len(found)} {matches}{places} ({counts}), created from {first} to {last}"

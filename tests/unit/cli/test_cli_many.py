@@ -85,7 +85,7 @@ def test_deleting_by_filter(api: ApiServer) -> None:
         "created_at": ["lt:2026-12-01"],
         "nulls": ["root_execution_id"],
         "sort_keys": ["created_at"],
-        "fields": ["id,workflow_name,state,created_at"],
+        "fields": ["id,workflow_name,state,created_at,project_id"],
     }
     assert api.requests[1].query["marker"] == ["b"]
     assert changes(api) == [f"DELETE /v2/executions/{name}" for name in "abc"]
@@ -130,6 +130,15 @@ def test_at_a_terminal_one_is_asked(
     assert "Delete them with all that is below them? [y/N]" in outcome.err
     assert len(changes(api)) == (0 if code else 3)
     assert ("Nothing was done." in outcome.err) is bool(code)
+
+
+def test_an_operator_is_told_of_other_projects() -> None:
+    """Who may see everything meets everything."""
+    with ApiServer() as api:
+        rows = [row | {"project_id": project} for row, project in zip(FOUND, "ppq", strict=True)]
+        api.answer("GET /executions", {"executions": rows})
+        outcome = ask(api, "execution-delete", "--all", "--dry-run")
+    assert outcome.err.startswith("3 executions match in 2 projects (2 ERROR, 1 CANCELLED)")
 
 
 def test_nothing_matches() -> None:
