@@ -36,6 +36,7 @@ from maestrale.services.events import Events
 from maestrale.services.executions import Executions
 from maestrale.services.members import Members
 from maestrale.services.operations import Operations
+from maestrale.services.overviews import Overviews
 from maestrale.services.tasks import Tasks
 from maestrale.services.triggers import CronTriggers, EventTriggers
 from maestrale.services.watching import Watching
@@ -184,6 +185,7 @@ class Service:
             evaluations=Evaluations(self.database, self.engine, clock),
             members=Members(self.database, clock, knows_projects=self.settings.server.token_file is not None),
             events=Events(self.database, self.watching, limits.max_event_streams),
+            overviews=Overviews(self.database, self.engine.programs, clock),
         )
 
     def app(self) -> ASGIApp:
@@ -192,6 +194,7 @@ class Service:
         from maestrale.api.authentication import EverybodyIsTheOperator, Tokens
         from maestrale.api.settings import ApiSettings
         from maestrale.api.token_file import read_token_file
+        from maestrale.ui.app import Pages
         from maestrale.ui.pages import welcome
 
         server, limits = self.settings.server, self.settings.api
@@ -204,7 +207,10 @@ class Service:
         )
         tokens = server.token_file
         authentication = EverybodyIsTheOperator() if tokens is None else Tokens(read_token_file(tokens))
-        return create_app(self.services(), settings, welcome, authentication)
+        services = self.services()
+        return create_app(
+            services, settings, welcome, authentication, lambda app: Pages(app, services, authentication)
+        )
 
 
 def prepare_expressions(settings: Settings) -> None:
