@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from maestrale.cli.client import Client, ServerUnreachable
-from maestrale.cli.resources import Event
+from maestrale.client import Client, ServerUnreachable
+from maestrale.client.results import ActionExecution, Event
 from processes.server import Server, clean_environment
 
 SOON = 3.0
@@ -53,7 +53,7 @@ class Follower:
         url, execution_id, last = self._args
         try:
             with Client(f"{url}/v2") as client:
-                for event in client.executions.events(execution_id, last):
+                for event in client.executions.events(execution_id, last, resumes=False):
                     self.events.append(event)
         except ServerUnreachable:
             self.broken = True
@@ -75,22 +75,21 @@ def processes(lent_url: str, tmp_path: Path) -> Iterator[tuple[Server, Server]]:
 def started(server: Server, workflow: str = "asks") -> str:
     """An execution of one of the workflows."""
     with Client(f"{server.url}/v2") as client:
-        if not client.workflows.list().items:
+        if not list(client.workflows.list()):
             client.workflows.create(TEXT)
-        found: str = client.executions.create(workflow)["id"]
-        return found
+        return client.executions.create(workflow).id
 
 
 def answer(server: Server, execution_id: str) -> None:
     """End the action that somebody outside has to end."""
     with Client(f"{server.url}/v2") as client:
 
-        def running() -> list[dict[str, Any]]:
-            tasks = client.tasks.list(below=execution_id, filters={"name": "ask", "state": "RUNNING"}).items
-            return tasks and client.action_executions.list(below=tasks[0]["id"]).items
+        def running() -> list[ActionExecution]:
+            tasks = client.executions.tasks(execution_id, {"name": "ask", "state": "RUNNING"})
+            return [action for task in tasks for action in client.tasks.action_executions(task.id)]
 
         (action,) = until(running)
-        client.action_executions.update(action["id"], "SUCCESS", {})
+        client.action_executions.update(action.id, "SUCCESS", output={})
 
 
 def until(find: Callable[[], Any], seconds: float = 20.0) -> Any:
@@ -113,7 +112,7 @@ def test_an_api_without_an_engine_is_told(processes: tuple[Server, Server]) -> N
 
     def wait() -> None:
         with Client(f"{api.url}/v2") as client:
-            answers.append(client.executions.get(execution_id, wait=30)["state"])
+            answers.append(client.executions.get(execution_id, wait=30).state)
 
     waiting = threading.Thread(target=wait)
     waiting.start()
@@ -139,7 +138,7 @@ def test_the_engine_is_lost(processes: tuple[Server, Server]) -> None:
     answer(api, execution_id)
     assert follower.is_done.wait(20)
     assert not follower.broken
-    sequences = [event.data["sequence"] for event in follower.events if not event.is_end]
+    sequences = [event.sequence for event in follower.events if not event.is_end]
     assert sequences == list(range(1, len(sequences) + 1))
 
 
@@ -225,7 +224,7 @@ def test_create_and_wait(tmp_path: Path) -> None:
         waiting = Mistral(server, "execution-create", "asks", "--wait")
         until(lambda: "RUNNING    ask" in waiting.errors)
         with Client(f"{server.url}/v2") as client:
-            newest = client.executions.list(sort_keys="created_at").items[-1]["id"]
+            newest = list(client.executions.list(sort_keys="created_at"))[-1].id
         answer(server, newest)
         code, output, errors = waiting.end()
         assert (code, output) == (0, "{}\n")
@@ -278,7 +277,7 @@ def test_time_is_over_or_interrupted(tmp_path: Path) -> None:
         assert "The execution goes on at the server" in errors
         assert "Traceback" not in errors
         with Client(f"{server.url}/v2") as client:
-            assert client.executions.get(execution_id)["state"] == "RUNNING"
+            assert client.executions.get(execution_id).state == "RUNNING"
 
 
 def test_watching_outlives_a_restart(tmp_path: Path) -> None:

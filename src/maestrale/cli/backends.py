@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
 import msgspec
 
-from maestrale.cli.client import ApiError, Client
+from maestrale.cli.commands_waiting import actions_of
 from maestrale.cli.following import Incoming, receive
-from maestrale.cli.resources import Event, Workflows
-from maestrale.cli.resources import Resource as Row
-from maestrale.cli.resources import Workbooks as Books
+from maestrale.client.connection import Credentials
+from maestrale.client.errors import NotFound as Unknown
+from maestrale.client.results import Event
+from maestrale.client.sync import Client
 from maestrale.config import Settings
 from maestrale.model.errors import Conflict, NotFound
-from maestrale.model.listing import Filter, Listing
+from maestrale.model.listing import Filter, Listing, Row
 from maestrale.model.values import Json
 from maestrale.services.access import OPERATOR
 from maestrale.services.definitions import Definitions
@@ -114,41 +116,36 @@ class Embedded:
 
 
 class Remote:
-    """A running server; `credentials` are the headers that tell it who asks."""
+    """A running server, and who asks it."""
 
-    def __init__(self, url: str, credentials: Mapping[str, str]) -> None:
-        self._client = Client(url, headers=credentials)
+    def __init__(self, url: str, credentials: Credentials | None) -> None:
+        self._client = Client(url, credentials=credentials)
         self._incoming: Incoming | None = None
 
     def save(self, text: str, names: Iterable[str], *, is_workbook: bool) -> list[str]:
         """Store the workflows or the workbook; the names of what was there with another text."""
         definitions = self._client.workbooks if is_workbook else self._client.workflows
-        known = {name: self._definition(definitions, name) for name in names}
-        if all(found is None for found in known.values()):
+        known: dict[str, str] = {}
+        for name in names:
+            with contextlib.suppress(Unknown):
+                known[name] = definitions.get(name).definition
+        if not known:
             definitions.create(text)
             return []
         definitions.update(text)
-        return [name for name, found in known.items() if found is not None and found != text]
-
-    def _definition(self, definitions: Workflows | Books, name: str) -> str | None:
-        try:
-            text: str = definitions.get(name)["definition"]
-        except ApiError as error:
-            if error.status == NotFound.status:
-                return None
-            raise
-        return text
+        return [name for name, found in known.items() if found != text]
 
     def start(self, workflow: str, given: dict[str, Json]) -> str:
         """Start an execution; its id."""
-        execution_id: str = self._client.executions.create(workflow, given)["id"]
+        execution_id = self._client.executions.create(workflow, given).id
         self._incoming = receive(self._client, execution_id)
         return execution_id
 
     def snapshot(self, execution_id: str) -> tuple[Row, list[Row]]:
         """The execution and its tasks as they are now."""
         execution = self._client.executions.get(execution_id)
-        return execution, self._client.tasks.list(below=execution_id, limit=TASKS_SHOWN).items
+        tasks = self._client.executions.tasks(execution_id, limit=TASKS_SHOWN)
+        return execution.raw, [task.raw for task in tasks]
 
     def wait(self) -> None:
         """Return after the next event, or after a moment if there are none (any more)."""
@@ -159,11 +156,11 @@ class Remote:
 
     def action_executions(self, task_id: str) -> list[Row]:
         """The action executions of a task, with outputs."""
-        return self._client.action_executions.list(below=task_id, filters={"include_output": "true"}).items
+        return actions_of(self._client, task_id)
 
     def evaluate(self, question: Question) -> Row:
         """Try an expression."""
-        return self._client.evaluate(**msgspec.to_builtins(question))
+        return ask_server(self._client, question)
 
     @property
     def after_interrupt(self) -> str:
@@ -173,3 +170,8 @@ class Remote:
     def close(self, grace: float | None = None) -> None:  # noqa: ARG002
         """Close the connection."""
         self._client.close()
+
+
+def ask_server(client: Client, question: Question) -> Row:
+    """Try an expression at a server."""
+    return client.evaluate(**msgspec.to_builtins(question)).raw

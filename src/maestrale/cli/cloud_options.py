@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from maestrale.cli.client import ClientError
 from maestrale.cli.keystone_login import SERVICE_TYPES, Identity, KeystoneLogin, Place
+from maestrale.client.errors import ClientError
 
 if TYPE_CHECKING:
     import ssl
@@ -54,14 +54,12 @@ def login_to_cloud(
     )
 
 
-def login_to_target(values: Mapping[str, Any], verify: bool | ssl.SSLContext = True) -> KeystoneLogin | None:
-    """How to log in to the cloud in which actions are to work, None if the options name none."""
+def login_to_target(values: Mapping[str, Any], verify: bool | ssl.SSLContext = True) -> KeystoneLogin:
+    """How to log in to the cloud in which actions are to work."""
     prefix = "os_target_"
     given = {name: str(value) for name, value in values.items() if name.startswith(prefix)}
     found = _with_projects({name.removeprefix(prefix): value for name, value in given.items()})
-    address = found.get("auth_url")
-    if not address:
-        return None
+    address = found.get("auth_url", "")
     identity = Identity(
         _place({"username": "admin"} | found, "user", "username"),
         found.get("password", ""),

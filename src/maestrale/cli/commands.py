@@ -14,19 +14,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 import click
 
 from maestrale.cli import output
-from maestrale.cli.client import ApiError
 from maestrale.cli.connection import Settings, global_options
+from maestrale.client.errors import ApiError
 
 if TYPE_CHECKING:
-    from maestrale.cli.client import Client
     from maestrale.cli.output import Cell
-    from maestrale.cli.resources import Page, Resource, Resources
+    from maestrale.client.results import Resource
+    from maestrale.client.sync import Client, Items
 
 NEWEST: Final = 100
 """How many executions a list shows if nobody says."""
 
 Given = dict[str, Any]
 """The arguments that a command was given, by name."""
+
+Fields = dict[str, Any]
+"""An object as the API sends it."""
 
 
 class Column(NamedTuple):
@@ -37,37 +40,37 @@ class Column(NamedTuple):
 
     field: str
     heading: str
-    cell: Callable[[Resource], Cell] | None = None
+    cell: Callable[[Fields], Cell] | None = None
     cut: bool = False
     asked: bool = True
     listed: bool = True
 
-    def show(self, resource: Resource, in_list: bool) -> Cell:
-        """What the cell of `resource` holds."""
-        value: Cell = self.cell(resource) if self.cell else resource.get(self.field)
+    def show(self, fields: Fields, in_list: bool) -> Cell:
+        """What the cell of an object holds."""
+        value: Cell = self.cell(fields) if self.cell else fields.get(self.field)
         return output.cut(value) if in_list and self.cut and isinstance(value, str) else value
 
 
-def or_none(field_name: str) -> Callable[[Resource], Cell]:
+def or_none(field_name: str) -> Callable[[Fields], Cell]:
     """A cell that shows `<none>` where nothing is."""
-    return lambda resource: resource.get(field_name) or output.NONE
+    return lambda fields: fields.get(field_name) or output.NONE
 
 
-def if_given(field_name: str) -> Callable[[Resource], Cell]:
+def if_given(field_name: str) -> Callable[[Fields], Cell]:
     """The same, but an answer without the field shows that it has none."""
-    return lambda resource: (resource[field_name] or output.NONE) if field_name in resource else None
+    return lambda fields: (fields[field_name] or output.NONE) if field_name in fields else None
 
 
-def write_many(columns: Iterable[Column], resources: Resources, given: Given) -> None:
+def write_many(columns: Iterable[Column], found: Iterable[Resource], given: Given) -> None:
     """Print objects in the style that was given."""
     shown = [column for column in columns if column.listed]
-    rows = [[column.show(resource, True) for column in shown] for resource in resources]
+    rows = [[column.show(resource.raw, True) for column in shown] for resource in found]
     output.write_list([column.heading for column in shown], rows, _style(given), sys.stdout)
 
 
 def write_single(columns: Iterable[Column], resource: Resource, given: Given) -> None:
     """Print one object in the style that was given."""
-    pairs = [(column.heading, column.show(resource, False)) for column in columns]
+    pairs = [(column.heading, column.show(resource.raw, False)) for column in columns]
     output.write_one([name for name, _ in pairs], [cell for _, cell in pairs], _style(given), sys.stdout)
 
 
@@ -120,10 +123,14 @@ _PAGING: Final = (
     click.Option(("--filter", "filters"), multiple=True, help="KEY=VALUE or KEY=OPERATOR:VALUE; repeatable."),
 )
 _EXIT_CODE: Final = click.Option(("--exit-code",), is_flag=True, help="Exit with 1 if it is not valid.")
+_ALL_PROJECTS: Final = click.Option(
+    ("--all-projects",), is_flag=True, help="Those of all projects, if you may see them."
+)
 _OLDEST: Final = click.Option(("--oldest",), is_flag=True, help=f"Not the newest {NEWEST} but the oldest.")
 
 
-@dataclass(frozen=True, kw_only=True)
+# The classes of rows are made at every start, so without the methods that nobody calls.
+@dataclass(kw_only=True, eq=False, repr=False)
 class Row(ABC):
     """One command. `words` is its name in the `openstack` client, where it has one there.
 
@@ -151,7 +158,7 @@ class Row(ABC):
         return {name: given[name] for name in names}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class ShowRow(Row):
     """Prints one object, or text if the call gives text."""
 
@@ -171,7 +178,7 @@ class ShowRow(Row):
             write_single(self.shown(given), answer, given)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class TextRow(Row):
     """Prints text."""
 
@@ -181,33 +188,36 @@ class TextRow(Row):
         sys.stdout.write(self.call(client, **self.own(given)))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class TableRow(Row):
     """Prints the objects that the call gives."""
 
     columns: tuple[Column, ...]
-    call: Callable[..., Resources]
+    call: Callable[..., Iterable[Resource]]
     output_options: ClassVar[tuple[click.Option, ...]] = _LIST_OUTPUT
 
     def run(self, client: Client, given: Given) -> None:
         write_many(self.columns, self.call(client, **self.own(given)), given)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class ListRow(Row):
-    """Lists objects. The call gets the arguments of `Collection.list` as a second argument.
+    """Lists objects. The call gets the arguments of the client's `list` as a second argument.
 
     `newest`: shows the newest first hundred, the newest last. `all_fields`: the API is asked for all fields.
+    `of_projects`: those of all projects can be asked for.
     """
 
     columns: tuple[Column, ...]
-    call: Callable[..., Page]
+    call: Callable[..., Items[Any]]
     newest: bool = False
     all_fields: bool = False
+    of_projects: bool = False
     output_options: ClassVar[tuple[click.Option, ...]] = _LIST_OUTPUT
 
     def options(self) -> tuple[click.Option, ...]:
-        return (*_PAGING, _OLDEST) if self.newest else _PAGING
+        more = ((_OLDEST, self.newest), (_ALL_PROJECTS, self.of_projects))
+        return (*_PAGING, *(option for option, is_there in more if is_there))
 
     def run(self, client: Client, given: Given) -> None:
         listing: Given = {name: given[name] for name in ("marker", "sort_keys", "sort_dirs")}
@@ -216,25 +226,29 @@ class ListRow(Row):
         if backwards:
             listing["sort_dirs"] = "desc"
         silent_limit = self.newest and given["limit"] is None
-        listing["limit"] = NEWEST if silent_limit else given["limit"]
-        listing["filters"] = dict(_filter(text) for text in given["filters"])
+        limit = NEWEST if silent_limit else given["limit"]
+        listing["limit"] = limit if limit is not None and limit > 0 else None
+        listing["filters"] = dict(read_filter(text) for text in given["filters"])
         if not self.all_fields:
             listing["fields"] = [column.field for column in self.columns if column.asked and column.listed]
-        page = self.call(client, listing, **self.own(given))
-        items = page.items[::-1] if backwards else page.items
-        write_many(self.columns, items, given)
-        if silent_limit and page.more and sys.stderr.isatty():
+        if self.of_projects:
+            listing["all_projects"] = given["all_projects"]
+        items = self.call(client, listing, **self.own(given))
+        found = list(items)
+        write_many(self.columns, found[::-1] if backwards else found, given)
+        if silent_limit and items.more and sys.stderr.isatty():
             click.echo(f"These are {NEWEST}; for more: --limit NUMBER (-1 for all)", err=True)
 
 
-def _filter(text: str) -> tuple[str, str]:
+def read_filter(text: str) -> tuple[str, str]:
+    """Name and value of a filter of a list."""
     key, sign, value = text.partition("=")
     if not sign or not key:
         raise click.ClickException(f"Invalid filter: {text}. Write KEY=VALUE, for example state=ERROR")
     return key, value
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class ValidateRow(Row):
     """Prints what the server thinks of a definition."""
 
@@ -247,11 +261,11 @@ class ValidateRow(Row):
     def run(self, client: Client, given: Given) -> None:
         verdict = self.call(client, **self.own(given))
         write_single((Column("valid", "Valid"), Column("error", "Error")), verdict, given)
-        if given["exit_code"] and not verdict.get("valid"):
+        if given["exit_code"] and not verdict.raw.get("valid"):
             click.get_current_context().exit(1)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class DeleteRow(Row):
     """Removes objects one by one; what fails does not stop the rest. `kind` is the word for the messages.
 
@@ -272,10 +286,14 @@ class DeleteRow(Row):
                 failed = True
                 click.echo(error.message, err=True)
             else:
-                what = self.named.format(kind=self.kind, identifier=identifier)
-                click.echo(f"Request to delete {what} has been accepted.")
+                click.echo(self.accepted(identifier))
         if failed:
             raise click.ClickException(f"Unable to delete the specified {self.kind}(s).")
+
+    def accepted(self, identifier: str) -> str:
+        """What is said when it is removed."""
+        what = self.named.format(kind=self.kind, identifier=identifier)
+        return f"Request to delete {what} has been accepted."
 
 
 class Section(NamedTuple):
@@ -300,10 +318,11 @@ class RowCommand(click.Command):
 
     def _run(self, **given: Any) -> None:
         settings = click.get_current_context().ensure_object(Settings)
-        with settings.connect() as client:
+        warnings: list[str] = []
+        with settings.connect(warnings.append) as client:
             try:
                 self._row.run(client, given)
-                for warning in client.warnings:
+                for warning in warnings:
                     click.echo(f"warning: {warning}", err=True)
             except ApiError as error:
                 hint = self._row.hints.get(error.status, "").format_map(given)

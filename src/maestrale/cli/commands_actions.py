@@ -11,11 +11,11 @@ from maestrale.cli.commands import Column, DeleteRow, ListRow, Section, ShowRow,
 from maestrale.cli.commands_arguments import IDENTIFIER, IDENTIFIERS, NAMESPACE, json_or_file
 from maestrale.cli.commands_definitions import Helps, definition_rows
 from maestrale.cli.output import folded, json_text
-from maestrale.cli.resources import NOT_GIVEN
+from maestrale.client.absent import NOT_GIVEN
 
 if TYPE_CHECKING:
-    from maestrale.cli.client import Client
-    from maestrale.cli.resources import Page, Resource
+    from maestrale.client.results import Action, ActionExecution
+    from maestrale.client.sync import Client, Items
 
 STATES: Final = ("PAUSED", "RUNNING", "SUCCESS", "ERROR", "CANCELLED")
 
@@ -44,10 +44,16 @@ EXECUTION_COLUMNS: Final = (
 )
 
 
-def _list(client: Client, listing: dict[str, Any], namespace: str) -> Page:
+def _list(client: Client, listing: dict[str, Any], namespace: str) -> Items[Action]:
     if namespace:
         listing["filters"]["namespace"] = namespace
     return client.actions.list(**listing)
+
+
+def _list_executions(client: Client, listing: dict[str, Any], task: str | None) -> Items[ActionExecution]:
+    if task:
+        return client.tasks.action_executions(task, **listing)
+    return client.action_executions.list(**listing)
 
 
 def _run(
@@ -58,20 +64,20 @@ def _run(
     run_sync: bool,
     target: str,
     namespace: str,
-) -> Resource | str:
+) -> ActionExecution | str:
     """The saved action execution if its result comes later, else the result as one line of JSON."""
     execution = client.action_executions.create(
         name, action_input, namespace=namespace, save_result=save_result, run_sync=run_sync, target=target
     )
     if save_result and not run_sync:
         return execution
-    if execution.get("state") == "RUNNING" and execution.get("id"):
+    if execution.state == "RUNNING" and execution.id:
         click.echo(
             f"Note: the action goes on. Its result will be shown by: "
-            f"mistral action-execution-get-output {execution['id']}",
+            f"mistral action-execution-get-output {execution.id}",
             err=True,
         )
-    output = execution.get("output")
+    output = execution.raw.get("output")
     try:
         return json.dumps(json.loads(output or "")) + "\n"
     except ValueError:
@@ -131,7 +137,7 @@ EXECUTIONS: Final = Section(
             newest=True,
             # Other servers of this API mix up fields that are named in lists of action executions.
             all_fields=True,
-            call=lambda client, listing, task: client.action_executions.list(below=task or "", **listing),
+            call=_list_executions,
         ),
         ShowRow(
             name="action-execution-get",
@@ -146,14 +152,18 @@ EXECUTIONS: Final = Section(
             words="action execution input show",
             help="Print the input of an action execution.",
             arguments=(IDENTIFIER,),
-            call=lambda client, identifier: json_text(client.action_executions.get(identifier).get("input")),
+            call=lambda client, identifier: json_text(
+                client.action_executions.get(identifier).raw.get("input")
+            ),
         ),
         TextRow(
             name="action-execution-get-output",
             words="action execution output show",
             help="Print the output of an action execution.",
             arguments=(IDENTIFIER,),
-            call=lambda client, identifier: json_text(client.action_executions.get(identifier).get("output")),
+            call=lambda client, identifier: json_text(
+                client.action_executions.get(identifier).raw.get("output")
+            ),
         ),
         ShowRow(
             name="action-execution-update",
@@ -168,7 +178,7 @@ EXECUTIONS: Final = Section(
             ),
             columns=EXECUTION_COLUMNS,
             call=lambda client, identifier, state, output: client.action_executions.update(
-                identifier, state, output
+                identifier, state or "", output=output
             ),
         ),
         DeleteRow(
@@ -181,3 +191,4 @@ EXECUTIONS: Final = Section(
         ),
     ),
 )
+SECTIONS: Final = (ACTIONS, EXECUTIONS)

@@ -17,8 +17,8 @@ from maestrale.cli.commands_arguments import (
 )
 
 if TYPE_CHECKING:
-    from maestrale.cli.client import Client
-    from maestrale.cli.resources import Page
+    from maestrale.client.results import DynamicAction
+    from maestrale.client.sync import Client, Items
 
 SOURCE_COLUMNS: Final = (
     Column("id", "ID"),
@@ -43,7 +43,7 @@ ACTION_COLUMNS: Final = (
 CONTENT: Final = click.Argument(("content",), type=definition_file, metavar="PYTHON_FILE")
 
 
-def _list_actions(client: Client, listing: dict[str, Any], namespace: str) -> Page:
+def _list_actions(client: Client, listing: dict[str, Any], namespace: str) -> Items[DynamicAction]:
     if namespace:
         listing["filters"]["namespace"] = namespace
     return client.dynamic_actions.list(**listing)
@@ -72,9 +72,7 @@ CODE_SOURCES: Final = Section(
             words="code source content show",
             help="Print the text of a code source.",
             arguments=(NAME_OR_ID, NAMESPACE),
-            call=lambda client, identifier, namespace: client.code_sources.get(identifier, namespace)[
-                "content"
-            ],
+            call=lambda client, identifier, namespace: client.code_sources.get(identifier, namespace).content,
         ),
         ShowRow(
             name="code-source-create",
@@ -83,7 +81,7 @@ CODE_SOURCES: Final = Section(
             arguments=(NAME, CONTENT, NAMESPACE, PUBLIC),
             columns=SOURCE_COLUMNS,
             call=lambda client, identifier, content, namespace, public: client.code_sources.create(
-                identifier, content, namespace, public
+                identifier, content, namespace, public=public
             ),
             hints={409: "To change what is stored: mistral code-source-update {identifier} {content.path}"},
         ),
@@ -94,7 +92,7 @@ CODE_SOURCES: Final = Section(
             arguments=(NAME_OR_ID, CONTENT, NAMESPACE, PUBLIC),
             columns=SOURCE_COLUMNS,
             call=lambda client, identifier, content, namespace, public: client.code_sources.update(
-                identifier, content, namespace, public
+                identifier, content, namespace, public=public
             ),
             hints={404: "To store it as a new one: mistral code-source-create {identifier} {content.path}"},
         ),
@@ -141,7 +139,7 @@ DYNAMIC_ACTIONS: Final = Section(
             ),
             columns=ACTION_COLUMNS,
             call=lambda client, identifier, class_name, code_source, namespace, public: (
-                client.dynamic_actions.create(identifier, class_name, code_source, namespace, public)
+                client.dynamic_actions.create(identifier, class_name, code_source, namespace, public=public)
             ),
             hints={409: "To change what is stored: mistral dynamic-action-update {identifier}"},
         ),
@@ -158,7 +156,7 @@ DYNAMIC_ACTIONS: Final = Section(
             ),
             columns=ACTION_COLUMNS,
             call=lambda client, identifier, class_name, code_source, namespace, public: (
-                client.dynamic_actions.update(identifier, class_name, code_source, namespace, public)
+                client.dynamic_actions.update(identifier, class_name, code_source, namespace, public=public)
             ),
         ),
         DeleteRow(
@@ -172,3 +170,4 @@ DYNAMIC_ACTIONS: Final = Section(
         ),
     ),
 )
+SECTIONS: Final = (CODE_SOURCES, DYNAMIC_ACTIONS)

@@ -17,7 +17,7 @@ from maestrale.cli.commands_arguments import (
 )
 
 if TYPE_CHECKING:
-    from maestrale.cli.client import Client
+    from maestrale.client.sync import Client
 
 
 class Helps(NamedTuple):
@@ -61,7 +61,7 @@ def definition_rows(
             help=helps.get_definition,
             arguments=(one, NAMESPACE),
             call=lambda client, identifier, namespace: (
-                api(client).get(identifier, namespace).get("definition") or "\n"
+                api(client).get(identifier, namespace).definition or "\n"
             ),
         ),
         upload(

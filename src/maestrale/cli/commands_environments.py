@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -12,11 +13,17 @@ from maestrale.cli.commands import Column, DeleteRow, Given, ListRow, Section, S
 from maestrale.cli.commands_arguments import NAME, NAMES, fields_file
 
 if TYPE_CHECKING:
-    from maestrale.cli.resources import Resource
+    from maestrale.cli.commands import Fields
 
 
-def _variables(environment: Resource, indent: int | None = 4) -> str:
+def _variables(environment: Fields, indent: int | None = 4) -> str:
     return json.dumps(json.loads(environment["variables"]), indent=indent)
+
+
+def _attributes(fields: Mapping[Any, Any]) -> dict[str, Any]:
+    """What a file holds as it is sent; it is the server that says what is wrong with it."""
+    sent: dict[str, Any] = json.loads(json.dumps(fields))
+    return {"name": "", **sent}
 
 
 COLUMNS: Final = (
@@ -38,7 +45,7 @@ EXPORTED: Final = (
 FILE: Final = click.Argument(("fields",), type=fields_file, metavar="ENVIRONMENT_FILE")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class _GetRow(ShowRow):
     """Prints an environment, also in a form that can be read again."""
 
@@ -75,7 +82,7 @@ SECTION: Final = Section(
             help="Store an environment. The file is JSON or YAML with name, variables, description, scope.",
             arguments=(FILE,),
             columns=COLUMNS,
-            call=lambda client, fields: client.environments.create(fields),
+            call=lambda client, fields: client.environments.create(**_attributes(fields)),
             hints={409: "To change what is stored: mistral environment-update {fields.path}"},
         ),
         ShowRow(
@@ -84,7 +91,7 @@ SECTION: Final = Section(
             help="Change an environment. Given variables replace all; what the file does not name stays.",
             arguments=(FILE,),
             columns=COLUMNS,
-            call=lambda client, fields: client.environments.update(fields),
+            call=lambda client, fields: client.environments.update(**_attributes(fields)),
             hints={404: "To store it as a new one: mistral environment-create {fields.path}"},
         ),
         DeleteRow(
@@ -97,3 +104,4 @@ SECTION: Final = Section(
         ),
     ),
 )
+SECTIONS: Final = (SECTION,)

@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from maestrale.cli.commands import Column, DeleteRow, ListRow, Section, ShowRow, TableRow, TextRow, or_none
+from maestrale.cli.commands import (
+    Column,
+    DeleteRow,
+    Given,
+    ListRow,
+    Row,
+    Section,
+    ShowRow,
+    TableRow,
+    TextRow,
+    or_none,
+)
 from maestrale.cli.commands_arguments import (
     ENVIRONMENT,
     ERRORS_ONLY,
     IDENTIFIER,
-    IDENTIFIERS,
     MAX_DEPTH,
     json_or_file,
 )
 from maestrale.cli.commands_waiting import WaitingRow, WatchRow
+from maestrale.cli.many import OPTIONS, Doing, chosen, for_each, is_by_filter
 from maestrale.cli.output import duration, json_text
 from maestrale.cli.report import report_text
+from maestrale.client.errors import ApiError
+from maestrale.model import states
 
 if TYPE_CHECKING:
-    from maestrale.cli.client import Client
-    from maestrale.cli.resources import Page, Resource
+    from maestrale.client.results import Execution
+    from maestrale.client.sync import Client, Items
+
+SOME_IDENTIFIERS: Final = click.Argument(("identifiers",), nargs=-1, metavar="[ID...]")
+REASON: Final = click.Option(
+    ("--reason", "--state-info"), default="", help="Why: the state info of an execution that is stopped."
+)
 
 STATES: Final = ("RUNNING", "PAUSED", "SUCCESS", "ERROR", "CANCELLED")
 
@@ -48,12 +67,10 @@ COLUMNS: Final = (
 )
 
 
-def _list(client: Client, listing: dict[str, Any], task: str, rootsonly: bool) -> Page:
+def _list(client: Client, listing: dict[str, Any], task: str, rootsonly: bool) -> Items[Execution]:
     if task:
         listing["filters"]["task_execution_id"] = task
-    if rootsonly:
-        listing["filters"]["nulls"] = "root_execution_id"
-    return client.executions.list(**listing)
+    return client.executions.list(**listing, roots_only=rootsonly)
 
 
 def _create(
@@ -64,7 +81,8 @@ def _create(
     namespace: str,
     description: str,
     source_execution_id: str,
-) -> Resource:
+    new_id: str,
+) -> Execution:
     if not workflow and not source_execution_id:
         raise click.UsageError("Missing argument 'WORKFLOW' (or -s with an execution to start again).")
     if not isinstance(params or {}, dict):
@@ -76,13 +94,18 @@ def _create(
         namespace=namespace,
         description=description,
         source_execution_id=source_execution_id,
+        id=new_id,
     )
 
 
-def _update(client: Client, identifier: str, state: str | None, env: Any, description: str) -> Resource:
+def _update(
+    client: Client, identifier: str, state: str | None, env: Any, description: str | None, reason: str
+) -> Execution:
     """The execution as it is then; to resume what has ended is not refused, but changes nothing."""
-    execution = client.executions.update(identifier, state or "", description, env)
-    found = execution.get("state")
+    execution = client.executions.update(
+        identifier, state or "", description=description, env=env, state_info=reason
+    )
+    found = execution.state
     if state == "RUNNING" and found in ("ERROR", "CANCELLED"):
         again = "mistral task-restart TASK_ID"
         if found == "ERROR":
@@ -93,6 +116,72 @@ def _update(client: Client, identifier: str, state: str | None, env: Any, descri
             err=True,
         )
     return execution
+
+
+DELETING: Final = Doing("delete", "deleted", "them with all that is below them")
+CANCELLING: Final = Doing("cancel", "cancelled", usual={"state": "in:IDLE,RUNNING,PAUSED"})
+UPDATING: Final = Doing("change", "changed")
+
+
+class _DeleteRow(DeleteRow):
+    """Removes executions, also by filter."""
+
+    def options(self) -> tuple[click.Option, ...]:
+        return OPTIONS
+
+    def run(self, client: Client, given: Given) -> None:
+        if not is_by_filter(given, given["identifiers"]):
+            super().run(client, given)
+            return
+
+        def delete(identifier: str) -> str:
+            client.executions.delete(identifier, force=given["force"])
+            return self.accepted(identifier)
+
+        for_each(chosen(client, given, DELETING), delete, DELETING)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class _CancelRow(Row):
+    """Cancels executions, also by filter."""
+
+    def options(self) -> tuple[click.Option, ...]:
+        return OPTIONS
+
+    def run(self, client: Client, given: Given) -> None:
+        by_filter = is_by_filter(given, given["identifiers"])
+
+        def cancel(identifier: str) -> str:
+            execution = client.executions.update(identifier, states.CANCELLED, state_info=given["reason"])
+            if execution.state != states.CANCELLED:
+                raise ApiError(400, f"it is in {execution.state} and cannot be cancelled")
+            return f"Execution {identifier} is cancelled."
+
+        if by_filter:
+            for_each(chosen(client, given, CANCELLING), cancel, CANCELLING)
+        else:
+            for_each(given["identifiers"], cancel, CANCELLING, is_named=True)
+
+
+class _UpdateRow(ShowRow):
+    """Changes an execution and prints it; or many, by filter."""
+
+    def options(self) -> tuple[click.Option, ...]:
+        return OPTIONS
+
+    def run(self, client: Client, given: Given) -> None:
+        if given["reason"] and not given["state"]:
+            raise click.UsageError("--reason says why --state is changed.")
+        identifier = given["identifier"]
+        if not is_by_filter(given, [identifier] if identifier else []):
+            super().run(client, given)
+            return
+
+        def update(identifier: str) -> str:
+            execution = _update(client, **self.own(given) | {"identifier": identifier})
+            return f"Execution {identifier} is in {execution.state}."
+
+        for_each(chosen(client, given, UPDATING), update, UPDATING)
 
 
 SECTION: Final = Section(
@@ -109,6 +198,11 @@ SECTION: Final = Section(
                 click.Option(("--namespace",), default="", help="Namespace of the workflow."),
                 click.Option(("-d", "--description"), default="", help="A text to recognise it by."),
                 click.Option(("-s", "source_execution_id"), default="", help="Start this execution again."),
+                click.Option(
+                    ("--id", "new_id"),
+                    default="",
+                    help="ID of your own choice; if there is one already, it is shown and nothing started.",
+                ),
             ),
             columns=COLUMNS,
             call=_create,
@@ -124,6 +218,7 @@ SECTION: Final = Section(
                 click.Option(("--rootsonly",), is_flag=True, help="Only those not started by another one."),
             ),
             columns=COLUMNS,
+            of_projects=True,
             newest=True,
             call=_list,
         ),
@@ -145,14 +240,14 @@ SECTION: Final = Section(
             words="workflow execution input show",
             help="Print the input of a workflow execution.",
             arguments=(IDENTIFIER,),
-            call=lambda client, identifier: json_text(client.executions.get(identifier).get("input")),
+            call=lambda client, identifier: json_text(client.executions.get(identifier).raw.get("input")),
         ),
         TextRow(
             name="execution-get-output",
             words="workflow execution output show",
             help="Print the output of a workflow execution.",
             arguments=(IDENTIFIER,),
-            call=lambda client, identifier: json_text(client.executions.get(identifier).get("output")),
+            call=lambda client, identifier: json_text(client.executions.get(identifier).raw.get("output")),
         ),
         TextRow(
             name="execution-get-published",
@@ -160,7 +255,7 @@ SECTION: Final = Section(
             help="Print its global variables.",
             arguments=(IDENTIFIER,),
             call=lambda client, identifier: json_text(
-                client.executions.get(identifier).get("published_global")
+                client.executions.get(identifier).raw.get("published_global")
             ),
         ),
         TextRow(
@@ -178,7 +273,12 @@ SECTION: Final = Section(
                 MAX_DEPTH,
             ),
             call=lambda client, identifier, errors_only, statistics_only, max_depth: report_text(
-                client.executions.report(identifier, errors_only, max_depth, statistics_only)
+                client.executions.report(
+                    identifier,
+                    errors_only=errors_only,
+                    max_depth=max_depth,
+                    statistics_only=statistics_only,
+                ).raw
             ),
         ),
         TableRow(
@@ -187,32 +287,40 @@ SECTION: Final = Section(
             arguments=(IDENTIFIER, ERRORS_ONLY, MAX_DEPTH),
             columns=COLUMNS,
             call=lambda client, identifier, errors_only, max_depth: client.executions.sub_executions(
-                identifier, errors_only, max_depth
+                identifier, errors_only=errors_only, max_depth=max_depth
             ),
         ),
-        ShowRow(
+        _UpdateRow(
             name="execution-update",
             words="workflow execution update",
             help="Change the state, environment or description.",
             arguments=(
-                IDENTIFIER,
+                click.Argument(("identifier",), required=False, metavar="[ID]"),
                 click.Option(("-s", "--state"), type=click.Choice(STATES), help="State to bring it to."),
                 ENVIRONMENT,
-                click.Option(("-d", "--description"), default="", help="A text to recognise it by."),
+                click.Option(("-d", "--description"), help="A text to recognise it by."),
+                REASON,
             ),
             columns=COLUMNS,
             call=_update,
         ),
-        DeleteRow(
+        _CancelRow(
+            name="execution-cancel",
+            words="workflow execution cancel",
+            help="Cancel workflow executions and all below them.",
+            arguments=(SOME_IDENTIFIERS, REASON),
+        ),
+        _DeleteRow(
             name="execution-delete",
             words="workflow execution delete",
             help="Delete workflow executions and all below them.",
             arguments=(
-                IDENTIFIERS,
+                SOME_IDENTIFIERS,
                 click.Option(("--force",), is_flag=True, help="Delete unfinished ones, too."),
             ),
             kind="execution",
-            call=lambda client, identifier, force: client.executions.delete(identifier, force),
+            call=lambda client, identifier, force: client.executions.delete(identifier, force=force),
         ),
     ),
 )
+SECTIONS: Final = (SECTION,)

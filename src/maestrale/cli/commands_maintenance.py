@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
 import click
 
-from maestrale.cli.commands import Column, Section, ShowRow
+from maestrale.cli.commands import Column, Section, ShowRow, TableRow, TextRow
 
 COLUMNS: Final = (Column("status", "Status"),)
+PROCESS_COLUMNS: Final = (
+    Column("id", "ID"),
+    Column("name", "Name"),
+    Column("type", "Type"),
+    Column("address", "Address"),
+)
 
 SECTION: Final = Section(
-    "Maintenance",
+    "The service itself",
     (
+        TableRow(
+            name="service-list",
+            help="List the processes that share the work, once for each of their roles.",
+            columns=PROCESS_COLUMNS,
+            call=lambda client: client.services(),
+        ),
+        TextRow(
+            name="service-info",
+            help="Print what the operator says about the service.",
+            call=lambda client: json.dumps(client.info(), indent=4) + "\n",
+        ),
         ShowRow(
             name="maintenance-get",
             help="Say whether the service runs (RUNNING), comes to rest (PAUSING) or rests (PAUSED).",
@@ -30,3 +48,4 @@ SECTION: Final = Section(
         ),
     ),
 )
+SECTIONS: Final = (SECTION,)

@@ -10,8 +10,8 @@ import click
 from maestrale.cli.commands import Column, Given, Row, Section, ShowRow, TableRow
 
 if TYPE_CHECKING:
-    from maestrale.cli.client import Client
-    from maestrale.cli.resources import Resource
+    from maestrale.client.results import Member
+    from maestrale.client.sync import Client
 
 COLUMNS: Final = (
     Column("resource_id", "Resource ID"),
@@ -45,20 +45,20 @@ def _id(client: Client, resource_id: str, resource_type: str, member_id: str) ->
         raise click.ClickException(
             f"The {resource_type} is shared with {len(seen)} projects; name one with --member-id."
         )
-    return str(seen[0]["member_id"])
+    return seen[0].member_id
 
 
-def _get(client: Client, resource_id: str, resource_type: str, member_id: str) -> Resource:
+def _get(client: Client, resource_id: str, resource_type: str, member_id: str) -> Member:
     member_id = _id(client, resource_id, resource_type, member_id)
     return client.members.get(resource_id, member_id, resource_type)
 
 
-def _update(client: Client, resource_id: str, resource_type: str, member_id: str, status: str) -> Resource:
+def _update(client: Client, resource_id: str, resource_type: str, member_id: str, status: str) -> Member:
     member_id = _id(client, resource_id, resource_type, member_id)
     return client.members.update(resource_id, member_id, status, resource_type)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class _DeleteRow(Row):
     """Ends the sharing with one project."""
 
@@ -120,3 +120,4 @@ SECTION: Final = Section(
         ),
     ),
 )  # fmt: skip
+SECTIONS: Final = (SECTION,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -12,7 +12,8 @@ from maestrale.cli.commands_executions import COLUMNS as EXECUTION_COLUMNS
 from maestrale.cli.output import duration, json_text
 
 if TYPE_CHECKING:
-    from maestrale.cli.client import Client
+    from maestrale.client.results import Task
+    from maestrale.client.sync import Client, Items
 
 COLUMNS: Final = (
     Column("id", "ID"),
@@ -46,9 +47,15 @@ RESTART_COLUMNS: Final = (
 
 def _published(client: Client, identifier: str) -> str:
     """The branch's variables and, if there are any, the global ones after them."""
-    task = client.tasks.get(identifier)
+    task = client.tasks.get(identifier).raw
     overall = task.get("published_global")
     return json_text(task.get("published")) + (json_text(overall) if overall else "")
+
+
+def _list(client: Client, listing: dict[str, Any], execution: str | None) -> Items[Task]:
+    if execution:
+        return client.executions.tasks(execution, **listing)
+    return client.tasks.list(**listing)
 
 
 SECTION: Final = Section(
@@ -61,7 +68,7 @@ SECTION: Final = Section(
             arguments=(click.Argument(("execution",), required=False, metavar="[EXECUTION_ID]"),),
             columns=COLUMNS,
             newest=True,
-            call=lambda client, listing, execution: client.tasks.list(below=execution or "", **listing),
+            call=_list,
         ),
         ShowRow(
             name="task-get",
@@ -76,7 +83,7 @@ SECTION: Final = Section(
             words="task execution result show",
             help="Print the result of a task execution.",
             arguments=(IDENTIFIER,),
-            call=lambda client, identifier: json_text(client.tasks.get(identifier).get("result")),
+            call=lambda client, identifier: json_text(client.tasks.get(identifier).raw.get("result")),
         ),
         TextRow(
             name="task-get-published",
@@ -91,7 +98,7 @@ SECTION: Final = Section(
             arguments=(IDENTIFIER, ERRORS_ONLY, MAX_DEPTH),
             columns=EXECUTION_COLUMNS,
             call=lambda client, identifier, errors_only, max_depth: client.tasks.sub_executions(
-                identifier, errors_only, max_depth
+                identifier, errors_only=errors_only, max_depth=max_depth
             ),
         ),
         TableRow(
@@ -104,9 +111,19 @@ SECTION: Final = Section(
                 click.Option(("--dry-run",), is_flag=True, help="Only show it."),
             ),
             columns=RESTART_COLUMNS,
-            call=lambda client, identifier, env, dry_run: client.tasks.restart(identifier, env, dry_run)[
-                "tasks"
-            ],
+            call=lambda client, identifier, env, dry_run: (
+                client.tasks.plan_restart(identifier)
+                if dry_run
+                else client.tasks.restart(identifier, env=env)
+            ),
+        ),
+        ShowRow(
+            name="task-skip",
+            words="task execution skip",
+            help="Leave a failed task as it is and go on, as its on-skip says.",
+            arguments=(IDENTIFIER,),
+            columns=COLUMNS,
+            call=lambda client, identifier: client.tasks.skip(identifier),
         ),
         ShowRow(
             name="task-rerun",
@@ -120,7 +137,10 @@ SECTION: Final = Section(
                 ENVIRONMENT,
             ),
             columns=COLUMNS,
-            call=lambda client, identifier, resume, env: client.tasks.rerun(identifier, not resume, env),
+            call=lambda client, identifier, resume, env: client.tasks.rerun(
+                identifier, reset=not resume, env=env
+            ),
         ),
     ),
 )
+SECTIONS: Final = (SECTION,)

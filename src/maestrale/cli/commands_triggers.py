@@ -18,8 +18,8 @@ from maestrale.cli.commands_arguments import (
 )
 
 if TYPE_CHECKING:
-    from maestrale.cli.client import Client
-    from maestrale.cli.resources import Resource
+    from maestrale.client.results import CronTrigger, EventTrigger
+    from maestrale.client.sync import Client
 
 TIME_FORMAT: Final = "%Y-%m-%d %H:%M"
 
@@ -52,14 +52,14 @@ PARAMS: Final = click.Option(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class _CronRow(ShowRow):
     """Prints a cron trigger, with its last error if it has one."""
 
     def run(self, client: Client, given: Given) -> None:
         trigger = self.call(client, **self.own(given))
         assert not isinstance(trigger, str)
-        columns = (*self.columns, ERROR) if trigger.get(ERROR.field) else self.columns
+        columns = (*self.columns, ERROR) if trigger.raw.get(ERROR.field) else self.columns
         write_single(columns, trigger, given)
 
 
@@ -73,7 +73,7 @@ def _create_cron(
     first_time: str,
     count: int | None,
     utc: bool,
-) -> Resource:
+) -> CronTrigger:
     return client.cron_triggers.create(
         name,
         workflow,
@@ -130,6 +130,7 @@ CRON: Final = Section(
             words="cron trigger list",
             help="List cron triggers.",
             columns=CRON_COLUMNS,
+            of_projects=True,
             call=lambda client, listing: client.cron_triggers.list(**listing),
         ),
         _CronRow(
@@ -161,7 +162,7 @@ def _create_event(
     event: str,
     workflow_input: Any,
     params: Any,
-) -> Resource:
+) -> EventTrigger:
     return client.event_triggers.create(
         name, workflow_id, exchange, topic, event, workflow_input, params=params
     )
@@ -191,6 +192,7 @@ EVENTS: Final = Section(
             words="event trigger list",
             help="List event triggers.",
             columns=EVENT_COLUMNS,
+            of_projects=True,
             call=lambda client, listing: client.event_triggers.list(**listing),
         ),
         ShowRow(
@@ -217,7 +219,9 @@ EVENTS: Final = Section(
             ),
             columns=EVENT_COLUMNS,
             call=lambda client, identifier, name, workflow_id, workflow_input, params: (
-                client.event_triggers.update(identifier, name, workflow_id, workflow_input, params)
+                client.event_triggers.update(
+                    identifier, name=name, workflow_id=workflow_id, input=workflow_input, params=params
+                )
             ),
         ),
         DeleteRow(
@@ -230,3 +234,4 @@ EVENTS: Final = Section(
         ),
     ),
 )
+SECTIONS: Final = (CRON, EVENTS)

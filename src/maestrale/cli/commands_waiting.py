@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import click
 from click.core import ParameterSource
 
-from maestrale.cli.commands import Given, Row, ShowRow, write_single
+from maestrale.cli.commands import Fields, Given, Row, ShowRow, write_single
 from maestrale.cli.connection import Settings
-from maestrale.cli.following import follow
 from maestrale.cli.reporting import ENDED, report, show_progress
 from maestrale.model import states
 
 if TYPE_CHECKING:
-    from maestrale.cli.client import Client
-    from maestrale.cli.resources import Resource
+    from maestrale.client.results import Execution
+    from maestrale.client.sync import Client
 
 INTERRUPTED: Final = 130
 TIME_OVER: Final = 124
@@ -32,7 +31,7 @@ TIMEOUT: Final = click.Option(
 _WAIT: Final = click.Option(("--wait",), is_flag=True, help="Wait for the end; exit with 0 for SUCCESS only.")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class WaitingRow(ShowRow):
     """Prints an execution; with `--wait` once it has ended.
 
@@ -51,18 +50,19 @@ class WaitingRow(ShowRow):
             super().run(client, given)
             return
         answer = self.call(client, **self.own(given))
-        assert isinstance(answer, dict)
+        assert not isinstance(answer, str)
+        identifier = answer.raw["id"]
         if self.reports:
-            _tell(f"{answer['workflow_name']}: execution {answer['id']}")
-        execution = _followed(client, answer["id"], given["timeout"], shows=self.reports)
-        if self.reports and not _format_wanted() and execution["state"] in ENDED:
+            _tell(f"{answer.raw['workflow_name']}: execution {identifier}")
+        execution = _followed(client, identifier, given["timeout"], shows=self.reports)
+        if self.reports and not _format_wanted() and execution.state in ENDED:
             _leave(_reported(client, execution))
             return
         write_single(self.shown(given), execution, given)
-        _leave(0 if execution["state"] == states.SUCCESS else 1, execution)
+        _leave(0 if execution.state == states.SUCCESS else 1, execution)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class WatchRow(Row):
     """Shows what happens in an execution until it has ended, and what came of it."""
 
@@ -73,10 +73,12 @@ class WatchRow(Row):
 
     def run(self, client: Client, given: Given) -> None:
         execution = _followed(client, given["identifier"], given["timeout"], shows=True)
-        _leave(_reported(client, execution) if execution["state"] in ENDED else 1, execution)
+        _leave(_reported(client, execution) if execution.state in ENDED else 1, execution)
 
 
-def _followed(client: Client, identifier: str, seconds: float | None, *, shows: bool) -> Resource:
+def _followed(client: Client, identifier: str, seconds: float | None, *, shows: bool) -> Execution:
+    from maestrale.cli.following import follow
+
     show = show_progress if shows and not _is_quiet() else None
     try:
         return follow(client, identifier, seconds, show)
@@ -90,22 +92,22 @@ def _followed(client: Client, identifier: str, seconds: float | None, *, shows: 
         click.get_current_context().exit(INTERRUPTED)
 
 
-def _reported(client: Client, execution: Resource) -> int:
+def _reported(client: Client, execution: Execution) -> int:
     failed = []
-    if execution["state"] == states.ERROR:
-        failed = client.tasks.list(below=execution["id"], filters={"state": states.ERROR}).items
-    with_output = {"include_output": "true"}
-    return report(
-        execution,
-        failed,
-        lambda task_id: client.action_executions.list(below=task_id, filters=with_output).items,
-    )
+    if execution.state == states.ERROR:
+        failed = list(client.executions.tasks(execution.id, {"state": states.ERROR}))
+    return report(execution.raw, [task.raw for task in failed], lambda task_id: actions_of(client, task_id))
 
 
-def _leave(code: int, execution: Resource | None = None) -> None:
+def actions_of(client: Client, task_id: str) -> list[Fields]:
+    """The action executions of a task, with outputs."""
+    return [action.raw for action in client.tasks.action_executions(task_id, include_output=True)]
+
+
+def _leave(code: int, execution: Execution | None = None) -> None:
     """End with this code, or (with a word about it) with another one if the execution goes on."""
-    if execution is not None and execution["state"] not in ENDED:
-        identifier, state = execution["id"], execution["state"]
+    if execution is not None and execution.state not in ENDED:
+        identifier, state = execution.id, execution.state
         _tell(f"The time is over; the execution goes on, and is {state}.")
         _tell(f"To go on watching: mistral execution-watch {identifier}")
         code = TIME_OVER

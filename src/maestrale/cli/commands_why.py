@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
-from urllib.parse import quote
 
 import click
 
-from maestrale.cli.client import ApiError
-from maestrale.cli.commands import Given, Row, Section
+from maestrale.cli.commands import Fields, Given, Row, Section
 from maestrale.cli.commands_arguments import IDENTIFIER
+from maestrale.client.errors import NotFound
 
 if TYPE_CHECKING:
-    from maestrale.cli.client import Client
-    from maestrale.cli.resources import Resource
-
-KINDS: Final = ("executions", "tasks", "action_executions")
-NOT_FOUND: Final = 404
+    from maestrale.client.results import Explanation
+    from maestrale.client.sync import Client
 
 
-def explanation(client: Client, identifier: str) -> Resource:
-    """Why the execution, task or action execution with this id is where it is. `ApiError` 404 for none."""
-    for kind in KINDS:
-        try:
-            found: Resource = client.request("GET", f"/{kind}/{quote(identifier, safe='')}/why")
-        except ApiError as error:
-            if error.status != NOT_FOUND:
-                raise
-        else:
-            return found
-    raise ApiError(NOT_FOUND, f"No execution, task or action execution has the id {identifier}")
+def explanation(client: Client, identifier: str) -> Explanation:
+    """Why the execution, task or action execution with this id is where it is. Raises `NotFound`."""
+    for ask in (client.executions.why, client.tasks.why, client.action_executions.why):
+        with contextlib.suppress(NotFound):
+            return ask(identifier)
+    raise NotFound(404, f"No execution, task or action execution has the id {identifier}")
 
 
-def lines(answer: Resource) -> Iterator[str]:
+def lines(answer: Fields) -> Iterator[str]:
     """The explanation for a person."""
     yield from _tree(answer["why"], 0)
     when = answer["next"]["at"]
@@ -57,7 +49,7 @@ def _tree(node: dict[str, Any], depth: int) -> Iterator[str]:
         yield from _tree(child, depth + 1)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class WhyRow(Row):
     """Prints an explanation."""
 
@@ -72,7 +64,7 @@ class WhyRow(Row):
     )
 
     def run(self, client: Client, given: Given) -> None:
-        answer = explanation(client, given["identifier"])
+        answer = explanation(client, given["identifier"]).raw
         if given["output_format"] == "json":
             sys.stdout.write(json.dumps(answer, indent=2) + "\n")
         else:
@@ -89,3 +81,4 @@ SECTION: Final = Section(
         ),
     ),
 )
+SECTIONS: Final = (SECTION,)

@@ -43,3 +43,4 @@ SECTION: Final = Section(
         ),
     ),
 )
+SECTIONS: Final = (SECTION,)

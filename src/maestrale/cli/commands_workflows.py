@@ -28,6 +28,7 @@ SECTION: Final = Section(
             words="workflow list",
             help="List workflows.",
             columns=COLUMNS,
+            of_projects=True,
             call=lambda client, listing: client.workflows.list(**listing),
         ),
         *definition_rows(
@@ -45,3 +46,4 @@ SECTION: Final = Section(
         ),
     ),
 )
+SECTIONS: Final = (SECTION,)

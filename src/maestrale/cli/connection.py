@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 import click
 from click.core import ParameterSource
 
-from maestrale.cli.client import DEFAULT_URL, ApiError, Client, ClientError, ServerUnreachable, is_local
+from maestrale.client.connection import DEFAULT_URL, Connection, Credentials, Token, is_local
+from maestrale.client.errors import ApiError, ClientError, ServerUnreachable
 
 if TYPE_CHECKING:
-    import ssl
-
     from maestrale.cli.keystone_login import KeystoneLogin
+    from maestrale.client.sync import Client
 
 
 class GlobalOption(NamedTuple):
@@ -95,24 +95,30 @@ class Settings:
             return None
         from maestrale.cli.cloud_options import login_to_cloud
 
-        return login_to_cloud(self._values, os.environ, self._trust(str(self._values.get("os_auth_url"))))
+        trust = self._connection(str(self._values.get("os_auth_url"))).options["verify"]
+        return login_to_cloud(self._values, os.environ, trust)
 
     @property
-    def headers(self) -> dict[str, str]:
-        """What goes with every request: who asks, and the other cloud in which actions are to work."""
+    def _caller(self) -> Credentials | None:
+        """Who asks, and the other cloud in which actions are to work."""
+        caller = self.login or self.credentials
+        if not self._values.get("os_target_auth_url"):
+            return caller
         from maestrale.cli.cloud_options import login_to_target
+        from maestrale.cli.keystone_login import WithTarget
 
-        headers = self.credentials if self.login is None else dict(self.login.headers())
-        target = login_to_target(self._values, self._trust(str(self._values.get("os_target_auth_url"))))
-        return headers if target is None else headers | target.as_target()
+        trust = self._connection(str(self._values.get("os_target_auth_url"))).options["verify"]
+        return WithTarget(caller, login_to_target(self._values, trust))
 
     @property
-    def credentials(self) -> dict[str, str]:
-        """The header with a token that is to be sent as it is."""
+    def credentials(self) -> Credentials | None:
+        """The token that is to be sent as it is, None if there is none."""
         token = str(self._values.get("os_auth_token") or "")
-        if not (token.isascii() and token.isprintable()):
-            raise click.ClickException(f"What {self._origins['os_auth_token']} holds is not a token.")
-        return {"X-Auth-Token": token} if token else {}
+        try:
+            return Token(token) if token else None
+        except ClientError:
+            origin = self._origins["os_auth_token"]
+            raise click.ClickException(f"What {origin} holds is not a token.") from None
 
     @property
     def verbosity(self) -> int:
@@ -134,8 +140,11 @@ class Settings:
         """Where to log, empty for nowhere."""
         return str(self._values.get("log_file", ""))
 
-    def connect(self) -> Client:
-        """A client of the server that was named, after a note on what has no effect."""
+    def connect(self, on_warning: Callable[[str], None]) -> Client:
+        """A client of the server that was named, after a note on what has no effect.
+
+        `on_warning` is told what the server finds odd in texts that it takes.
+        """
         self._start_logging()
         version = str(self._values.get("os_mistral_version", "v2"))
         if "v2" not in version:
@@ -143,7 +152,9 @@ class Settings:
         if not self.quiet and (note := self._note()):
             click.echo(note, err=True)
         _load_httpx()
-        return Client(self.url, headers=self.headers, verify=self._trust(self.url))
+        from maestrale.client.sync import Client
+
+        return Client(**self._connection(self.url, self._caller).options, on_warning=on_warning)
 
     def explain(self, error: ClientError) -> str:
         """What went wrong, who decided the address, and what to do."""
@@ -155,7 +166,7 @@ class Settings:
             return f"{error.message}\n{self._way_in()}"
         if status == 404 and not self.url.rstrip("/").endswith("/v2"):
             return f"{error.message}\nThe address of the API usually ends in /v2: {self.url}"
-        return error.message
+        return "\n".join(part for part in (error.message, error.hint) if part)
 
     def _ways_out(self, error: ServerUnreachable) -> Iterator[str]:
         """What a person may do when nobody answers."""
@@ -230,26 +241,16 @@ class Settings:
             f"this client asks {server} at {self.url} without credentials.{remedy}"
         )
 
-    def _trust(self, url: str) -> bool | ssl.SSLContext:
-        """How to check the certificate at an address and which one to show there."""
-        authority, certificate = self._values.get("os_cacert"), self._values.get("os_cert")
-        insecure = bool(self._values.get("insecure") or os.environ.get("MISTRALCLIENT_INSECURE"))
-        if not url.startswith("https://") or not (authority or certificate or insecure):
-            return True
-        import ssl
-
-        context = ssl.create_default_context()
-        try:
-            if authority:
-                context = ssl.create_default_context(cafile=authority)
-            if certificate:
-                context.load_cert_chain(certificate, self._values.get("os_key"))
-        except OSError as error:  # ssl.SSLError is one
-            raise click.ClickException(f"Cannot read the certificate files: {error}") from None
-        if insecure:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
+    def _connection(self, url: str, caller: Credentials | None = None) -> Connection:
+        """A server, who asks it and whom to trust."""
+        return Connection(
+            base_url=url,
+            credentials=caller,
+            authority=str(self._values.get("os_cacert", "")),
+            certificate=str(self._values.get("os_cert", "")),
+            key=str(self._values.get("os_key", "")),
+            is_insecure=bool(self._values.get("insecure") or os.environ.get("MISTRALCLIENT_INSECURE")),
+        )
 
 
 def _load_httpx() -> None:

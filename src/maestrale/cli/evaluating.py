@@ -12,11 +12,11 @@ from typing import Any, Final
 import click
 import msgspec
 
-from maestrale.cli.client import ApiError
 from maestrale.cli.commands_arguments import data_file, definition_file
 from maestrale.cli.connection import Settings as Connection
 from maestrale.cli.connection import global_options
 from maestrale.cli.local_options import config_option, database_option, load_settings
+from maestrale.client.errors import ApiError
 from maestrale.config import Settings, database_url
 from maestrale.model.errors import ExpressionError
 from maestrale.model.values import Json
@@ -82,8 +82,11 @@ def _answer(settings: Settings, question: Question, *, asks_server: bool) -> Ans
         check(question)
         return msgspec.structs.asdict(evaluate_on_data(question, time.time_ns() // 1000))
     if asks_server:
-        with click.get_current_context().ensure_object(Connection).connect() as client:
-            return client.evaluate(**_attributes(question))
+        from maestrale.cli.backends import ask_server
+
+        unsaid: list[str] = []  # they stand in the answer, too
+        with click.get_current_context().ensure_object(Connection).connect(unsaid.append) as client:
+            return ask_server(client, question)
     return _in_database(settings, question)
 
 
@@ -107,10 +110,6 @@ def _in_database(settings: Settings, question: Question) -> Answer:
         return backend.evaluate(question)
     finally:
         backend.close()
-
-
-def _attributes(question: Question) -> dict[str, Json]:
-    return msgspec.to_builtins(question)  # type: ignore[no-any-return]
 
 
 def _written(result: Json, form: str) -> str:

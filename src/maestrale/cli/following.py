@@ -7,17 +7,17 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from maestrale.cli.client import ApiError, ClientError, ServerUnreachable
 from maestrale.cli.reporting import ENDED
-from maestrale.cli.resources import Event, Resource
+from maestrale.client.errors import ApiError, ClientError, ServerUnreachable
 from maestrale.model import states
 
 if TYPE_CHECKING:
-    from maestrale.cli.client import Client
+    from maestrale.client.results import Event, Execution
+    from maestrale.client.sync import Client
 
 PATIENCE: Final = 60.0
 """Seconds for which a server may be away (it is started again, say) that has answered before."""
@@ -34,12 +34,12 @@ LATER: Final = (429, 503)
 
 EVENTS_AHEAD: Final = 1000
 
-Incoming = queue.Queue[Event | ClientError | None]
+Incoming = queue.Queue["Event | ClientError | None"]
 Show = Callable[[float, str, str, str | None], None]
 """Is told of a task: seconds after the beginning, its state, its name, and the reason."""
 
 
-def follow(client: Client, identifier: str, seconds: float | None, show: Show | None) -> Resource:
+def follow(client: Client, identifier: str, seconds: float | None, show: Show | None) -> Execution:
     """The execution once nothing happens in it any more by itself, or `seconds` are over (None: never)."""
     deadline = None if seconds is None else time.monotonic() + seconds
     followed = _Followed(client, identifier, deadline, show)
@@ -80,7 +80,7 @@ class _Followed:
         heard = self._heard
         return heard is not None and time.monotonic() - heard < PATIENCE and _left(self._deadline) > 0
 
-    def by_events(self) -> Resource | None:
+    def by_events(self) -> Execution | None:
         """The execution at the end, or None if the stream has ended before."""
         incoming = receive(self._client, self._id, self._last)
         while True:
@@ -93,23 +93,23 @@ class _Followed:
             if isinstance(event, ClientError):
                 raise event
             self._heard, self._last, self.is_away = time.monotonic(), event.id, False
-            is_paused = not event.is_end and self._note(event.data)
+            is_paused = not event.is_end and self._note(event)
             if event.is_end or (is_paused and incoming.empty()):
                 execution = self._client.executions.get(self._id)
-                if execution["state"] in ENDED:
+                if execution.state in ENDED:
                     return execution
 
-    def _note(self, data: dict[str, Any]) -> bool:
+    def _note(self, event: Event) -> bool:
         """Show what has changed; whether the execution is paused by it."""
-        at = datetime.datetime.fromisoformat(data["at"])
-        self._began = began = self._began or at
+        assert event.at is not None
+        self._began = began = self._began or event.at
         is_paused = False
-        for change in data["changes"]:
-            if change["type"] == "workflow":
-                is_paused = change["to"] == states.PAUSED
-            elif change["type"] == "task" and change["to"] != states.IDLE and self._show is not None:
-                seconds = (at - began).total_seconds()
-                self._show(seconds, change["to"], change["name"], change["state_info"])
+        for change in event.changes:
+            if change.type == "workflow":
+                is_paused = change.after == states.PAUSED
+            elif change.type == "task" and change.after != states.IDLE and self._show is not None:
+                seconds = (event.at - began).total_seconds()
+                self._show(seconds, change.after, change.name, change.state_info)
         return is_paused
 
 
@@ -122,7 +122,7 @@ def receive(client: Client, identifier: str, last: str = "") -> Incoming:
 
     def read() -> None:
         try:
-            for event in client.executions.events(identifier, last):
+            for event in client.executions.events(identifier, last, resumes=False):
                 incoming.put(event)
             incoming.put(None)
         except ClientError as error:
@@ -134,7 +134,7 @@ def receive(client: Client, identifier: str, last: str = "") -> Incoming:
     return incoming
 
 
-def _by_asking(client: Client, identifier: str, deadline: float | None, show: Show | None) -> Resource:
+def _by_asking(client: Client, identifier: str, deadline: float | None, show: Show | None) -> Execution:
     """The same, on a server that tells nothing by itself (or to too many already)."""
     shown: dict[str, str] = {}
     began = time.monotonic()
@@ -143,27 +143,26 @@ def _by_asking(client: Client, identifier: str, deadline: float | None, show: Sh
     while True:
         if show is not None:
             _show_changes(client, identifier, shown, time.monotonic() - began, show)
-        if execution["state"] in ENDED or _left(deadline) <= 0:
+        if execution.state in ENDED or _left(deadline) <= 0:
             return execution
         asked = time.monotonic()
         try:
             wait = min(LONGEST_WAIT, _left(deadline)) if can_wait else 0
-            execution = client.executions.get(identifier, wait)
+            execution = client.executions.get(identifier, wait=wait)
         except ApiError as error:
             if error.status in UNKNOWN and can_wait:
                 can_wait = False
             elif error.status not in LATER:
                 raise
-        if execution["state"] not in ENDED and time.monotonic() - asked < AGAIN_AFTER:
+        if execution.state not in ENDED and time.monotonic() - asked < AGAIN_AFTER:
             time.sleep(min(AGAIN_AFTER, _left(deadline)))
 
 
 def _show_changes(client: Client, identifier: str, shown: dict[str, str], seconds: float, show: Show) -> None:
-    for task in client.tasks.list(below=identifier).items:
-        before, state = shown.get(task["id"], states.IDLE), task["state"]
-        shown[task["id"]] = state
-        if state != before:
-            show(seconds, state, task["name"], task["state_info"])
+    for task in client.executions.tasks(identifier):
+        before, shown[task.id] = shown.get(task.id, states.IDLE), task.state
+        if task.state != before:
+            show(seconds, task.state, task.name, task.state_info)
 
 
 def _left(deadline: float | None) -> float:

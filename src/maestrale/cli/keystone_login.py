@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from maestrale.cli.client import ClientError, is_local
+from maestrale.client.connection import is_local
+from maestrale.client.errors import ClientError
 
 if TYPE_CHECKING:
     import ssl
+
+    from maestrale.client.connection import Credentials
 
 SECONDS: Final = 30.0
 """Within which a Keystone must answer."""
@@ -193,6 +196,23 @@ class KeystoneLogin:
             404: f"is this the address of a Keystone: {self._address}?",
         }.get(status, self._address)
         return f"Keystone does not log you in: {said or f'HTTP {status}'} ({hint})"
+
+
+class WithTarget:
+    """Somebody (or nobody) who wants actions to work in another cloud."""
+
+    def __init__(self, caller: Credentials | None, target: KeystoneLogin) -> None:
+        self._caller = caller
+        self._target = target
+
+    def headers(self) -> Mapping[str, str]:
+        """What goes with a request. Raises `ClientError` if one cannot log in."""
+        known = {} if self._caller is None else self._caller.headers()
+        return {**known, **self._target.as_target()}
+
+    def renew(self) -> bool:
+        """The server has refused these headers (401): whether `headers` gives others from now on."""
+        return self._caller is not None and self._caller.renew()
 
 
 def _seconds_left(token: Mapping[str, Any]) -> float:

@@ -12,41 +12,11 @@ from typing import Final
 import click
 
 from maestrale import __version__
-from maestrale.cli import (
-    commands_actions,
-    commands_code_sources,
-    commands_environments,
-    commands_executions,
-    commands_maintenance,
-    commands_members,
-    commands_tasks,
-    commands_triggers,
-    commands_why,
-    commands_workbooks,
-    commands_workflows,
-)
-from maestrale.cli.client import ClientError
-from maestrale.cli.commands import Row, RowCommand
+from maestrale.cli import catalogue
+from maestrale.cli.commands import RowCommand
 from maestrale.cli.connection import Settings, global_options
+from maestrale.client.errors import ClientError
 from maestrale.model.errors import MaestraleError
-
-SECTIONS: Final = (
-    commands_workflows.SECTION,
-    commands_workbooks.SECTION,
-    commands_executions.SECTION,
-    commands_tasks.SECTION,
-    commands_actions.ACTIONS,
-    commands_actions.EXECUTIONS,
-    commands_environments.SECTION,
-    commands_triggers.CRON,
-    commands_triggers.EVENTS,
-    commands_members.SECTION,
-    commands_code_sources.CODE_SOURCES,
-    commands_code_sources.DYNAMIC_ACTIONS,
-    commands_why.SECTION,
-    commands_maintenance.SECTION,
-)
-"""The commands that ask a server, as the help shows them."""
 
 LOCAL: Final = {
     "server": "Run the service on this machine",
@@ -63,9 +33,11 @@ LOCAL: Final = {
 }
 """What `COMMANDS` in `cli/local.py` holds. That module loads the whole service, so its help stands here."""
 
-ROWS: Final[dict[str, Row]] = {row.name: row for section in SECTIONS for row in section.rows}
-WORDS: Final = {row.words: row.name for row in ROWS.values() if row.words}
-"""Names in the words of the `openstack` client, `workflow execution show`."""
+HELP: Final = {
+    "help": "Show this help, or that of a command: help COMMAND",
+    "complete": "Print what bash, zsh or fish needs to complete commands",
+    "bash-completion": "Print all commands and options on one line",
+}
 
 INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141
@@ -77,7 +49,7 @@ class UnknownCommand(click.UsageError):
     def __init__(self, program: str, name: str) -> None:
         from difflib import get_close_matches
 
-        names = [*ROWS, *LOCAL, "help"]
+        names = [*catalogue.rows(), *LOCAL, *HELP]
         near = [known for known in names if known.startswith(name)] or get_close_matches(name, names)
         message = f"{program}: '{name}' is not a {program} command. See '{program} --help'."
         if near:
@@ -94,24 +66,26 @@ class CommandTree(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """All names."""
-        return [*ROWS, *LOCAL, "help"]
+        return [*catalogue.rows(), *LOCAL, *HELP]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name."""
-        if cmd_name in ROWS:
-            return RowCommand(ROWS[cmd_name])
         if cmd_name in LOCAL:
             from maestrale.cli import local
 
             return local.COMMANDS[cmd_name]
-        return super().get_command(ctx, cmd_name)
+        row = catalogue.find(cmd_name)
+        return super().get_command(ctx, cmd_name) if row is None else RowCommand(row)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that the first words of `args` name, and the rest."""
-        name, count = _command_name(args)
+        name, count = args[0], 1
         command = self.get_command(ctx, name)
+        if command is None and (spelled := catalogue.spelled(args)):
+            name, count = spelled
+            command = self.get_command(ctx, name)
         if command is None and ctx.resilient_parsing:  # somebody asks for completions
             return None, None, args
         if command is None:
@@ -122,23 +96,14 @@ class CommandTree(click.Group):
         """Write the commands in groups."""
         groups: dict[str, list[tuple[str, str]]] = {
             section.title: [(row.name, row.help.split(". ")[0].rstrip(".")) for row in section.rows]
-            for section in SECTIONS
+            for section in catalogue.sections()
         }
         groups["On this machine"] = list(LOCAL.items())
-        groups["Help"] = [("help [COMMAND]", "Show this help, or that of a command")]
+        groups["Help"] = list(HELP.items())
         width = max(len(name) for records in groups.values() for name, _ in records)
         for title, records in groups.items():
             with formatter.section(title):
                 formatter.write_dl([(name.ljust(width), text) for name, text in records])
-
-
-def _command_name(words: Sequence[str]) -> tuple[str, int]:
-    """The name of the command that `words` begin with, and how many words it takes."""
-    for count in range(min(len(words), 5), 1, -1):
-        spelling = " ".join(words[:count])
-        if spelling in WORDS:
-            return WORDS[spelling], count
-    return words[0], 1
 
 
 @click.command("help", add_help_option=False)
@@ -154,6 +119,27 @@ def _help(context: click.Context, words: tuple[str, ...]) -> None:
     if command:
         with command.make_context(name, [], parent=root, resilient_parsing=True) as child:
             click.echo(child.get_help())
+
+
+@click.command("complete")
+@click.option("--shell", type=click.Choice(("bash", "zsh", "fish")), help="For this shell [default: yours].")
+@click.option("--name", help="Name under which the program is called [default: as it is now].")
+@click.pass_context
+def _complete_script(context: click.Context, shell: str | None, name: str | None) -> None:
+    """Print what a shell needs to complete commands: `eval "$(mistral complete)"` in its start file."""
+    from maestrale.cli import completion
+
+    program = name or context.find_root().info_name or "mistral"
+    click.echo(completion.script(TREE, program, shell or completion.usual_shell()))
+
+
+@click.command("bash-completion")
+@click.pass_context
+def _all_words(context: click.Context) -> None:
+    """Print all commands and options on one line."""
+    from maestrale.cli import completion
+
+    click.echo(completion.all_words(context.find_root(), TREE))
 
 
 @click.pass_context
@@ -181,7 +167,7 @@ TREE: Final = CommandTree(
             help="Version.",
         ),
     ],
-    commands={"help": _help},
+    commands={"help": _help, "complete": _complete_script, "bash-completion": _all_words},
     callback=_without_command,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},

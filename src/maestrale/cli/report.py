@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from maestrale.cli.resources import Resource
+    from maestrale.cli.commands import Fields
 
 _INDENT: Final = " " * 4
 _FRAME: Final = "=" * 30
@@ -14,12 +14,12 @@ _SHOWN_OF_ERRORS: Final = 100
 _COUNTED: Final = ("SUCCESS", "ERROR", "RUNNING", "IDLE", "PAUSED")
 
 
-def report_text(report: Resource) -> str:
+def report_text(report: Fields) -> str:
     """Statistics, and the tree of executions, tasks and actions if the report has one."""
     return "".join(f"{line}\n" for line in _lines(report))
 
 
-def _lines(report: Resource) -> Iterator[str]:
+def _lines(report: Fields) -> Iterator[str]:
     yield "\nTo get more details on a task failure run: mistral task-get <id> -c 'State info'\n"
     yield f"{_FRAME} General Statistics {_FRAME}\n"
     statistics = report["statistics"]

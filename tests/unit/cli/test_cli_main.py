@@ -16,9 +16,11 @@ from cli_objects import EXECUTION, WORKFLOW
 from cli_server import ApiServer, ask, run
 
 from maestrale import __version__
-from maestrale.cli.main import LOCAL, ROWS, SECTIONS
+from maestrale.cli import catalogue
+from maestrale.cli.main import HELP, LOCAL
 from maestrale.lang.schema import schema
 
+ROWS = catalogue.rows()
 PROGRAM = [sys.executable, "-m", "maestrale.cli.main"]
 
 
@@ -32,7 +34,7 @@ def api() -> Iterator[ApiServer]:
 def test_the_help_shows_all_commands_in_groups(words: list[str]) -> None:
     outcome = run(*words)
     assert outcome.code == 0
-    for section in SECTIONS:
+    for section in catalogue.sections():
         assert f"{section.title}:\n" in outcome.out
     for name in (*ROWS, *LOCAL):
         assert f"\n  {name} " in outcome.out
@@ -52,9 +54,15 @@ def test_help_takes_the_words_of_the_openstack_client() -> None:
 
 
 def test_names_are_unique() -> None:
-    assert len(ROWS) == sum(len(section.rows) for section in SECTIONS)
+    assert len(ROWS) == sum(len(section.rows) for section in catalogue.sections())
     words = [row.words for row in ROWS.values() if row.words]
     assert len(words) == len(set(words))
+
+
+def test_every_command_is_where_its_first_word_leads() -> None:
+    """And no name in the words of the other client begins with the name of a command."""
+    assert [name for name, row in ROWS.items() if catalogue.find(name) is not row] == []
+    assert not {row.words.split()[0] for row in ROWS.values() if row.words} & {*ROWS, *LOCAL, *HELP}
 
 
 def test_the_help_knows_what_runs_on_this_machine() -> None:
