@@ -18,6 +18,7 @@ import msgspec
 from maestrale.actions.egress import HttpSettings
 from maestrale.actions.process_settings import ProcessSettings
 from maestrale.actions.settings import EmailSettings, JavaScriptSettings, SshSettings
+from maestrale.api.identity_settings import OidcSettings, ProxySettings
 from maestrale.expressions.options import Options
 from maestrale.model import states
 from maestrale.model.durations import parse_duration
@@ -26,7 +27,7 @@ from maestrale.model.notifications import Publisher, checked_publishers
 from maestrale.model.retention import EXPIRING, Retention
 from maestrale.model.timeouts import Timeouts
 from maestrale.model.urls import without_password
-from maestrale.model.values import Microseconds
+from maestrale.model.values import MASK, Microseconds
 
 PREFIX: Final = "MAESTRALE_"
 FILE_VARIABLE: Final = "MAESTRALE_CONFIG"
@@ -212,6 +213,8 @@ class Settings(msgspec.Struct, frozen=True):
     """All settings, by section."""
 
     server: ServerSettings = ServerSettings()
+    proxy: ProxySettings = ProxySettings()
+    oidc: OidcSettings = OidcSettings()
     database: DatabaseSettings = DatabaseSettings()
     api: ApiLimits = ApiLimits()
     engine: EngineSettings = EngineSettings()
@@ -230,6 +233,8 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 SECTIONS: Final = Settings.__struct_fields__
+SECRETS: Final = frozenset({("proxy", "secret"), ("oidc", "client_secret")})
+"""Settings that are never shown."""
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -243,6 +248,8 @@ class Setting(msgspec.Struct, frozen=True):
     @property
     def shown(self) -> Any:
         """The value without a password."""
+        if (self.section, self.name) in SECRETS and self.value:
+            return MASK
         return (
             without_password(self.value) if (self.section, self.name) == ("database", "url") else self.value
         )
@@ -377,8 +384,9 @@ def _convert(section: str, values: dict[str, Any], sources: Mapping[tuple[str, s
             msgspec.convert({name: value}, kind)
         except (msgspec.ValidationError, ValueError) as error:
             reason = str(error).split(" - at ")[0]
+            shown = MASK if (section, name) in SECRETS else repr(value)
             raise ConfigError(
-                f"Wrong value for {section}.{name} ({sources[section, name]}): {value!r}: {reason}"
+                f"Wrong value for {section}.{name} ({sources[section, name]}): {shown}: {reason}"
             ) from None
     return msgspec.convert(values, kind)
 

@@ -36,6 +36,10 @@ BEARER: Final = "bearer "
 CALLER: Final = "maestrale.caller"
 """Where a request's scope has its caller."""
 
+IDENTITY: Final = (b"x-project-", b"x-user", b"x-role", b"x-domain-", b"x-tenant", b"x-identity-",
+                   b"x-service-", b"x-is-admin", b"x-system-scope")  # fmt: skip
+"""How headers begin that say who somebody is. Nothing behind the entrance sees them."""
+
 log = logging.getLogger(__name__)
 
 
@@ -56,9 +60,7 @@ class Tokens:
         self._callers = {self._digest(token): caller for token, caller in callers.items()}
 
     async def caller(self, headers: Headers, _address: str | None) -> Caller:
-        token = headers.get("x-auth-token") or _bearer(headers.get("authorization", ""))
-        if not token:
-            raise Unauthorized(f"{REFUSED}: Authentication required", "send a token as X-Auth-Token")
+        token = token_of(headers)
         caller = self._callers.get(self._digest(token))
         if caller is None:
             raise Unauthorized(f"{REFUSED}: Auth token is invalid")
@@ -76,13 +78,18 @@ class Entry:
         self._authentication = authentication
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        kept = [pair for pair in scope["headers"] if not pair[0].startswith(IDENTITY)]
+        scope = {**scope, "headers": kept}
         # OPTIONS says which methods there are; browsers send it ahead, without a token.
-        if scope["type"] == "http" and scope["path"] not in OPEN and scope["method"] != "OPTIONS":
+        if scope["path"] not in OPEN and scope["method"] != "OPTIONS":
             client = scope.get("client")
             address = client[0] if client else None
             try:
-                caller = await self._authentication.caller(Headers(scope=scope), address)
-                scope = {**scope, CALLER: caller}
+                scope[CALLER] = await self._authentication.caller(headers, address)
             except Unauthorized as error:
                 log.info("%s %s: %s", scope["method"], scope["path"], error.message)
                 await fault(error.status, str(error), _challenge(error))(scope, receive, send)
@@ -99,6 +106,14 @@ def caller_of(request: Request) -> Caller:
     """The caller of a request."""
     caller: Caller = request.scope[CALLER]
     return caller
+
+
+def token_of(headers: Headers) -> str:
+    """The token in `X-Auth-Token` or `Authorization: Bearer`; the first one counts. Raises `Unauthorized`."""
+    token = headers.get("x-auth-token") or _bearer(headers.get("authorization", ""))
+    if not token:
+        raise Unauthorized(f"{REFUSED}: Authentication required", "send a token as X-Auth-Token")
+    return token
 
 
 def _bearer(header: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from maestrale.api.authentication import Authentication, EverybodyIsTheOperator, Tokens
+from maestrale.api.proxy import proxy
 from maestrale.api.token_file import read_token_file
 from maestrale.config import NO_AUTHENTICATION, ConfigError, Settings
 
@@ -34,9 +35,24 @@ def _tokens(argument: str, _settings: Settings) -> Authentication:
     return Tokens(read_token_file(Path(argument).expanduser()))
 
 
+def _oidc(argument: str, settings: Settings) -> Authentication:
+    try:
+        from maestrale.api.oidc import oidc
+    except ModuleNotFoundError as error:
+        if error.name != "joserfc":
+            raise
+        raise ConfigError(
+            "server.auth is 'oidc', which needs a package that is not installed",
+            "pip install 'maestrale[oidc]'",
+        ) from None
+    return oidc(argument, settings)
+
+
 MAKERS: Final[Mapping[str, Maker]] = {
     NO_AUTHENTICATION: _none,
     "tokens": _tokens,
+    "proxy": proxy,
+    "oidc": _oidc,
 }
 """The built-in ways by name. A package cannot replace one."""
 
