@@ -48,6 +48,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
     """`roles`: what this process does, both or (where several share a PostgreSQL) one of them. `grace`:
     seconds that running actions get when the service stops. `allowed_hosts`: names under which the server
     may be called besides loopback ("*": any). `allowed_origins`: web origins whose pages may use the API.
+    `tls_cert`, `tls_key`: PEM files with a certificate and its key; with them the server speaks HTTPS.
     `auth`: how callers are known, as NAME or NAME:ARGUMENT; "none": whoever reaches the server is trusted."""
 
     roles: tuple[Role, ...] = ROLES
@@ -56,6 +57,8 @@ class ServerSettings(msgspec.Struct, frozen=True):
     grace: float = 10.0
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
+    tls_cert: str = ""
+    tls_key: str = ""
     auth: str = NO_AUTHENTICATION
 
     @property

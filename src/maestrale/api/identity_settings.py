@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
+
+from maestrale.api.addresses import Addresses
 
 REALMS: Final = "/realms/"
 """What stands before the name of a realm in the address of a Keycloak."""
@@ -33,7 +33,7 @@ class ProxySettings(msgspec.Struct, frozen=True):
     status_header: str = "X-Identity-Status"
 
     def __post_init__(self) -> None:
-        networks(self.trusted)
+        Addresses(self.trusted)
         if self.secret and not (self.secret.isascii() and self.secret.isprintable()):
             raise ValueError("no header can carry this secret")
         needed = (self.secret_header, self.project_header, self.user_header, self.roles_header)
@@ -92,11 +92,6 @@ class OidcSettings(msgspec.Struct, frozen=True):
             raise ValueError("a time cannot be negative")
         if self.timeout <= 0:
             raise ValueError("timeout must be more than 0")
-
-
-def networks(texts: Iterable[str]) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
-    """Addresses and networks out of texts. Raises `ValueError`."""
-    return tuple(ipaddress.ip_network(text) for text in texts)
 
 
 def realm(issuer: str) -> str:

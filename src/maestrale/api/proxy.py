@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
-from functools import lru_cache
 from typing import Final
 
 from starlette.datastructures import Headers
 
+from maestrale.api.addresses import Addresses
 from maestrale.api.authentication import REFUSED
-from maestrale.api.identity_settings import ProxySettings, networks
+from maestrale.api.identity_settings import ProxySettings
 from maestrale.config import ConfigError, Settings
 from maestrale.model.errors import Unauthorized
 from maestrale.services.access import ADMIN, LONGEST_PROJECT_ID, Caller
 
 CONFIRMED: Final = "Confirmed"
-REMEMBERED_ADDRESSES: Final = 1000
 
 
 class Proxy:
@@ -24,12 +22,11 @@ class Proxy:
 
     def __init__(self, settings: ProxySettings) -> None:
         self._settings = settings
-        self._networks = networks(settings.trusted)
-        self._is_trusted = lru_cache(REMEMBERED_ADDRESSES)(self._trusts)
+        self._trusted = Addresses(settings.trusted)
 
     async def caller(self, headers: Headers, address: str | None) -> Caller:
         settings = self._settings
-        if not self._is_trusted(address):
+        if address not in self._trusted:
             raise _refused("Requests have to come through the proxy")
         if settings.secret and not _same(_one(headers, settings.secret_header), settings.secret):
             raise _refused(f"The proxy did not prove itself in {settings.secret_header}")
@@ -47,15 +44,6 @@ class Proxy:
         )
         return Caller(project, user, name or None, roles, ADMIN in roles)
 
-    def _trusts(self, address: str | None) -> bool:
-        try:
-            found = ipaddress.ip_address(address or "")
-        except ValueError:
-            return False
-        if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-            found = found.ipv4_mapped
-        return any(found in network for network in self._networks)
-
 
 def proxy(argument: str, settings: Settings) -> Proxy:
     """The way of authentication `proxy`. Raises `ConfigError`."""
@@ -66,9 +54,7 @@ def proxy(argument: str, settings: Settings) -> Proxy:
             "proxy.trusted names no proxy, so nobody could log in",
             'name the addresses that requests come from, as in trusted = ["10.0.0.5", "10.1.0.0/16"]',
         )
-    if not settings.proxy.secret and any(
-        network.prefixlen == 0 for network in networks(settings.proxy.trusted)
-    ):
+    if Addresses(settings.proxy.trusted).has_all and not settings.proxy.secret:
         raise ConfigError("proxy.trusted trusts everybody", "name the proxies only, or set proxy.secret")
     return Proxy(settings.proxy)
 

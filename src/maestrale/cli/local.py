@@ -43,7 +43,13 @@ def _roles(context: click.Context, parameter: click.Parameter, given: tuple[str,
 @click.option("--host", help="Address to listen on [default: 127.0.0.1, this machine only].")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on [default: 8989].")
 @click.option(
-    "--auth", metavar="none|tokens:FILE|NAME", help="How callers are known [default: none, all may do all]."
+    "--auth",
+    metavar="none|tokens:FILE|proxy|oidc",
+    help="How callers are known [default: none, all may do all].",
+)
+@click.option("--tls-cert", metavar="FILE", help="Certificate, a PEM file: the server speaks HTTPS then.")
+@click.option(
+    "--tls-key", metavar="FILE", help="Key of the certificate, a PEM file [default: in the same file]."
 )
 @database_option
 @config_option
@@ -52,6 +58,8 @@ def server(
     host: str | None,
     port: int | None,
     auth: str | None,
+    tls_cert: str | None,
+    tls_key: str | None,
     database_url: str | None,
     config_file: Path | None,
 ) -> None:
@@ -61,6 +69,8 @@ def server(
         ("server", "host"): host,
         ("server", "port"): port,
         ("server", "auth"): auth,
+        ("server", "tls_cert"): tls_cert,
+        ("server", "tls_key"): tls_key,
         ("database", "url"): database_url,
     }
     settings = load_settings(flags, config_file)
