@@ -49,7 +49,8 @@ class ServerSettings(msgspec.Struct, frozen=True):
     seconds that running actions get when the service stops. `allowed_hosts`: names under which the server
     may be called besides loopback ("*": any). `allowed_origins`: web origins whose pages may use the API.
     `tls_cert`, `tls_key`: PEM files with a certificate and its key; with them the server speaks HTTPS.
-    `auth`: how callers are known, as NAME or NAME:ARGUMENT; "none": whoever reaches the server is trusted."""
+    `auth`: how callers are known, as NAME or NAME:ARGUMENT; "none": whoever reaches the server is trusted.
+    `policy_file`: what callers may do, where that is not the default."""
 
     roles: tuple[Role, ...] = ROLES
     host: str = "127.0.0.1"
@@ -60,6 +61,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
     tls_cert: str = ""
     tls_key: str = ""
     auth: str = NO_AUTHENTICATION
+    policy_file: str = ""
 
     @property
     def knows_callers(self) -> bool:

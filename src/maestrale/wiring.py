@@ -188,6 +188,7 @@ class Service:
         """The HTTP application. Raises a `MaestraleError` if it cannot know callers as set."""
         from maestrale.api.app import create_app
         from maestrale.api.authentications import choose
+        from maestrale.api.policy_file import PolicyFile
         from maestrale.api.settings import ApiSettings
         from maestrale.ui.pages import welcome
 
@@ -200,7 +201,12 @@ class Service:
             allowed_hosts=frozenset(server.allowed_hosts),
             allowed_origins=frozenset(server.allowed_origins),
         )
-        return create_app(self.services(), settings, welcome, choose(self.settings))
+        policy = None
+        if server.policy_file and server.knows_callers:
+            policy = PolicyFile(Path(server.policy_file).expanduser()).current
+        elif server.policy_file:
+            log.warning("Without authentication, the policy file %s has no effect", server.policy_file)
+        return create_app(self.services(), settings, welcome, choose(self.settings), policy)
 
 
 def prepare_expressions(settings: Settings) -> None:

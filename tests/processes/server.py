@@ -41,7 +41,7 @@ class Server:
         self.database_url = database_url or f"sqlite:///{self.database}"
         self.port = free_port()
         certificate = settings.get("MAESTRALE_SERVER_TLS_CERT")
-        self.trust = ssl.create_default_context(cafile=certificate) if certificate else ssl.SSLContext()
+        self.trust = ssl.create_default_context(cafile=certificate) if certificate else False
         self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
         self.log = folder / "server.log"
         self.environment = clean_environment(folder) | {"MAESTRALE_STD_HTTP_DENIED_CIDRS": ""} | settings

@@ -28,16 +28,25 @@ from maestrale.api.why import WhyRoutes
 from maestrale.api.workbooks import WorkbookRoutes
 from maestrale.model.errors import MaestraleError
 from maestrale.services import Services
+from maestrale.services.policy import Policy
 
 
 def create_app(
-    services: Services, settings: ApiSettings, welcome: Callable[[str], str], authentication: Authentication
+    services: Services,
+    settings: ApiSettings,
+    welcome: Callable[[str], str],
+    authentication: Authentication,
+    policy: Callable[[], Policy] | None = None,
 ) -> ASGIApp:
-    """The REST API v2 over these use cases; `welcome` makes the page at `/` from the server's address."""
+    """The REST API v2 over these use cases; `welcome` makes the page at `/` from the server's address.
+
+    `policy` gives what callers may do at the time, if not the defaults.
+    """
     handlers: dict[object, ExceptionHandler] = {MaestraleError: explain, HTTPException: explain_http}
     router = Router(all_routes(services, settings, welcome), redirect_slashes=False)
     held = MaintenanceGate(router, services.operations)
-    return Guard(_Entrance(Entry(ExceptionMiddleware(held, handlers), authentication)), settings)
+    entry = Entry(ExceptionMiddleware(held, handlers), authentication, policy)
+    return Guard(_Entrance(entry), settings)
 
 
 def all_routes(services: Services, settings: ApiSettings, welcome: Callable[[str], str]) -> list[BaseRoute]:

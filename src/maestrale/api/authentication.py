@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
+import msgspec
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from maestrale.api.answers import fault
 from maestrale.model.errors import Later, Unauthorized
 from maestrale.services.access import OPERATOR, Caller
+from maestrale.services.policy import Policy
 
 
 class Authentication(Protocol):
@@ -71,11 +73,17 @@ class Tokens:
 
 
 class Entry:
-    """Lets requests through that tell who sends them, and those that everybody may send."""
+    """Lets requests through that tell who sends them, and those that everybody may send.
 
-    def __init__(self, app: ASGIApp, authentication: Authentication) -> None:
+    `policy` gives what is in force at the time, in the place of the defaults.
+    """
+
+    def __init__(
+        self, app: ASGIApp, authentication: Authentication, policy: Callable[[], Policy] | None = None
+    ) -> None:
         self._app = app
         self._authentication = authentication
+        self._policy = policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -89,7 +97,10 @@ class Entry:
             client = scope.get("client")
             address = client[0] if client else None
             try:
-                scope[CALLER] = await self._authentication.caller(headers, address)
+                caller = await self._authentication.caller(headers, address)
+                if self._policy is not None:
+                    caller = msgspec.structs.replace(caller, policy=self._policy())
+                scope[CALLER] = caller
             except Unauthorized as error:
                 log.info("%s %s: %s", scope["method"], scope["path"], error.message)
                 await fault(error.status, str(error), _challenge(error))(scope, receive, send)

@@ -47,6 +47,9 @@ def _roles(context: click.Context, parameter: click.Parameter, given: tuple[str,
     metavar="none|tokens:FILE|proxy|oidc",
     help="How callers are known [default: none, all may do all].",
 )
+@click.option(
+    "--policy-file", metavar="FILE", help="What callers may do, in the form of oslo.policy (YAML or JSON)."
+)
 @click.option("--tls-cert", metavar="FILE", help="Certificate, a PEM file: the server speaks HTTPS then.")
 @click.option(
     "--tls-key", metavar="FILE", help="Key of the certificate, a PEM file [default: in the same file]."
@@ -58,6 +61,7 @@ def server(
     host: str | None,
     port: int | None,
     auth: str | None,
+    policy_file: str | None,
     tls_cert: str | None,
     tls_key: str | None,
     database_url: str | None,
@@ -69,6 +73,7 @@ def server(
         ("server", "host"): host,
         ("server", "port"): port,
         ("server", "auth"): auth,
+        ("server", "policy_file"): policy_file,
         ("server", "tls_cert"): tls_cert,
         ("server", "tls_key"): tls_key,
         ("database", "url"): database_url,
