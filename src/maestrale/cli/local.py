@@ -13,6 +13,7 @@ from maestrale import config
 from maestrale.cli.database import database
 from maestrale.cli.evaluating import evaluate
 from maestrale.cli.local_options import config_option, configure_log, database_option, load_settings
+from maestrale.cli.policy import policy
 from maestrale.cli.running import read_input, run_file
 from maestrale.cli.serving import serve
 from maestrale.cli.simulating import simulate_command
@@ -47,9 +48,7 @@ def _roles(context: click.Context, parameter: click.Parameter, given: tuple[str,
     metavar="none|tokens:FILE|proxy|oidc",
     help="How callers are known [default: none, all may do all].",
 )
-@click.option(
-    "--policy-file", metavar="FILE", help="What callers may do, in the form of oslo.policy (YAML or JSON)."
-)
+@click.option("--policy-file", metavar="FILE", help="What callers may do, a policy file (YAML or JSON).")
 @click.option("--tls-cert", metavar="FILE", help="Certificate, a PEM file: the server speaks HTTPS then.")
 @click.option(
     "--tls-key", metavar="FILE", help="Key of the certificate, a PEM file [default: in the same file]."
@@ -171,5 +170,6 @@ COMMANDS = {
     "schema": show_schema,
     "config": show_config,
     "database": database,
+    "policy": policy,
     "simulate": simulate_command,
 }

@@ -56,6 +56,7 @@ LOCAL: Final = {
     "schema": "Print the JSON Schema of definition files, for editors",
     "config": "Show the settings and where they come from",
     "database": "Check, upgrade or back up a database",
+    "policy": "Show which rules callers are held to, and why one passes or not",
     "simulate": "Try the engine under random faults, on a virtual clock",
 }
 """What `COMMANDS` in `cli/local.py` holds. That module loads the whole service, so its help stands here."""

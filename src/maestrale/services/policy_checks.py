@@ -94,7 +94,7 @@ def parse(text: str) -> Check:
 
 
 def parse_lists(given: Any) -> Check:
-    """The same of the older form: a list of alternatives, each a check or a list of checks that must all pass."""
+    """The same of the older form: a list of alternatives, each a check or a list that must all pass."""
     if isinstance(given, str):
         return parse(given)
     if not isinstance(given, list):
