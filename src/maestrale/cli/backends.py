@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from maestrale.cli.client import ApiError, Client, is_local
+from maestrale.cli.client import ApiError, Client, Credentials, is_local
 from maestrale.cli.following import Incoming, receive
 from maestrale.cli.resources import Event, Workflows
 from maestrale.cli.resources import Resource as Row
@@ -114,14 +114,14 @@ class Embedded:
 
 
 class Remote:
-    """A running server; `credentials` are the headers that tell it who asks.
+    """A running server; `headers` and `credentials` tell it who asks.
 
     The address comes from the server itself. Its certificate, which need not name loopback, does not matter
     on this machine.
     """
 
-    def __init__(self, url: str, credentials: Mapping[str, str]) -> None:
-        self._client = Client(url, headers=credentials, verify=not is_local(url))
+    def __init__(self, url: str, headers: Mapping[str, str], credentials: Credentials | None = None) -> None:
+        self._client = Client(url, headers=headers, credentials=credentials, verify=not is_local(url))
         self._incoming: Incoming | None = None
 
     def save(self, text: str, names: Iterable[str], *, is_workbook: bool) -> list[str]:

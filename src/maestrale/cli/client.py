@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from urllib.parse import urlsplit
 
 from maestrale.cli.resources import (
@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # httpx takes longer to load than everything else: only a Cli
 
 DEFAULT_URL: Final = "http://127.0.0.1:8989/v2"
 CONNECT_SECONDS: Final = 10.0
+UNKNOWN_CALLER: Final = 401
 ANSWER_SECONDS: Final = 90.0
 """Longer than the 60 s after which a server itself gives up waiting for its engine."""
 
@@ -83,10 +84,21 @@ def is_local(url: str) -> bool:
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
+class Credentials(Protocol):
+    """Who asks, where that may change in time."""
+
+    def headers(self) -> Mapping[str, str]:
+        """What goes with a request. Raises `ClientError` if one cannot log in."""
+
+    def renew(self) -> bool:
+        """The server has refused these headers (401): whether `headers` gives others from now on."""
+
+
 class Client:
     """A connection to one server.
 
-    `base_url` includes the version (`http://host:8989/v2`). `headers` go with every request. `timeout` is the
+    `base_url` includes the version (`http://host:8989/v2`). `headers` go with every request, and those of
+    `credentials`, which are asked for others when the server does not know the caller. `timeout` is the
     time in seconds that an answer may take, None for ever. `verify` is False to accept any certificate, or an
     SSL context.
     """
@@ -96,6 +108,7 @@ class Client:
         base_url: str = DEFAULT_URL,
         *,
         headers: Mapping[str, str] | None = None,
+        credentials: Credentials | None = None,
         timeout: float | None = ANSWER_SECONDS,
         verify: bool | ssl.SSLContext = True,
     ) -> None:
@@ -105,6 +118,7 @@ class Client:
         if not self.base_url.startswith(("http://", "https://")):
             raise ServerUnreachable(base_url, "the address must begin with http:// or https://")
         self._timeout = timeout
+        self._credentials = credentials
         self._http = httpx.Client(
             headers=dict(headers or {}),
             verify=verify if self.base_url.startswith("https://") else False,
@@ -166,7 +180,10 @@ class Client:
         kind = {"content-type": "text/plain" if body is None else "application/json"}
         url = (self.base_url.removesuffix("/v2") if beside else self.base_url) + path
         log.debug("%s %s %s %s", method, url, dict(query or {}), content or "")
-        answer = self._send(method, url, query, content, kind if content is not None else {}, patient)
+        kind = kind if content is not None else {}
+        answer = self._send(method, url, query, content, kind | self._known(), patient)
+        if answer.status_code == UNKNOWN_CALLER and self._credentials and self._credentials.renew():
+            answer = self._send(method, url, query, content, kind | self._known(), patient)
         log.debug("%s %s", answer.status_code, answer.text)
         if not answer.is_success:
             raise ApiError(answer.status_code, *_refusal(answer))
@@ -182,6 +199,10 @@ class Client:
             self.warnings += content.get("warnings", ())
         return content
 
+    def _known(self) -> dict[str, str]:
+        """The headers that say who asks, where that may change."""
+        return dict(self._credentials.headers()) if self._credentials else {}
+
     def lines(self, path: str, headers: Mapping[str, str], silence: float) -> Iterator[str]:
         """The lines of a stream of events as they come. `silence`: seconds without one after which it has
         broken off.
@@ -194,7 +215,9 @@ class Client:
         log.debug("GET %s", url)
         timeout = httpx.Timeout(silence, connect=CONNECT_SECONDS)
         try:
-            with self._http.stream("GET", url, headers=headers, timeout=timeout) as answer:
+            with self._http.stream(
+                "GET", url, headers={**headers, **self._known()}, timeout=timeout
+            ) as answer:
                 if not answer.is_success:
                     answer.read()
                     raise ApiError(answer.status_code, *_refusal(answer))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -15,6 +16,8 @@ from maestrale.cli.client import DEFAULT_URL, ApiError, Client, ClientError, Ser
 
 if TYPE_CHECKING:
     import ssl
+
+    from maestrale.cli.client import Credentials
 
 
 class GlobalOption(NamedTuple):
@@ -30,6 +33,9 @@ class GlobalOption(NamedTuple):
 SHOWN: Final = (
     GlobalOption(("--os-mistral-url",), "OS_MISTRAL_URL", f"Address of the API [default: {DEFAULT_URL}]"),
     GlobalOption(("--os-auth-token",), "OS_AUTH_TOKEN", "Token that tells the server who you are."),
+    GlobalOption(("--auth-type",), "MISTRAL_AUTH_TYPE", "How to log in with a password: keycloak-oidc."),
+    GlobalOption(("--openid-client-id",), "OPENID_CLIENT_ID", "Client of the Keycloak to log in with."),
+    GlobalOption(("--openid-client-secret",), "OPENID_CLIENT_SECRET", "Secret of that client, if any."),
     GlobalOption(("--os-cacert",), "OS_CACERT", "Certificate authority of the server, a PEM file."),
     GlobalOption(("--os-cert",), "OS_CERT", "Certificate of this client, a PEM file."),
     GlobalOption(("--os-key",), "OS_KEY", "Key of the client's certificate, a PEM file."),
@@ -53,13 +59,11 @@ ACCEPTED: Final = (
     *(GlobalOption((f"--os-{name}",), f"OS_{name.upper().replace('-', '_')}") for name in _NAMES),
     GlobalOption(("--os-target_cacert",), "OS_TARGET_CACERT"),
     GlobalOption(("--target_insecure",), flag=True),
-    GlobalOption(("--auth-type",), "MISTRAL_AUTH_TYPE"),
-    GlobalOption(("--openid-client-id",), "OPENID_CLIENT_ID"),
-    GlobalOption(("--openid-client-secret",), "OPENID_CLIENT_SECRET"),
     GlobalOption(("--profile",), "OS_PROFILE"),
 )
 """Options of the original client that say how to log in to a cloud."""
 
+KEYCLOAK: Final = "keycloak-oidc"
 LOGIN: Final = ("os_auth_url", "os_username", "os_password")
 """Those that show that somebody expects a log-in, unless there is a token."""
 
@@ -88,6 +92,37 @@ class Settings:
         if not (token.isascii() and token.isprintable()):
             raise click.ClickException(f"What {self._origins['os_auth_token']} holds is not a token.")
         return {"X-Auth-Token": token} if token else {}
+
+    @cached_property
+    def login(self) -> Credentials | None:
+        """How to get tokens, where there is none and somebody is to be logged in."""
+        if self._values.get("auth_type") != KEYCLOAK or self.credentials:
+            return None
+        from maestrale.cli.credentials import KeycloakLogin
+
+        realm = self._values.get("os_project_name") or self._values.get("os_tenant_name")
+        needed = {
+            "--os-auth-url": self._values.get("os_auth_url"),
+            "--os-project-name": realm,
+            "--os-username": self._values.get("os_username"),
+            "--os-password": self._values.get("os_password"),
+            "--openid-client-id": self._values.get("openid_client_id"),
+        }
+        if missing := [name for name, value in needed.items() if not value]:
+            raise click.ClickException(
+                f"To log in to a Keycloak, {', '.join(missing)} is missing (the project is the realm), "
+                "or give a token with --os-auth-token."
+            )
+        address, _, user, password, client = map(str, needed.values())
+        return KeycloakLogin(
+            address,
+            str(realm),
+            user=user,
+            password=password,
+            client=client,
+            secret=str(self._values.get("openid_client_secret") or ""),
+            verify=self._trust(address),
+        )
 
     @property
     def verbosity(self) -> int:
@@ -118,7 +153,9 @@ class Settings:
         if not self.quiet and (note := self._note()):
             click.echo(note, err=True)
         _load_httpx()
-        return Client(self.url, headers=self.credentials, verify=self._trust())
+        return Client(
+            self.url, headers=self.credentials, credentials=self.login, verify=self._trust(self.url)
+        )
 
     def explain(self, error: ClientError) -> str:
         """What went wrong, who decided the address, and what to do."""
@@ -151,6 +188,8 @@ class Settings:
         """What a person may do whom the server does not know."""
         if self.credentials:
             return f"The token was given by {self._origins['os_auth_token']}."
+        if self.login:
+            return "The token comes from Keycloak: does the server take tokens of this realm?"
         return (
             "Say who you are with --os-auth-token or OS_AUTH_TOKEN; this client cannot log in to a cloud yet."
         )
@@ -185,7 +224,7 @@ class Settings:
 
     def _login_origins(self) -> list[str]:
         """The variables and options that show that somebody expects a log-in."""
-        if self.credentials:
+        if self.credentials or self._values.get("auth_type") == KEYCLOAK:
             return []
         return [self._origins[name] for name in LOGIN if name in self._origins]
 
@@ -202,11 +241,11 @@ class Settings:
             f"it asks {server} at {self.url} without credentials.{remedy}"
         )
 
-    def _trust(self) -> bool | ssl.SSLContext:
-        """How to check the server's certificate and which one to show."""
+    def _trust(self, url: str) -> bool | ssl.SSLContext:
+        """How to check the certificate of the server at `url`, and which one to show."""
         authority, certificate = self._values.get("os_cacert"), self._values.get("os_cert")
         insecure = bool(self._values.get("insecure") or os.environ.get("MISTRALCLIENT_INSECURE"))
-        if not self.url.startswith("https://") or not (authority or certificate or insecure):
+        if not url.startswith("https://") or not (authority or certificate or insecure):
             return True
         import ssl
 
