@@ -30,6 +30,7 @@ AUDIENCE: Final = "workflows"
 CLIENT: Final = "command-line"
 SECRET: Final = "secret-of-the-client"
 LIFE: Final = 300
+PATIENCE: Final = 20.0
 
 Claims = dict[str, Any]
 
@@ -89,6 +90,9 @@ class Realm:
 
     def __init__(self, address: str, users: tuple[User, ...]) -> None:
         self.issuer = address
+        self.below = address
+        """Where its other pages are, by its own word."""
+
         self.users = {user.name: user for user in users}
         self.keys = [new_key()]
         self.tokens: dict[str, Token] = {}
@@ -192,7 +196,7 @@ def _application(realm: Realm) -> Flask:
 
     @app.get("/.well-known/openid-configuration")
     def _describe() -> Response:
-        below = realm.issuer + protocol
+        below = realm.below + protocol
         return jsonify(
             issuer=realm.issuer,
             jwks_uri=f"{below}/certs",
@@ -264,6 +268,10 @@ class Keycloak:
         self._server = self._open(0)
         self._port = self._server.server_port
         self._is_open = True
+        self.gate = threading.Event()
+        """Answers wait while this is cleared."""
+
+        self.gate.set()
         self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self._port}"
         self.realms = {name: Realm(f"{self.url}/realms/{name}", users) for name, users in realms.items()}
         self._pages = {name: _application(realm) for name, realm in self.realms.items()}
@@ -298,6 +306,7 @@ class Keycloak:
             self._is_open = False
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Any:
+        self.gate.wait(PATIENCE)
         path = environ["PATH_INFO"]
         name, _, rest = path.removeprefix("/realms/").partition("/")
         if not path.startswith("/realms/") or name not in self._pages:
