@@ -23,7 +23,7 @@ from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from authlib.oauth2.rfc9068 import JWTBearerTokenGenerator
 from flask import Flask, Response, jsonify, request
 from joserfc import jwt
-from joserfc.jwk import KeySet, RSAKey
+from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 AUDIENCE: Final = "workflows"
@@ -33,6 +33,7 @@ LIFE: Final = 300
 PATIENCE: Final = 20.0
 
 Claims = dict[str, Any]
+Key = RSAKey | ECKey | OKPKey
 
 
 class User(NamedTuple):
@@ -94,13 +95,17 @@ class Realm:
         """Where its other pages are, by its own word."""
 
         self.users = {user.name: user for user in users}
-        self.keys = [new_key()]
+        self.algorithm = "RS256"
+        self.keys: list[Key] = [new_key()]
+        self.further_keys: list[Any] = []
+        """What else is among its keys, as it is published."""
+
         self.tokens: dict[str, Token] = {}
         self.asked: Counter[str] = Counter()
         self.life = LIFE
         self.audience: str | list[str] = [AUDIENCE, "account"]
 
-    def rotate(self, keep: bool = True) -> RSAKey:
+    def rotate(self, keep: bool = True) -> Key:
         """Sign with a new key from now on; the older ones are still good if they are kept."""
         self.keys = [new_key(), *(self.keys if keep else ())]
         return self.keys[0]
@@ -127,9 +132,8 @@ class Realm:
     def token(self, user: str = "ada", header: Mapping[str, Any] | None = None, **changed: Any) -> str:
         """A token as `claims` has it, signed with the key of now."""
         key = self.keys[0]
-        return jwt.encode(
-            {"alg": "RS256", "kid": key.kid, **(header or {})}, self.claims(user, **changed), key
-        )
+        header = {"alg": self.algorithm, "kid": key.kid, **(header or {})}
+        return jwt.encode(header, self.claims(user, **changed), key, algorithms=[str(header["alg"])])
 
     def revoke(self, token: str) -> None:
         """Take back a token that was given out."""
@@ -207,8 +211,8 @@ def _application(realm: Realm) -> Flask:
 
     @app.get(f"{protocol}/certs")
     def _certs() -> Response:
-        entries = [{**key.as_dict(private=False), "use": "sig", "alg": "RS256"} for key in realm.keys]
-        return jsonify(keys=entries)
+        entries = [{**key.as_dict(private=False), "use": "sig", "alg": realm.algorithm} for key in realm.keys]
+        return jsonify(keys=[*entries, *realm.further_keys])
 
     @app.post(f"{protocol}/token")
     def _token() -> Any:

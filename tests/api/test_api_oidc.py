@@ -48,6 +48,21 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service.stop(0)
 
 
+class After(NamedTuple):
+    """A time, in seconds from now: tests run long after they were collected."""
+
+    seconds: int
+
+
+def token_saying(realm: Realm, changed: dict[str, Any]) -> str:
+    """A token with changed claims."""
+    now = int(time.time())
+    claims: dict[str, Any] = {
+        name: now + value.seconds if isinstance(value, After) else value for name, value in changed.items()
+    }
+    return realm.token(**claims)
+
+
 class Clock:
     """Time that passes when it is told to."""
 
@@ -132,12 +147,12 @@ def test_people_of_two_realms(ask: Asking, keycloak: Keycloak) -> None:
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"exp": int(time.time()) - 31}, "the token has expired"),
+        ({"exp": After(-31)}, "the token has expired"),
         ({"exp": None}, "the token lacks what it must say: exp"),
         ({"exp": True}, "Auth token is invalid"),
         ({"exp": "9999999999"}, "Auth token is invalid"),
-        ({"nbf": int(time.time()) + 90}, "the token is not valid yet"),
-        ({"iat": int(time.time()) + 90}, "the token was issued in the future"),
+        ({"nbf": After(90)}, "the token is not valid yet"),
+        ({"iat": After(90)}, "the token was issued in the future"),
         ({"aud": "another-service"}, "the token is for another audience"),
         ({"aud": ["another-service", f"{AUDIENCE}2"]}, "the token is for another audience"),
         ({"aud": []}, "the token is for another audience"),
@@ -153,14 +168,14 @@ def test_people_of_two_realms(ask: Asking, keycloak: Keycloak) -> None:
     ],
 )  # fmt: skip
 def test_claims_that_do_not_do(ask: Asking, keycloak: Keycloak, changed: dict[str, Any], reason: str) -> None:
-    ask.refused(keycloak["web"].token(**changed), reason)
+    ask.refused(token_saying(keycloak["web"], changed), reason)
 
 
 @pytest.mark.parametrize(
     "changed",
     [
-        {"exp": int(time.time()) - 10},
-        {"nbf": int(time.time()) + 10},
+        {"exp": After(-10)},
+        {"nbf": After(10)},
         {"aud": AUDIENCE},
         {"aud": ["another-service", AUDIENCE]},
         {"realm_access": None},
@@ -168,7 +183,7 @@ def test_claims_that_do_not_do(ask: Asking, keycloak: Keycloak, changed: dict[st
     ],
 )
 def test_claims_that_do(ask: Asking, keycloak: Keycloak, changed: dict[str, Any]) -> None:
-    assert ask.project(keycloak["web"].token(**changed)) == "web"
+    assert ask.project(token_saying(keycloak["web"], changed)) == "web"
 
 
 def part(content: Any) -> str:
@@ -180,6 +195,7 @@ def forgeries(keycloak: Keycloak) -> dict[str, tuple[str, str]]:
     """Tokens that somebody without the right key can make, and why each is refused."""
     web, shop = keycloak["web"], keycloak["shop"]
     claims, key = web.claims("root"), web.keys[0]
+    assert isinstance(key, RSAKey)
     good = web.token()
     header, payload, signature = good.split(".")
     public = key.as_pem(private=False)

@@ -10,14 +10,16 @@ from typing import Any, Final
 
 import pytest
 from certificates import self_signed
+from joserfc import jwt
+from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from starlette.datastructures import Headers
 
-from keycloak import AUDIENCE, Keycloak, User
+from keycloak import AUDIENCE, Key, Keycloak, Realm, User, new_key
 from maestrale.api.authentications import choose
 from maestrale.api.identity_settings import OidcSettings
 from maestrale.api.oidc import OpenIdConnect
 from maestrale.config import ConfigError, ServerSettings, Settings, load
-from maestrale.model.errors import Unavailable
+from maestrale.model.errors import Unauthorized, Unavailable
 from maestrale.services.access import Caller
 
 WEB: Final = (User("ada", "secret", ("member",)),)
@@ -36,6 +38,67 @@ def ways(keycloak: Keycloak, clock: Any = time.monotonic, **more: Any) -> OpenId
 
 async def caller(way: OpenIdConnect, token: str) -> Caller:
     return await way.caller(Headers({"X-Auth-Token": token}), None)
+
+
+@pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
+@pytest.mark.parametrize(
+    ("algorithm", "key", "other"),
+    [
+        ("PS256", RSAKey.generate_key(2048), "RS256"),
+        ("RS512", RSAKey.generate_key(2048), "PS512"),
+        ("ES256", ECKey.generate_key("P-256"), ""),
+        ("ES384", ECKey.generate_key("P-384"), ""),
+        ("Ed25519", OKPKey.generate_key("Ed25519"), "EdDSA"),
+    ],
+)
+def test_kinds_of_signatures(keycloak: Keycloak, algorithm: str, key: Key, other: str) -> None:
+    realm = Realm("http://127.0.0.1/realms/web", WEB)
+    key.ensure_kid()
+    realm.keys, realm.algorithm = [key], algorithm
+    published = {**key.as_dict(private=False), "use": "sig", "alg": algorithm}
+    keycloak["web"].further_keys = [published]
+    way = ways(keycloak)
+    assert asyncio.run(caller(way, realm.token(iss=keycloak["web"].issuer))).user_id == "id-of-ada"
+    if other:
+        asked = caller(way, realm.token(iss=keycloak["web"].issuer, header={"alg": other}))
+        with pytest.raises(Unauthorized, match="Auth token is invalid"):
+            asyncio.run(asked)
+    only = ways(keycloak, algorithms=("RS384",))
+    asked = caller(only, realm.token(iss=keycloak["web"].issuer))
+    with pytest.raises(Unauthorized, match="not signed with an algorithm that is allowed here"):
+        asyncio.run(asked)
+
+
+@pytest.mark.filterwarnings("ignore:Key size")
+def test_keys_that_are_for_something_else(keycloak: Keycloak) -> None:
+    """Shared secrets, keys for encryption, weak ones, others without a name, and no keys at all."""
+    realm = Realm(keycloak["web"].issuer, WEB)
+    shared = OctKey.import_key("x" * 64)
+    encryption, weak, nameless = new_key(), RSAKey.generate_key(1024), new_key()
+    weak.ensure_kid()
+    public = [key.as_dict(private=False) for key in (encryption, weak, nameless)]
+    keycloak["web"].further_keys = [
+        {**shared.as_dict(private=True), "kid": "shared"},
+        {**public[0], "use": "enc"},
+        public[1],
+        {name: value for name, value in public[2].items() if name != "kid"},
+        {"kty": "RSA", "kid": "odd", "n": "?"},
+        {"kty": "unknown", "kid": "new"},
+        "x",
+        None,
+    ]
+    way = ways(keycloak)
+    assert asyncio.run(caller(way, keycloak["web"].token())).user_id == "id-of-ada"
+    for key in (encryption, weak, nameless):
+        realm.keys = [key]
+        asked = caller(way, realm.token())
+        with pytest.raises(Unauthorized, match="a key that its issuer does not have"):
+            asyncio.run(asked)
+    secret = jwt.encode({"alg": "HS256", "kid": "shared"}, realm.claims(), shared, algorithms=["HS256"])
+    asked = caller(way, secret)
+    with pytest.raises(Unauthorized, match="not signed with an algorithm that is allowed here"):
+        asyncio.run(asked)
+    keycloak["web"].further_keys = []
 
 
 def test_a_provider_that_takes_its_time(keycloak: Keycloak) -> None:

@@ -106,7 +106,7 @@ class Entry:
                 await fault(error.status, str(error), _challenge(error))(scope, receive, send)
                 return
             except Later as error:
-                log.warning("%s %s: %s", scope["method"], scope["path"], error.message)
+                log.info("%s %s: %s", scope["method"], scope["path"], error.message)
                 later = {"Retry-After": str(error.retry_after)}
                 await fault(error.status, str(error), later)(scope, receive, send)
                 return

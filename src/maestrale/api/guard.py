@@ -69,7 +69,7 @@ class Guard:
 
         headers = Headers(scope=scope)
         scope = self._as_sent(scope, headers)
-        is_secure = scope["scheme"] == "https"
+        is_secure = scope.get("scheme") == "https"
         refusal = self._refusal(scope, headers)
         if refusal is not None:
             await fault(*refusal)(scope, receive, send_with_id)
