@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -206,6 +207,14 @@ def test_settings_that_do_not_do(auth: str, more: dict[str, Any], words: str) ->
     own = OidcSettings(**{"issuers": ("https://a/realms/x",), "audience": ("workflows",), **more})
     with pytest.raises(ConfigError, match=words):
         choose(Settings(server=ServerSettings(auth=auth), oidc=own))
+
+
+def test_the_package_that_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("maestrale.api.oidc")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "joserfc", None)
+    with pytest.raises(ConfigError, match=r"pip install 'maestrale\[oidc\]'"):
+        choose(Settings(server=ServerSettings(auth="oidc")))
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def _oidc(argument: str, settings: Settings) -> Authentication:
     try:
         from maestrale.api.oidc import oidc
     except ModuleNotFoundError as error:
-        if error.name != "joserfc":
+        if (error.name or "").partition(".")[0] != "joserfc":
             raise
         raise ConfigError(
             "server.auth is 'oidc', which needs a package that is not installed",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from maestrale.model.errors import Forbidden
-from maestrale.services.policy import BY_DEFAULT, Policy
+from maestrale.services.policy import BY_DEFAULT, Attributes, Policy
 from maestrale.store.selection import Viewer
 
 DEFAULT_PROJECT: Final = "<default-project>"
@@ -38,18 +38,12 @@ class Caller(msgspec.Struct, frozen=True):
 
     def may(self, rule: str) -> bool:
         """Whether a rule of `policy.RULES` lets this caller pass."""
-        return self.policy.judge(rule, self.attributes).passes
+        return self.policy.allows(rule, self.attributes)
 
     @property
-    def attributes(self) -> dict[str, Any]:
+    def attributes(self) -> Attributes:
         """What checks of a policy may ask about."""
-        return {
-            "project_id": self.project_id,
-            "user_id": self.user_id,
-            "user_name": self.user_name,
-            "roles": self.roles,
-            "is_admin": self.is_admin,
-        }
+        return Attributes(self.project_id, self.user_id, self.user_name, self.roles, self.is_admin)
 
 
 OPERATOR: Final = Caller(DEFAULT_PROJECT, is_admin=True)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from maestrale.services.policy_checks import Check, Verdict, judge, parse, references
+
+REMEMBERED: Final = 10_000
+"""Decisions about callers and rules."""
 
 Who = Literal["anybody", "administrators"]
 
@@ -52,6 +56,16 @@ BASE: Final[Mapping[str, str]] = {
 """Rules that others refer to."""
 
 
+class Attributes(NamedTuple):
+    """What checks may ask about a caller."""
+
+    project_id: str
+    user_id: str | None
+    user_name: str | None
+    roles: tuple[str, ...]
+    is_admin: bool
+
+
 class Policy:
     """A check for every rule. `changed` are those that a file changes or adds.
 
@@ -61,14 +75,22 @@ class Policy:
     def __init__(self, changed: Mapping[str, Check] | None = None) -> None:
         self.changed = MappingProxyType(dict(changed or {}))
         self.checks: Mapping[str, Check] = MappingProxyType({**_DEFAULTS, **self.changed})
+        self._remembered = lru_cache(REMEMBERED)(self._passes)
 
-    def judge(self, rule: str, caller: Mapping[str, Any]) -> Verdict:
-        """Whether a caller with these attributes passes a rule of `RULES`, and why.
+    def allows(self, rule: str, caller: Attributes) -> bool:
+        """Whether a caller passes a rule of `RULES`. Cheap: it is asked with each request."""
+        return self._remembered(rule, caller)
+
+    def _passes(self, rule: str, caller: Attributes) -> bool:
+        return self.judge(rule, caller).passes
+
+    def judge(self, rule: str, caller: Attributes) -> Verdict:
+        """The same with the reason.
 
         The target is always the caller's own project and user: whose an object is, the queries see to.
         """
-        target = {name: caller.get(name) for name in ("project_id", "user_id")}
-        return judge(self.checks[rule], caller, target, self.checks.get)
+        target = {"project_id": caller.project_id, "user_id": caller.user_id}
+        return judge(self.checks[rule], caller._asdict(), target, self.checks.get)
 
     def problem(self, name: str) -> str | None:
         """What is wrong with what the rule `name` refers to, if anything is."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -220,6 +221,7 @@ def _filled(text: str, target: Mapping[str, Any]) -> str | None:
     return _HOLE.sub(lambda hole: str(target[hole[1]]), text)
 
 
+@lru_cache(1000)
 def _constant(kind: str) -> Any:
     """What a literal means (`'Member'`, `True`, `7`); None for a name."""
     try:
