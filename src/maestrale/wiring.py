@@ -36,6 +36,7 @@ from maestrale.services.events import Events
 from maestrale.services.executions import Executions
 from maestrale.services.members import Members
 from maestrale.services.operations import Operations
+from maestrale.services.overviews import Overviews
 from maestrale.services.tasks import Tasks
 from maestrale.services.triggers import CronTriggers, EventTriggers
 from maestrale.services.watching import Watching
@@ -184,14 +185,15 @@ class Service:
             evaluations=Evaluations(self.database, self.engine, clock),
             members=Members(self.database, clock, knows_projects=self.settings.server.knows_callers),
             events=Events(self.database, self.watching, limits.max_event_streams),
+            overviews=Overviews(self.database, self.engine.programs, clock),
         )
 
     def app(self) -> ASGIApp:
         """The HTTP application. Raises a `MaestraleError` if it cannot know callers as set."""
         from maestrale.api.app import create_app
         from maestrale.api.authentications import choose
-        from maestrale.api.policy_file import PolicyFile
         from maestrale.api.settings import ApiSettings
+        from maestrale.ui.app import Pages
         from maestrale.ui.pages import welcome
 
         server, limits = self.settings.server, self.settings.api
@@ -203,12 +205,10 @@ class Service:
             allowed_hosts=frozenset(server.allowed_hosts),
             allowed_origins=frozenset(server.allowed_origins),
         )
-        policy = None
-        if server.policy_file and server.knows_callers:
-            policy = PolicyFile(Path(server.policy_file).expanduser()).current
-        elif server.policy_file:
-            log.warning("Without authentication, the policy file %s has no effect", server.policy_file)
-        return create_app(self.services(), settings, welcome, choose(self.settings), policy)
+        services, authentication = self.services(), choose(self.settings)
+        return create_app(
+            services, settings, welcome, authentication, lambda app: Pages(app, services, authentication)
+        )
 
 
 def prepare_expressions(settings: Settings) -> None:

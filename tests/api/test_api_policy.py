@@ -30,6 +30,7 @@ def test_a_file_changes_rules(tmp_path: Path) -> None:
         """
         "workflows:create": "role:member"
         "executions:list:all_projects": "role:member and user_id:carol"
+        "executions:list": "not user_id:bob"
         "workflows:delete": "!"
     """,
     )
@@ -42,6 +43,10 @@ def test_a_file_changes_rules(tmp_path: Path) -> None:
         assert carol("GET", "/v2/executions?all_projects=1").status_code == 200
         assert_fault(root("GET", "/v2/executions?all_projects=1"), 403)
         assert_fault(root("DELETE", "/v2/workflows/w"), 403, "workflows:delete")
+        assert [
+            carol("GET", "/executions").status_code,
+            api.as_caller(BOB)("GET", "/executions").status_code,
+        ] == [200, 403]
         assert alice.names("workflows") == []  # whose an object is, no rule changes
 
 

@@ -28,7 +28,6 @@ from maestrale.api.why import WhyRoutes
 from maestrale.api.workbooks import WorkbookRoutes
 from maestrale.model.errors import MaestraleError
 from maestrale.services import Services
-from maestrale.services.policy import Policy
 
 
 def create_app(
@@ -36,17 +35,17 @@ def create_app(
     settings: ApiSettings,
     welcome: Callable[[str], str],
     authentication: Authentication,
-    policy: Callable[[], Policy] | None = None,
+    pages: Callable[[ASGIApp], ASGIApp] = lambda app: app,
 ) -> ASGIApp:
     """The REST API v2 over these use cases; `welcome` makes the page at `/` from the server's address.
 
-    `policy` gives what callers may do at the time, if not the defaults.
+    `pages`: puts what answers browsers in front of the API.
     """
     handlers: dict[object, ExceptionHandler] = {MaestraleError: explain, HTTPException: explain_http}
     router = Router(all_routes(services, settings, welcome), redirect_slashes=False)
     held = MaintenanceGate(router, services.operations)
-    entry = Entry(ExceptionMiddleware(held, handlers), authentication, policy)
-    return Guard(_Entrance(entry), settings)
+    entry = Entry(ExceptionMiddleware(held, handlers), authentication)
+    return Guard(_Entrance(pages(entry)), settings)
 
 
 def all_routes(services: Services, settings: ApiSettings, welcome: Callable[[str], str]) -> list[BaseRoute]:

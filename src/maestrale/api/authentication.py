@@ -72,18 +72,24 @@ class Tokens:
         return hashlib.blake2b(token.encode(), key=self._key, digest_size=32).digest()
 
 
-class Entry:
-    """Lets requests through that tell who sends them, and those that everybody may send.
+class UnderPolicy:
+    """Another way, whose callers are held to what `policy` gives at the time, not to the defaults."""
 
-    `policy` gives what is in force at the time, in the place of the defaults.
-    """
-
-    def __init__(
-        self, app: ASGIApp, authentication: Authentication, policy: Callable[[], Policy] | None = None
-    ) -> None:
-        self._app = app
+    def __init__(self, authentication: Authentication, policy: Callable[[], Policy]) -> None:
         self._authentication = authentication
         self._policy = policy
+
+    async def caller(self, headers: Headers, address: str | None) -> Caller:
+        found = await self._authentication.caller(headers, address)
+        return msgspec.structs.replace(found, policy=self._policy())
+
+
+class Entry:
+    """Lets requests through that tell who sends them, and those that everybody may send."""
+
+    def __init__(self, app: ASGIApp, authentication: Authentication) -> None:
+        self._app = app
+        self._authentication = authentication
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -97,10 +103,7 @@ class Entry:
             client = scope.get("client")
             address = client[0] if client else None
             try:
-                caller = await self._authentication.caller(headers, address)
-                if self._policy is not None:
-                    caller = msgspec.structs.replace(caller, policy=self._policy())
-                scope[CALLER] = caller
+                scope[CALLER] = await self._authentication.caller(headers, address)
             except Unauthorized as error:
                 log.info("%s %s: %s", scope["method"], scope["path"], error.message)
                 await fault(error.status, str(error), _challenge(error))(scope, receive, send)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Final
 
-from maestrale.api.authentication import Authentication, EverybodyIsTheOperator, Tokens
+from maestrale.api.authentication import Authentication, EverybodyIsTheOperator, Tokens, UnderPolicy
+from maestrale.api.policy_file import PolicyFile
 from maestrale.api.proxy import proxy
 from maestrale.api.token_file import read_token_file
 from maestrale.config import NO_AUTHENTICATION, ConfigError, Settings
 
 GROUP: Final = "maestrale.authentication"
 """The entry points of packages with further ways. Each names a `Maker`."""
+
+log = logging.getLogger(__name__)
 
 Maker = Callable[[str, Settings], Authentication]
 """Makes a way of authentication out of what follows its name and a colon (may be empty), and all settings.
@@ -58,10 +62,20 @@ MAKERS: Final[Mapping[str, Maker]] = {
 
 
 def choose(settings: Settings) -> Authentication:
-    """The way that `server.auth` names. Raises `ConfigError`, and what its maker raises."""
-    name, _, argument = settings.server.auth.partition(":")
+    """The way that `server.auth` names, with the policy file if there is one.
+
+    Raises `ConfigError`, what its maker raises, and `PolicyFileError`.
+    """
+    server = settings.server
+    name, _, argument = server.auth.partition(":")
     make = MAKERS.get(name) or _of_a_package(name)
-    return make(argument, settings)
+    made = make(argument, settings)
+    if not server.policy_file:
+        return made
+    if not server.knows_callers:
+        log.warning("Without authentication, the policy file %s has no effect", server.policy_file)
+        return made
+    return UnderPolicy(made, PolicyFile(Path(server.policy_file).expanduser()).current)
 
 
 def _of_a_package(name: str) -> Maker:
