@@ -18,6 +18,7 @@ import msgspec
 from maestrale.actions.egress import HttpSettings
 from maestrale.actions.process_settings import ProcessSettings
 from maestrale.actions.settings import EmailSettings, JavaScriptSettings, SshSettings
+from maestrale.api.identity_settings import OidcSettings, ProxySettings
 from maestrale.expressions.options import Options
 from maestrale.model import states
 from maestrale.model.durations import parse_duration
@@ -26,14 +27,13 @@ from maestrale.model.notifications import RETRY_FOR, Publisher, checked_publishe
 from maestrale.model.retention import EXPIRING, Retention
 from maestrale.model.timeouts import Timeouts
 from maestrale.model.urls import without_password
-from maestrale.model.values import Microseconds
+from maestrale.model.values import MASK, Microseconds
 
 PREFIX: Final = "MAESTRALE_"
 FILE_VARIABLE: Final = "MAESTRALE_CONFIG"
 MEBIBYTE: Final = 1024 * 1024
 NO_AUTHENTICATION: Final = "none"
-TOKENS: Final = "tokens:"
-"""What stands before the name of a token file."""
+"""How the server knows its callers if nothing else is said: not at all."""
 
 
 class ConfigError(MaestraleError):
@@ -48,7 +48,9 @@ class ServerSettings(msgspec.Struct, frozen=True):
     """`roles`: what this process does, both or (where several share a PostgreSQL) one of them. `grace`:
     seconds that running actions get when the service stops. `allowed_hosts`: names under which the server
     may be called besides loopback ("*": any). `allowed_origins`: web origins whose pages may use the API.
-    `auth`: "none" (whoever reaches the server is trusted) or "tokens:FILE"."""
+    `tls_cert`, `tls_key`: PEM files with a certificate and its key; with them the server speaks HTTPS.
+    `auth`: how callers are known, as NAME or NAME:ARGUMENT; "none": whoever reaches the server is trusted.
+    `policy_file`: what callers may do, where that is not the default."""
 
     roles: tuple[Role, ...] = ROLES
     host: str = "127.0.0.1"
@@ -56,17 +58,15 @@ class ServerSettings(msgspec.Struct, frozen=True):
     grace: float = 10.0
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
+    tls_cert: str = ""
+    tls_key: str = ""
     auth: str = NO_AUTHENTICATION
-
-    def __post_init__(self) -> None:
-        if self.auth != NO_AUTHENTICATION and self.token_file is None:
-            raise ValueError(f"it is '{NO_AUTHENTICATION}' or '{TOKENS}FILE'")
+    policy_file: str = ""
 
     @property
-    def token_file(self) -> Path | None:
-        """The file with the tokens of callers, None without authentication."""
-        name = self.auth.removeprefix(TOKENS)
-        return Path(name).expanduser() if name and name != self.auth else None
+    def knows_callers(self) -> bool:
+        """Whether requests have to tell who sends them."""
+        return self.auth != NO_AUTHENTICATION
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True):
@@ -230,6 +230,8 @@ class Settings(msgspec.Struct, frozen=True):
     """All settings, by section."""
 
     server: ServerSettings = ServerSettings()
+    proxy: ProxySettings = ProxySettings()
+    oidc: OidcSettings = OidcSettings()
     database: DatabaseSettings = DatabaseSettings()
     api: ApiLimits = ApiLimits()
     engine: EngineSettings = EngineSettings()
@@ -248,6 +250,8 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 SECTIONS: Final = Settings.__struct_fields__
+SECRETS: Final = frozenset({("proxy", "secret"), ("oidc", "client_secret")})
+"""Settings that are never shown."""
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -261,6 +265,8 @@ class Setting(msgspec.Struct, frozen=True):
     @property
     def shown(self) -> Any:
         """The value without a password."""
+        if (self.section, self.name) in SECRETS and self.value:
+            return MASK
         return (
             without_password(self.value) if (self.section, self.name) == ("database", "url") else self.value
         )
@@ -395,8 +401,9 @@ def _convert(section: str, values: dict[str, Any], sources: Mapping[tuple[str, s
             msgspec.convert({name: value}, kind)
         except (msgspec.ValidationError, ValueError) as error:
             reason = str(error).split(" - at ")[0]
+            shown = MASK if (section, name) in SECRETS else repr(value)
             raise ConfigError(
-                f"Wrong value for {section}.{name} ({sources[section, name]}): {value!r}: {reason}"
+                f"Wrong value for {section}.{name} ({sources[section, name]}): {shown}: {reason}"
             ) from None
     return msgspec.convert(values, kind)
 

@@ -183,17 +183,16 @@ class Service:
             ),
             why=Why(self.database, self.engine.programs),
             evaluations=Evaluations(self.database, self.engine, clock),
-            members=Members(self.database, clock, knows_projects=self.settings.server.token_file is not None),
+            members=Members(self.database, clock, knows_projects=self.settings.server.knows_callers),
             events=Events(self.database, self.watching, limits.max_event_streams),
             overviews=Overviews(self.database, self.engine.programs, clock),
         )
 
     def app(self) -> ASGIApp:
-        """The HTTP application. Raises `TokenFileError` where callers cannot be known."""
+        """The HTTP application. Raises a `MaestraleError` if it cannot know callers as set."""
         from maestrale.api.app import create_app
-        from maestrale.api.authentication import EverybodyIsTheOperator, Tokens
+        from maestrale.api.authentications import choose
         from maestrale.api.settings import ApiSettings
-        from maestrale.api.token_file import read_token_file
         from maestrale.ui.app import Pages
         from maestrale.ui.pages import welcome
 
@@ -202,12 +201,11 @@ class Service:
             max_limit=limits.max_limit,
             max_body=limits.max_body,
             max_wait=limits.max_wait,
+            proxies=ApiSettings().proxies.union(self.settings.proxy.trusted),
             allowed_hosts=frozenset(server.allowed_hosts),
             allowed_origins=frozenset(server.allowed_origins),
         )
-        tokens = server.token_file
-        authentication = EverybodyIsTheOperator() if tokens is None else Tokens(read_token_file(tokens))
-        services = self.services()
+        services, authentication = self.services(), choose(self.settings)
         return create_app(
             services, settings, welcome, authentication, lambda app: Pages(app, services, authentication)
         )

@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from api_service import assert_fault, serving
 from callers import ALICE, BOB, Callers, callers, token_file
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
 
+from maestrale.api.authentication import Entry, EverybodyIsTheOperator
+from maestrale.api.authentications import choose
 from maestrale.api.token_file import TokenFileError, read_token_file
-from maestrale.config import ConfigError, ServerSettings, load
+from maestrale.config import ConfigError, ServerSettings, Settings, load
 from maestrale.services.access import Caller
 
+BADGES = """
+from maestrale.model.errors import Unauthorized, Unavailable
+from maestrale.services.access import Caller
+
+class Badges:
+    def __init__(self, project):
+        self.project = project
+
+    async def caller(self, headers, address):
+        badge = headers.get("x-badge")
+        if badge == "later":
+            raise Unavailable("the reader is broken", retry_after=7)
+        if not badge:
+            raise Unauthorized("no badge")
+        return Caller(self.project, badge)
+
+def make(argument, settings):
+    return Badges(argument)
+"""
 TEXT = "version: '2.0'\nw:\n  tasks: {t: {action: std.noop}}\n"
 
 
@@ -174,16 +200,82 @@ def test_what_is_unwise_about_a_token_file(tmp_path: Path, caplog: pytest.LogCap
     assert "short:" not in caplog.text
 
 
-@pytest.mark.parametrize("auth", ["tokens:", "tokens", "keystone", "", "file.yaml"])
-def test_a_wrong_way_of_authentication(auth: str) -> None:
-    with pytest.raises(ConfigError, match="it is 'none' or 'tokens:FILE'"):
-        load({("server", "auth"): auth}, {})
+@pytest.mark.parametrize(
+    ("auth", "words"),
+    [
+        ("tokens:", "names no token file"),
+        ("tokens", "names no token file"),
+        ("none:FILE", "Nothing may follow 'none'"),
+        ("token:FILE", "did you mean 'tokens'?"),
+        ("file.yaml", "Unknown way of authentication in server.auth: 'file.yaml' (known are: none, tokens"),
+        ("", "known are: none, tokens"),
+    ],
+)
+def test_a_wrong_way_of_authentication(auth: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        choose(Settings(server=ServerSettings(auth=auth)))
 
 
-def test_ways_of_authentication() -> None:
-    assert ServerSettings().token_file is None
-    settings = load({}, {"MAESTRALE_SERVER_AUTH": "tokens:/etc/tokens.yaml"}).settings
-    assert settings.server.token_file == Path("/etc/tokens.yaml")
+def test_ways_of_authentication(tmp_path: Path) -> None:
+    assert not ServerSettings().knows_callers
+    settings = load({}, {"MAESTRALE_SERVER_AUTH": f"tokens:{token_file(tmp_path)}"}).settings
+    assert settings.server.knows_callers
+    assert asyncio.run(choose(settings).caller(Headers({"X-Auth-Token": ALICE}), None)).user_id == "alice"
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed package with ways of authentication of its own."""
+    information = tmp_path / "badges-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: badges\nVersion: 1.0\n")
+    points = "badge = badges:make\nnone = badges:make\nbroken = badges:absent\n"
+    (information / "entry_points.txt").write_text(f"[maestrale.authentication]\n{points}")
+    (tmp_path / "badges.py").write_text(BADGES)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+@pytest.mark.covers("auth.custom")
+@pytest.mark.usefixtures("package")
+def test_a_way_of_a_package(tmp_path: Path) -> None:
+    with serving(f"sqlite:///{tmp_path}/badges.db", ServerSettings(auth="badge:red")) as api:
+        made = api("POST", "/v2/environments", json={"name": "e"}, headers={"X-Badge": "ada"})
+        assert (made.status_code, made.json()["project_id"]) == (201, "red")
+        assert_fault(api("GET", "/v2/environments"), 401, "no badge")
+        busy = api("GET", "/v2/environments", headers={"X-Badge": "later"})
+        assert (busy.status_code, busy.headers["Retry-After"]) == (503, "7")
+        assert busy.json()["faultstring"] == "the reader is broken"
+
+
+def test_nothing_behind_the_entrance_sees_who_somebody_says_to_be() -> None:
+    seen: list[tuple[bytes, bytes]] = []
+
+    async def inner(scope: Scope, _receive: Receive, _send: Send) -> None:
+        seen.extend(scope["headers"])
+
+    said = ["x-project-id", "x-user-id", "x-user-name", "x-user", "x-roles", "x-role", "x-tenant-id",
+            "x-identity-status", "x-service-identity-status", "x-service-roles", "x-domain-id",
+            "x-project-domain-name", "x-user-domain-id", "x-is-admin-project"]  # fmt: skip
+    kept = ["x-target-project-id", "x-target-auth-uri", "x-auth-token", "x-openstack-request-id", "accept"]
+    headers = [(name.encode(), b"x") for name in (*said, *kept)]
+    for path in ("/v2/workflows", "/v2/"):
+        scope = {"type": "http", "method": "GET", "path": path, "headers": headers, "client": None}
+        asyncio.run(Entry(inner, EverybodyIsTheOperator())(scope, _nothing, _nothing))
+        assert [name.decode() for name, _ in seen] == kept
+        seen.clear()
+
+
+async def _nothing(*_: object) -> Any:
+    raise AssertionError("nothing is received or sent")
+
+
+@pytest.mark.usefixtures("package")
+def test_a_package_replaces_nothing_and_says_what_is_wrong_with_it() -> None:
+    assert isinstance(choose(Settings()), EverybodyIsTheOperator)
+    with pytest.raises(ConfigError, match=r"'broken' cannot be loaded from badges:absent: AttributeError"):
+        choose(Settings(server=ServerSettings(auth="broken")))
+    with pytest.raises(ConfigError, match="did you mean 'badge'"):
+        choose(Settings(server=ServerSettings(auth="badges")))
 
 
 def test_tokens_stay_out_of_the_log(people: Callers, caplog: pytest.LogCaptureFixture) -> None:

@@ -15,7 +15,8 @@ from starlette.routing import Route
 
 from maestrale.api.app import all_routes, create_app
 from maestrale.api.settings import ApiSettings
-from maestrale.services.access import RULES, Caller, authorise
+from maestrale.services.access import Caller, authorise
+from maestrale.services.policy import RULES
 from maestrale.wiring import Service
 
 BY_DEFAULT: Final = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -39,7 +40,9 @@ class Server:
         self.database = folder / "maestrale.db"
         self.database_url = database_url or f"sqlite:///{self.database}"
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        certificate = settings.get("MAESTRALE_SERVER_TLS_CERT")
+        self.trust = ssl.create_default_context(cafile=certificate) if certificate else False
+        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
         self.log = folder / "server.log"
         self.environment = clean_environment(folder) | {"MAESTRALE_STD_HTTP_DENIED_CIDRS": ""} | settings
         self.process: subprocess.Popen[bytes] | None = None
@@ -62,7 +65,7 @@ class Server:
         if self.roles == "engine":
             return b"runs workflows" in self.log.read_bytes()[self._known :]
         try:
-            return httpx.get(f"{self.url}/v2/", trust_env=False).status_code == 200
+            return httpx.get(f"{self.url}/v2/", trust_env=False, verify=self.trust).status_code == 200
         except httpx.TransportError:
             return False
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -31,6 +33,9 @@ class GlobalOption(NamedTuple):
 SHOWN: Final = (
     GlobalOption(("--os-mistral-url",), "OS_MISTRAL_URL", f"Address of the API [default: {DEFAULT_URL}]"),
     GlobalOption(("--os-auth-token",), "OS_AUTH_TOKEN", "Token that tells the server who you are."),
+    GlobalOption(("--auth-type",), "MISTRAL_AUTH_TYPE", "How to log in with a password: keycloak-oidc."),
+    GlobalOption(("--openid-client-id",), "OPENID_CLIENT_ID", "Client of the Keycloak to log in with."),
+    GlobalOption(("--openid-client-secret",), "OPENID_CLIENT_SECRET", "Secret of that client, if any."),
     GlobalOption(("--os-cacert",), "OS_CACERT", "Certificate authority of the server, a PEM file."),
     GlobalOption(("--os-cert",), "OS_CERT", "Certificate of this client, a PEM file."),
     GlobalOption(("--os-key",), "OS_KEY", "Key of the client's certificate, a PEM file."),
@@ -54,13 +59,11 @@ ACCEPTED: Final = (
     *(GlobalOption((f"--os-{name}",), f"OS_{name.upper().replace('-', '_')}") for name in _NAMES),
     GlobalOption(("--os-target_cacert",), "OS_TARGET_CACERT"),
     GlobalOption(("--target_insecure",), flag=True),
-    GlobalOption(("--auth-type",), "MISTRAL_AUTH_TYPE"),
-    GlobalOption(("--openid-client-id",), "OPENID_CLIENT_ID"),
-    GlobalOption(("--openid-client-secret",), "OPENID_CLIENT_SECRET"),
     GlobalOption(("--profile",), "OS_PROFILE"),
 )
 """Options of the original client that say how to log in to a cloud."""
 
+KEYCLOAK: Final = "keycloak-oidc"
 LOGIN: Final = ("os_auth_url", "os_username", "os_password")
 """Those that show that somebody expects a log-in, unless there is a token."""
 
@@ -85,12 +88,48 @@ class Settings:
     @property
     def credentials(self) -> Credentials | None:
         """Who asks, None for nobody in particular."""
+        return self._token or self._login
+
+    @property
+    def _token(self) -> Token | None:
+        """What is to be sent as it is."""
         token = str(self._values.get("os_auth_token") or "")
         try:
             return Token(token) if token else None
         except ClientError:
             origin = self._origins["os_auth_token"]
             raise click.ClickException(f"What {origin} holds is not a token.") from None
+
+    @cached_property
+    def _login(self) -> Credentials | None:
+        """How to get tokens, where none is given and somebody is to be logged in."""
+        if self._values.get("auth_type") != KEYCLOAK:
+            return None
+        from maestrale.cli.credentials import KeycloakLogin
+
+        realm = self._values.get("os_project_name") or self._values.get("os_tenant_name")
+        needed = {
+            "--os-auth-url": self._values.get("os_auth_url"),
+            "--os-project-name": realm,
+            "--os-username": self._values.get("os_username"),
+            "--os-password": self._values.get("os_password"),
+            "--openid-client-id": self._values.get("openid_client_id"),
+        }
+        if missing := [name for name, value in needed.items() if not value]:
+            raise click.ClickException(
+                f"To log in to a Keycloak, {', '.join(missing)} is missing (the project is the realm), "
+                "or give a token with --os-auth-token."
+            )
+        address, _, user, password, client = map(str, needed.values())
+        return KeycloakLogin(
+            address,
+            str(realm),
+            user=user,
+            password=password,
+            client=client,
+            secret=str(self._values.get("openid_client_secret") or ""),
+            verify=replace(self._server, base_url=address).options["verify"],
+        )
 
     @property
     def verbosity(self) -> int:
@@ -126,7 +165,8 @@ class Settings:
         _load_httpx()
         from maestrale.client.sync import Client
 
-        return Client(**self._connection().options, on_warning=on_warning)
+        server = replace(self._server, credentials=self.credentials)
+        return Client(**server.options, on_warning=on_warning)
 
     def explain(self, error: ClientError) -> str:
         """What went wrong, who decided the address, and what to do."""
@@ -157,8 +197,10 @@ class Settings:
 
     def _way_in(self) -> str:
         """What a person may do whom the server does not know."""
-        if self.credentials:
+        if self._token:
             return f"The token was given by {self._origins['os_auth_token']}."
+        if self._login:
+            return "The token comes from Keycloak: does the server take tokens of this realm?"
         return (
             "Say who you are with --os-auth-token or OS_AUTH_TOKEN; this client cannot log in to a cloud yet."
         )
@@ -193,7 +235,7 @@ class Settings:
 
     def _login_origins(self) -> list[str]:
         """The variables and options that show that somebody expects a log-in."""
-        if self.credentials:
+        if self._token or self._values.get("auth_type") == KEYCLOAK:
             return []
         return [self._origins[name] for name in LOGIN if name in self._origins]
 
@@ -210,11 +252,11 @@ class Settings:
             f"it asks {server} at {self.url} without credentials.{remedy}"
         )
 
-    def _connection(self) -> Connection:
-        """The server, who asks it and whom to trust."""
+    @property
+    def _server(self) -> Connection:
+        """The server and whom to trust."""
         return Connection(
             base_url=self.url,
-            credentials=self.credentials,
             authority=str(self._values.get("os_cacert", "")),
             certificate=str(self._values.get("os_cert", "")),
             key=str(self._values.get("os_key", "")),

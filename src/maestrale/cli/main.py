@@ -28,6 +28,7 @@ LOCAL: Final = {
     "database": "Check, upgrade or back up a database",
     "new-action": "Make a package with an action of your own",
     "action-docs": "Print a reference of the installed actions",
+    "policy": "Show which rules callers are held to, and why one passes or not",
     "simulate": "Try the engine under random faults, on a virtual clock",
 }
 """What `COMMANDS` in `cli/local.py` holds. That module loads the whole service, so its help stands here."""
