@@ -15,9 +15,10 @@ from maestrale.model.listing import OPERATORS, Filter, Listing, SortKey
 from maestrale.store import actions, catalogue, environments, queries
 from maestrale.store.database import Database
 from maestrale.store.executions import write_executions
+from maestrale.store.paging import read_page
 from maestrale.store.rows import ExecutionRows
 from maestrale.store.schema import prepare
-from maestrale.store.selection import Resource, Viewer, read_page
+from maestrale.store.selection import Resource, Viewer
 from maestrale.store.tables import definition_texts, definitions
 from maestrale.store.tables import environments as environments_table
 from postgresql import PostgresqlServer
