@@ -9,9 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Index, Table
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.schema import CreateIndex
+from sqlalchemy import Table
 
 from bench import list_rows, report
 from bench.list_rows import Execution, Rows
@@ -20,7 +18,6 @@ from maestrale.store.schema import prepare
 from maestrale.store.tables import (
     action_executions,
     execution_heads,
-    for_postgresql,
     task_executions,
     workflow_executions,
 )
@@ -82,8 +79,11 @@ def _fill_sqlite(url: str, count: int) -> None:
     connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
     for setting in ("synchronous=OFF", "cache_size=-500000", "temp_store=FILE", "journal_mode=WAL"):
         connection.execute(f"PRAGMA {setting}")
-    for index in _indexes():
-        connection.execute(f"DROP INDEX {index.name}")
+    indexes = connection.execute(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+    ).fetchall()
+    for name, _ in indexes:
+        connection.execute(f"DROP INDEX {name}")
 
     def put(table: Table, rows: Iterable[Rows]) -> None:
         places = ", ".join("?" * len(table.columns))
@@ -92,8 +92,8 @@ def _fill_sqlite(url: str, count: int) -> None:
         connection.execute("COMMIT")
 
     _fill(count, put)
-    for index in _indexes():
-        connection.execute(str(CreateIndex(index).compile(dialect=sqlite.dialect())))
+    for _, statement in indexes:
+        connection.execute(statement)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
 
@@ -104,8 +104,11 @@ def _fill_postgresql(url: str, count: int) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET synchronous_commit = off")
         connection.execute("SET maintenance_work_mem = '512MB'")
-        for index in _indexes():
-            connection.execute(f"DROP INDEX {index.name}")
+        indexes = connection.execute(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND indexname LIKE 'ix_%'"
+        ).fetchall()
+        for name, _ in indexes:
+            connection.execute(f"DROP INDEX {name}")
 
         def put(table: Table, rows: Iterable[Rows]) -> None:
             names = ", ".join(column.name for column in table.columns)
@@ -113,9 +116,8 @@ def _fill_postgresql(url: str, count: int) -> None:
                 copy.write("".join(map(_line, rows)))
 
         _fill(count, put)
-        for_postgresql()
-        for index in _indexes():
-            connection.execute(str(CreateIndex(index).compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call])
+        for _, statement in indexes:
+            connection.execute(statement)
         connection.execute("VACUUM ANALYZE")
 
 
@@ -130,10 +132,6 @@ def _text(value: Any) -> str:
     if value is True or value is False:
         return "t" if value else "f"
     return str(value)
-
-
-def _indexes() -> list[Index]:
-    return sorted((index for table in TABLES for index in table.indexes), key=lambda index: str(index.name))
 
 
 def sqlite_url(folder: Path, count: int) -> str:
