@@ -6,7 +6,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Table
@@ -45,7 +44,7 @@ def rows_of(portion: list[Execution], first_of: dict[str, str]) -> dict[str, lis
     children."""
     found: dict[str, list[Rows]] = {table.name: [] for table in TABLES}
     for one in portion:
-        wide = one.number % 200_000 == 150_003
+        wide = one.number % list_rows.WIDE_EVERY == list_rows.WIDE_EXECUTION
         count = list_rows.WIDE if wide else list_rows.TASKS
         if one.parent is None:
             first_of.clear()
@@ -55,7 +54,8 @@ def rows_of(portion: list[Execution], first_of: dict[str, str]) -> dict[str, lis
         found["workflow_executions"].append(list_rows.workflow_row(one, parent_task))
         found["task_executions"] += list_rows.task_rows(one, count)
         for number in (0, 1):
-            items = list_rows.WIDE if number == 1 and one.number % 200_000 == 150_007 else 1
+            wide = number == 1 and one.number % list_rows.WIDE_EVERY == list_rows.WIDE_TASK
+            items = list_rows.WIDE if wide else 1
             found["action_executions"] += list_rows.action_rows(one, list_rows.task_id(one, number), items)
     return found
 
@@ -132,8 +132,3 @@ def _text(value: Any) -> str:
     if value is True or value is False:
         return "t" if value else "f"
     return str(value)
-
-
-def sqlite_url(folder: Path, count: int) -> str:
-    """Where the SQLite file of that size lies in a folder of databases."""
-    return f"sqlite:///{folder}/lists-{count}.db"

@@ -24,7 +24,10 @@ TAGS: Final = ("[]", '["nightly"]', '["nightly","storage"]', '["network"]', "[]"
 VERBS: Final = ("prepare", "fetch", "apply", "verify", "report")
 TASKS: Final = len(VERBS)
 WIDE: Final = 5_000
-"""So many tasks has a very wide execution, and so many actions a very wide task."""
+WIDE_EVERY: Final = 200_000
+WIDE_EXECUTION: Final = 150_003
+WIDE_TASK: Final = 150_007
+"""Of so many executions the one with this number has so many tasks, or a task with so many actions."""
 
 Rows = tuple[Any, ...]
 

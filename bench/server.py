@@ -24,10 +24,11 @@ class Server:
     `start_seconds` is how long it took from the start of the process until it listened.
     """
 
-    def __init__(self, folder: Path, database: str | None = None) -> None:
+    def __init__(self, folder: Path, database: str | None = None, *options: str) -> None:
         self.database_file = folder / "bench.db"
         self.database = database or f"sqlite:///{self.database_file}"
         self.url = ""
+        self._options = options
         self.start_seconds = 0.0
         self._log = folder / "server.log"
         kept = {k: v for k, v in os.environ.items() if not k.startswith("MAESTRALE_")}
@@ -42,7 +43,7 @@ class Server:
         began = time.perf_counter()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [*command, "--database", self.database],
+                [*command, "--database", self.database, *self._options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
