@@ -12,9 +12,11 @@ from maestrale.model.listing import Listing, Row, SortKey
 from maestrale.store.conditions import condition
 from maestrale.store.selection import Condition, Field, Resource, Viewer, select_fields, visible
 from maestrale.store.statements import passed_over
-from maestrale.store.stretches import AGE, Stretches, stretches_of
+from maestrale.store.stretches import AGE, stretches_of
 
-_SORTED: Final = "_sorted_"
+IDS_PER_STATEMENT: Final = 1000
+
+_KEY: Final = "_key"
 
 
 def read_page(
@@ -22,44 +24,61 @@ def read_page(
 ) -> list[Row]:
     """One page of rows. BadRequest for a value that does not fit its field, NotFound for the marker."""
     filters = {filter_.name: condition(resource.fields[filter_.name], filter_) for filter_ in listing.filters}
-    nulls = [resource.fields[name].column.is_(None) for name in listing.nulls]
+    others: list[Condition] = [resource.fields[name].column.is_(None) for name in listing.nulls]
     seen = visible(resource, viewer)
-    after: list[Condition] = []
+    plain = list(conditions)
     if listing.marker is not None:
-        after.append(_after_marker(connection, resource, viewer, listing, *conditions))
-    statement = select_fields(resource, resource.chosen(listing)).where(*conditions, *after)
+        plain.append(_after_marker(connection, resource, viewer, listing, *conditions))
     stretches = stretches_of(connection, resource, viewer, listing)
     if stretches is None:
-        statement = statement.where(*seen, *filters.values(), *nulls)
-        return _rows(connection, _first(statement, resource, listing))
-    if AGE in filters:
-        statement = statement.where(filters.pop(AGE))
-    filters.pop(stretches.said or "", None)
-    others = [*filters.values(), *nulls, *([] if stretches.by_project else seen)]
-    statement = statement.where(*map(passed_over, others), *(seen if stretches.by_project else ()))
-    return _merged(connection, statement, resource, listing, stretches)
+        plain += [*seen, *filters.values(), *others]
+        parts: list[tuple[Condition, ...]] = [()]
+    else:
+        if AGE in filters:
+            plain.append(filters.pop(AGE))
+        filters.pop(stretches.said or "", None)
+        (plain if stretches.by_project else others).extend(seen)
+        plain += map(passed_over, [*filters.values(), *others])
+        parts = stretches.parts
+    wanted = select_fields(resource, resource.chosen(listing))
+    is_in_order = stretches is not None and stretches.is_in_order and len(parts) == 1
+    if is_in_order or not resource.leads:
+        return _rows(connection, _first(wanted.where(*plain, *parts[0]), resource, listing))
+    names = dict.fromkeys(["id", *(key.name for key in listing.sort)])
+    keys = [resource.fields[name].column.label(name) for name in names]
+    narrow = select(*keys).select_from(resource.source).where(*plain)
+    return _read(connection, resource, wanted, _first_ids(connection, narrow, resource, listing, parts))
 
 
-def _merged(
-    connection: Connection, statement: Select[Any], resource: Resource, listing: Listing, stretches: Stretches
-) -> list[Row]:
-    """The first rows of all stretches together: of each its own first ones, and of those the first."""
-    if not stretches.parts:
-        return []
-    if len(stretches.parts) == 1:
-        return _rows(connection, _first(statement.where(*stretches.parts[0]), resource, listing))
-    keys = [resource.fields[key.name].column.label(f"{_SORTED}{key.name}") for key in listing.sort]
-    parts = [
-        _first(statement.add_columns(*keys).where(*part), resource, listing).subquery()
-        for part in stretches.parts
-    ]
-    merged = union_all(*(select(part) for part in parts)).subquery()
+def _first_ids(
+    connection: Connection,
+    narrow: Select[Any],
+    resource: Resource,
+    listing: Listing,
+    parts: list[tuple[Condition, ...]],
+) -> list[str]:
+    """The ids of the page's rows. What is sorted, or merged, are ids and keys alone: rows may be long."""
+    first = [_first(narrow.where(*part), resource, listing) for part in parts]
+    if len(first) < 2:
+        return [row.id for statement in first for row in connection.execute(statement)]
+    merged = union_all(*(select(part.subquery()) for part in first)).subquery()
     order = [
-        _ordered(merged.c[f"{_SORTED}{key.name}"], resource.fields[key.name].nullable, key.descending)
+        _ordered(merged.c[key.name], resource.fields[key.name].nullable, key.descending)
         for key in listing.sort
     ]
-    rows = _rows(connection, select(merged).order_by(*order).limit(listing.limit))
-    return [{name: row[name] for name in row if not name.startswith(_SORTED)} for row in rows]
+    query = select(merged.c.id).order_by(*order).limit(listing.limit)
+    return list(connection.execute(query).scalars())
+
+
+def _read(connection: Connection, resource: Resource, wanted: Select[Any], ids: list[str]) -> list[Row]:
+    """The rows with these ids, in this order."""
+    column = resource.fields["id"].column
+    found: dict[str, Row] = {}
+    for start in range(0, len(ids), IDS_PER_STATEMENT):
+        some = column.in_(ids[start : start + IDS_PER_STATEMENT])
+        for row in _rows(connection, wanted.add_columns(column.label(_KEY)).where(some)):
+            found[row.pop(_KEY)] = row
+    return [found[identifier] for identifier in ids]
 
 
 def _first(statement: Select[Any], resource: Resource, listing: Listing) -> Select[Any]:

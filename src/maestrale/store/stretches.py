@@ -29,11 +29,12 @@ AGE: Final = "created_at"
 
 class Stretches(msgspec.Struct, frozen=True):
     """`parts`: each the conditions of one stretch. `said`: the filter that they say, so that it need not be
-    said again. `by_project`: whether the index begins with the project."""
+    said again. `by_project`: whether they say the project, too. `is_in_order`: whether each of them is."""
 
     parts: list[tuple[Condition, ...]]
     said: str | None = None
     by_project: bool = True
+    is_in_order: bool = True
 
 
 def stretches_of(
@@ -95,7 +96,9 @@ class _Search:
 
     def _checked(self, parts: list[tuple[Condition, ...]], lead: Lead) -> Stretches | None:
         said = lead.name if self._resource.fields[lead.name].indexed is None else None
-        return Stretches(parts, said, lead.by_project) if len(parts) <= self._most else None
+        if len(parts) > self._most:
+            return None
+        return Stretches(parts, said, lead.by_project, is_in_order=lead.by_project)
 
     def _column(self, lead: Lead) -> ColumnElement[Any]:
         field = self._resource.fields[lead.name]
