@@ -57,6 +57,27 @@ def stretches_of(
     return Stretches([(resource.project == search.project,)])
 
 
+def unaided(resource: Resource, listing: Listing) -> list[str]:
+    """The arguments of a list that no index helps with, so that it may take long: of the filters all but the
+    one along whose index it is read."""
+    filters = {filter_.name: filter_ for filter_ in listing.filters if filter_.name != AGE}
+    for lead in resource.leads:
+        if lead.name in filters and filters[lead.name].operator in _aided(lead):
+            del filters[lead.name]
+            break
+    return [
+        *filters,
+        *(["nulls"] if listing.nulls else []),
+        *([] if listing.sort[0].name == AGE else ["sort_keys"]),
+    ]
+
+
+def _aided(lead: Lead) -> list[str]:
+    """The operators that an index helps with."""
+    known = ["neq", "nin"] if lead.values else []
+    return ["eq", "in", *known, *(["has"] if lead.is_looked_through else [])]
+
+
 class _Search:
     """The stretches of one list."""
 
