@@ -15,11 +15,19 @@ NEW = (
     ("workflow_executions", "project_id_name", ("project_id", "name", "created_at"), None),
     ("workflow_executions", "project_id_workflow_id", ("project_id", "workflow_id", "created_at"), None),
     ("workflow_executions", "project_id_tags", ("project_id", "tags", "created_at"), "tags <> '[]'"),
+    ("task_executions", "created_at", ("created_at",), None),
     ("task_executions", "project_id_created_at", ("project_id", "created_at"), None),
     ("task_executions", "project_id_name", ("project_id", "name", "created_at"), None),
     ("task_executions", "project_id_state", ("project_id", "state", "created_at"), "state <> 'SUCCESS'"),
+    ("action_executions", "created_at", ("created_at",), None),
     ("action_executions", "project_id_created_at", ("project_id", "created_at"), None),
     ("action_executions", "project_id_state", ("project_id", "state", "created_at"), "state <> 'SUCCESS'"),
+)
+OLD = (
+    ("workflow_executions", "name_created_at"),
+    ("workflow_executions", "state_created_at"),
+    ("task_executions", "created_at_id"),
+    ("action_executions", "created_at_id"),
 )
 
 
@@ -32,8 +40,8 @@ def upgrade() -> None:
         "UPDATE task_executions SET project_id = (SELECT project_id FROM workflow_executions"
         " WHERE workflow_executions.id = task_executions.execution_id)"
     )
-    for name in ("name", "state"):
-        op.drop_index(f"ix_workflow_executions_{name}_created_at", "workflow_executions")
+    for table, name in OLD:
+        op.drop_index(f"ix_{table}_{name}", table)
     for table, name, columns, where in NEW:
         wanted = None if where is None else sa.text(where)
         op.create_index(
