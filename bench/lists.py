@@ -109,7 +109,7 @@ def _through_the_store(
             for number in range(times + UNMEASURED):
                 unit, viewer, listing = _listing(case.ask(known))
                 begun = time.perf_counter()
-                rows = database.read(unit, viewer, listing).result()
+                rows = database.read_list(unit, viewer, listing).result()
                 if number >= UNMEASURED:
                     taken.append((time.perf_counter() - begun) * 1000)
             results.append(_result(case.name, kind, "store", taken, len(rows)))
