@@ -326,6 +326,7 @@ def _of(name: str, filter_: Filter) -> tuple[str, Viewer, Listing]:
 
 @example(question=_of("executions", Filter("state", "neq", "SUCCESS")))
 @example(question=_of("executions", Filter("state", "nin", "SUCCESS,ERROR")))
+@example(question=_of("executions", Filter("workflow_name", "in", "backup,restore")))
 @example(question=_of("tasks", Filter("state", "nin", "SUCCESS,ERROR")))
 @example(question=_of("executions", Filter("tags", "has", "[")))
 @example(question=_of("executions", Filter("tags", "in", "disk,Disk")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from sqlalchemy import Connection, and_, false, literal, or_, select, true, union_all
@@ -41,32 +42,26 @@ def read_page(
         plain += map(passed_over, [*filters.values(), *others])
         parts = stretches.parts
     wanted = select_fields(resource, resource.chosen(listing))
-    is_in_order = stretches is not None and stretches.is_in_order and len(parts) == 1
-    if is_in_order or not resource.leads:
-        return _rows(connection, _first(wanted.where(*plain, *parts[0]), resource, listing))
+    columns = {key.name: resource.fields[key.name].column for key in listing.sort}
+    if not resource.leads or (stretches is not None and stretches.is_in_order and len(parts) == 1):
+        return _rows(connection, _first(wanted.where(*plain, *parts[0]), resource, listing, columns))
     names = dict.fromkeys(["id", *(key.name for key in listing.sort)])
     keys = [resource.fields[name].column.label(name) for name in names]
     narrow = select(*keys).select_from(resource.source).where(*plain)
-    return _read(connection, resource, wanted, _first_ids(connection, narrow, resource, listing, parts))
+    if stretches is not None and not stretches.is_in_order:
+        columns[AGE] += 0  # so that the few rows are sorted, not the whole table gone through by its age
+    first = [_first(narrow.where(*part), resource, listing, columns) for part in parts]
+    return _read(connection, resource, wanted, _first_ids(connection, first, resource, listing))
 
 
 def _first_ids(
-    connection: Connection,
-    narrow: Select[Any],
-    resource: Resource,
-    listing: Listing,
-    parts: list[tuple[Condition, ...]],
+    connection: Connection, first: list[Select[Any]], resource: Resource, listing: Listing
 ) -> list[str]:
     """The ids of the page's rows. What is sorted, or merged, are ids and keys alone: rows may be long."""
-    first = [_first(narrow.where(*part), resource, listing) for part in parts]
     if len(first) < 2:
         return [row.id for statement in first for row in connection.execute(statement)]
     merged = union_all(*(select(part.subquery()) for part in first)).subquery()
-    order = [
-        _ordered(merged.c[key.name], resource.fields[key.name].nullable, key.descending)
-        for key in listing.sort
-    ]
-    query = select(merged.c.id).order_by(*order).limit(listing.limit)
+    query = _first(select(merged.c.id), resource, listing, dict(merged.c.items()))
     return list(connection.execute(query).scalars())
 
 
@@ -81,10 +76,13 @@ def _read(connection: Connection, resource: Resource, wanted: Select[Any], ids: 
     return [found[identifier] for identifier in ids]
 
 
-def _first(statement: Select[Any], resource: Resource, listing: Listing) -> Select[Any]:
-    fields = resource.fields
+def _first(
+    statement: Select[Any], resource: Resource, listing: Listing, columns: Mapping[str, ColumnElement[Any]]
+) -> Select[Any]:
+    """The first rows, by these columns."""
     order = [
-        _ordered(fields[key.name].column, fields[key.name].nullable, key.descending) for key in listing.sort
+        _ordered(columns[key.name], resource.fields[key.name].nullable, key.descending)
+        for key in listing.sort
     ]
     return statement.order_by(*order).limit(listing.limit)
 
