@@ -33,7 +33,8 @@ def any_viewer(sees_all: bool) -> Viewer:
 class Field(msgspec.Struct, frozen=True):
     """One field of the API and the column that it shows. `heavy` ones are left out of lists.
 
-    `indexed` is a column with an index that has the same value wherever the field is not null.
+    `indexed` is a column with an index that has the same value wherever the field is not null. `beside` are
+    columns that are read with it, under these names, to make of it what is shown.
     """
 
     column: ColumnElement[Any]
@@ -42,6 +43,7 @@ class Field(msgspec.Struct, frozen=True):
     filters: bool = True
     heavy: bool = False
     indexed: ColumnElement[Any] | None = None
+    beside: dict[str, ColumnElement[Any]] = {}
 
 
 class Lead(msgspec.Struct, frozen=True):
@@ -130,9 +132,10 @@ def own_first(resource: Resource, viewer: Viewer) -> tuple[ColumnElement[Any], .
 def select_fields(resource: Resource, names: Sequence[str]) -> Select[Any]:
     """A statement that reads these fields, the columns of which others are computed, and the hidden ones."""
     columns = [resource.fields[name].column.label(name) for name in names if name in resource.fields]
-    parts = [resource.computed[name] for name in names if name in resource.computed]
-    for hidden in (*parts, resource.hidden):
-        columns += [column.label(name) for name, column in hidden.items()]
+    hidden = dict(resource.hidden)
+    for name in names:
+        hidden |= resource.computed[name] if name in resource.computed else resource.fields[name].beside
+    columns += [column.label(name) for name, column in hidden.items()]
     return select(*columns).select_from(resource.source)
 
 
