@@ -103,13 +103,15 @@ def test_commits_and_reads_go_on_meanwhile(database: Database) -> None:
     def commit(connection: Connection, number: int) -> None:
         connection.execute(insert(definition_texts), [{"hash": f"{number}", "text": "x"}])
 
+    def count(connection: Connection) -> int:
+        return connection.execute(select(func.count()).select_from(definition_texts)).scalar_one()
+
     def commits(first: int) -> list[float]:
         taken = []
         for number in range(first, first + COMMITS):
             begun = time.monotonic()
             database.write(commit, number).result()
-            count = select(func.count()).select_from(definition_texts)
-            database.read(lambda connection: connection.execute(count).scalar()).result()
+            database.read(count).result()
             taken.append(time.monotonic() - begun)
         return taken
 
