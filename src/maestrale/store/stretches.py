@@ -16,6 +16,7 @@ from sqlalchemy.sql import ColumnElement
 from maestrale.model.listing import Filter, Listing
 from maestrale.store.conditions import condition, listed
 from maestrale.store.selection import Condition, Lead, Resource, Viewer
+from maestrale.store.statements import spelled_out
 
 MOST_STRETCHES: Final = 64
 MOST_ROWS: Final = 32_000
@@ -111,7 +112,7 @@ class _Search:
             values = self._meant(lead, filter_, project)
             if values is None or lead.left_out in values:
                 return None
-            within = self._within(lead, project)
+            within = self._resource.project == project, *map(spelled_out, self._in_index(lead))
             parts += [(*within, column == value) for value in values]
         return self._checked(parts, lead)
 
@@ -125,12 +126,9 @@ class _Search:
         field = self._resource.fields[lead.name]
         return field.column if field.indexed is None else field.indexed
 
-    def _within(self, lead: Lead, project: str) -> list[Condition]:
-        """The rows of a project that are in the index."""
-        found: list[Condition] = [self._resource.project == project]
-        if lead.left_out is not None:  # in so many words, or else the index is not known to have all rows
-            found.append(self._column(lead) != literal_column(f"'{lead.left_out}'"))
-        return found
+    def _in_index(self, lead: Lead) -> list[Condition]:
+        """The condition of the index, if it does not have all rows."""
+        return [] if lead.left_out is None else [self._column(lead) != literal_column(f"'{lead.left_out}'")]
 
     def _projects(self) -> list[str] | None:
         """Those of which rows are wanted; None for too many."""
@@ -145,7 +143,9 @@ class _Search:
             return _values(lead, filter_)
         if not lead.is_looked_through or filter_.operator in ("neq", "nin"):
             return None
-        found = self._distinct(field.column, self._within(lead, project), (lead, filter_))
+        found = self._distinct(
+            field.column, [self._resource.project == project, *self._in_index(lead)], (lead, filter_)
+        )
         if found is not None and lead.left_out is not None and filter_.operator == "has":
             fits = condition(msgspec.structs.replace(field, column=literal(lead.left_out)), filter_)
             if self._connection.execute(select(fits)).scalar():
