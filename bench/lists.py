@@ -145,7 +145,7 @@ def _over_http(kind: str, url: str, known: Known, cases: Sequence[Case], times: 
         tokens = Path(name) / "tokens.yaml"
         tokens.touch(mode=0o600)
         tokens.write_text("".join(map(_token, (*list_rows.PROJECTS, EVERYBODY))), encoding="utf-8")
-        with Server(Path(name), url, "--auth", f"tokens:{tokens}") as server:
+        with Server(Path(name), url, MAESTRALE_SERVER_AUTH=f"tokens:{tokens}") as server:
             return asyncio.run(_ask_all(kind, server.url, known, cases, times))
 
 

@@ -19,22 +19,22 @@ STOP_SECONDS = 30
 
 
 class Server:
-    """`mistral server` on a free port of loopback, for use in a `with` statement.
+    """`mistral server` on a free port of loopback, with `settings` in its environment; use it in a `with`.
 
     `start_seconds` is how long it took from the start of the process until it listened.
     """
 
-    def __init__(self, folder: Path, database: str | None = None, *options: str) -> None:
+    def __init__(self, folder: Path, database: str | None = None, **settings: str) -> None:
         self.database_file = folder / "bench.db"
         self.database = database or f"sqlite:///{self.database_file}"
         self.url = ""
-        self._options = options
         self.start_seconds = 0.0
         self._log = folder / "server.log"
         kept = {k: v for k, v in os.environ.items() if not k.startswith("MAESTRALE_")}
         self._environment = kept | {
             "XDG_CONFIG_HOME": str(folder / "config"),
             "XDG_DATA_HOME": str(folder / "data"),
+            **settings,
         }
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -43,7 +43,7 @@ class Server:
         began = time.perf_counter()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [*command, "--database", self.database, *self._options],
+                [*command, "--database", self.database],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

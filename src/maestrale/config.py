@@ -139,7 +139,7 @@ class ContextVersioningSettings(msgspec.Struct, frozen=True):
 class ExecutorSettings(msgspec.Struct, frozen=True):
     """How many actions run at the same time: `asynchronous` ones, and blocking ones in `threads`."""
 
-    asynchronous: int = 256
+    asynchronous: int = 2000
     threads: int = 16
 
 
@@ -184,10 +184,18 @@ class RetentionSettings(msgspec.Struct, frozen=True):
 
 
 class ActionsSettings(msgspec.Struct, frozen=True):
-    """Shell patterns of action names: if there are any in `allow`, only these; never those in `deny`."""
+    """`allow`, `deny`: shell patterns of action names; if there are any in `allow`, only these are known.
+    `only_builtin_actions`: nothing of other packages. Of packages that were made for Mistral,
+    `load_action_plugins`: classes; `load_action_generators`: what makes actions; `allow_providers`,
+    `deny_providers`: patterns of the names of action providers."""
 
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
+    only_builtin_actions: bool = False
+    load_action_plugins: bool = True
+    load_action_generators: bool = True
+    allow_providers: tuple[str, ...] = ()
+    deny_providers: tuple[str, ...] = ()
 
 
 class NotifierSettings(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maestrale.actions.base import ActionSettings
+from maestrale.actions.plugins import PluginRules
 from maestrale.actions.registry import Registry
 from maestrale.config import ROLES, ConfigError, Role, Settings, database_url, timeouts
 from maestrale.engine.decision import DataFlow, Limits
@@ -36,6 +37,7 @@ from maestrale.services.events import Events
 from maestrale.services.executions import Executions
 from maestrale.services.members import Members
 from maestrale.services.operations import Operations
+from maestrale.services.overviews import Overviews
 from maestrale.services.tasks import Tasks
 from maestrale.services.triggers import CronTriggers, EventTriggers
 from maestrale.services.watching import Watching
@@ -77,8 +79,7 @@ class Service:
             self.presence = among = AmongOthers(self.database, self.lease)
             hints = among.hints
             engines = None if "engine" in roles else among.engines
-        self.registry = Registry(allow=settings.actions.allow, deny=settings.actions.deny)
-        self.registry.load_entry_points()
+        self.registry = action_registry(settings)
         self.engine = Engine(
             self.database,
             self.registry,
@@ -126,7 +127,7 @@ class Service:
 
     def warm_up(self) -> None:
         """Load soon, beside the work, what first uses would have to wait for."""
-        timer = threading.Timer(WARM_UP_AFTER, _warm_up)
+        timer = threading.Timer(WARM_UP_AFTER, _warm_up, (self.registry,))
         timer.daemon = True
         timer.start()
 
@@ -184,6 +185,7 @@ class Service:
             evaluations=Evaluations(self.database, self.engine, clock),
             members=Members(self.database, clock, knows_projects=self.settings.server.token_file is not None),
             events=Events(self.database, self.watching, limits.max_event_streams),
+            overviews=Overviews(self.database, self.engine.programs, clock),
         )
 
     def app(self) -> ASGIApp:
@@ -192,6 +194,7 @@ class Service:
         from maestrale.api.authentication import EverybodyIsTheOperator, Tokens
         from maestrale.api.settings import ApiSettings
         from maestrale.api.token_file import read_token_file
+        from maestrale.ui.app import Pages
         from maestrale.ui.pages import welcome
 
         server, limits = self.settings.server, self.settings.api
@@ -204,7 +207,24 @@ class Service:
         )
         tokens = server.token_file
         authentication = EverybodyIsTheOperator() if tokens is None else Tokens(read_token_file(tokens))
-        return create_app(self.services(), settings, welcome, authentication)
+        services = self.services()
+        return create_app(
+            services, settings, welcome, authentication, lambda app: Pages(app, services, authentication)
+        )
+
+
+def action_registry(settings: Settings) -> Registry:
+    """The actions that the installed packages offer, as far as the settings let them."""
+    wanted = settings.actions
+    registry = Registry(allow=wanted.allow, deny=wanted.deny)
+    rules = PluginRules(
+        classes=wanted.load_action_plugins,
+        generators=wanted.load_action_generators,
+        allow_providers=wanted.allow_providers,
+        deny_providers=wanted.deny_providers,
+    )
+    registry.load_entry_points(rules, only_built_in=wanted.only_builtin_actions)
+    return registry
 
 
 def prepare_expressions(settings: Settings) -> None:
@@ -223,9 +243,10 @@ def _check_roles(roles: tuple[Role, ...], url: str) -> None:
         )
 
 
-def _warm_up() -> None:
+def _warm_up(registry: Registry) -> None:
     template.warm_up()
     importlib.import_module("maestrale.actions.http_client")
+    registry.plugins.load()
 
 
 def _register_functions() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -42,6 +43,63 @@ async def returning_an_object() -> object:
     return object()
 
 
+@action("test.exit")
+async def exiting() -> None:
+    """Try to end the service."""
+    raise SystemExit(3)
+
+
+@action("test.exit_blocking")
+def exiting_in_a_thread() -> None:
+    """Try to end the thread."""
+    raise SystemExit(3)
+
+
+@action("test.stop_iteration")
+def stopping() -> None:
+    """Raise what futures do not take."""
+    raise StopIteration
+
+
+@action("test.spin")
+def spinning(context: ActionContext) -> None:
+    """Go on until somebody interrupts."""
+    try:
+        BEGUN.put(context.action_execution_id)
+        while True:
+            time.sleep(0.001)
+    except BaseException as error:
+        INTERRUPTED.put((context.action_execution_id, type(error).__name__, context.is_cancelled))
+        raise
+
+
+@action("test.silent", heartbeat=0.05)
+async def silent() -> None:
+    """Say nothing."""
+    await asyncio.sleep(PATIENCE)
+
+
+@action("test.beating", heartbeat=0.2)
+def beating(context: ActionContext) -> str:
+    """Take longer than it may be silent."""
+    for step in range(8):
+        context.progress("hush, step", step / 8) if step % 2 else context.heartbeat()
+        time.sleep(0.05)
+    return "done"
+
+
+@action("test.talking")
+async def talking(context: ActionContext, secret: str) -> None:
+    """Say more than anybody wants to know, and go on."""
+    for number in range(1000):
+        context.progress(f"{secret} {number}")
+    await asyncio.sleep(PATIENCE)
+
+
+BEGUN: queue.SimpleQueue[str] = queue.SimpleQueue()
+INTERRUPTED: queue.SimpleQueue[tuple[str, str, bool]] = queue.SimpleQueue()
+
+
 @action("test.context")
 def telling(context: ActionContext) -> Json:
     """Return what the context says."""
@@ -67,11 +125,13 @@ class Bench:
 
         actions: list[Action[..., Any]] = [
             self.gate.action, self.block.action, failing, own_timeout, revealing, returning_an_object,
-            telling, stubborn,
+            telling, exiting, exiting_in_a_thread, stopping, spinning, silent, beating, talking, stubborn,
         ]  # fmt: skip
         self._actions = {found.name: found for found in actions}
         self._results: dict[str, Future[ActionResult]] = {}
         self.marks: list[list[str]] = []
+        self.going_on: list[str] = []
+        self.said: list[dict[str, str]] = []
         self.may_start = True
         self.is_replaced = False
         self.mark: Callable[[list[str]], Future[set[str]]] = self._mark_all
@@ -82,6 +142,8 @@ class Bench:
             self,
             asynchronous=asynchronous,
             threads=threads,
+            goes_on=lambda run: self.going_on.append(run.action_id),
+            progressed=self.said.append,
         )
 
     def allows(self, _: str | None) -> bool:
@@ -151,6 +213,9 @@ def test_the_context_reaches_the_action(bench: Bench) -> None:
         ("test.own_timeout", "msg='the peer did not answer'"),
         ("test.object", "The returned value is not JSON"),
         ("test.nowhere", "the action 'test.nowhere' is not installed here"),
+        ("test.exit", "msg='it raised SystemExit: 3'"),
+        ("test.exit_blocking", "msg='it raised SystemExit: 3'"),
+        ("test.stop_iteration", "msg='it raised StopIteration: '"),
     ],
 )
 @pytest.mark.parametrize("timeout", [None, 10])
@@ -479,3 +544,42 @@ def test_nothing_starts_in_the_name_of_a_process_that_is_gone(bench: Bench) -> N
     bench.enqueue("c")
     bench.gate.wait()
     assert bench.gate.labels == ["c"]
+
+
+def test_a_blocking_action_is_interrupted_at_its_time_out(bench: Bench) -> None:
+    """More of them than there are places: those that are left behind take none."""
+    for number in range(6):
+        bench.enqueue(f"a{number}", "test.spin", timeout=0.3)
+    for number in range(6):
+        assert bench.result(f"a{number}") == ActionResult("ERROR", "Timeout after 0.3 seconds")
+    assert not BEGUN.empty()
+    while not BEGUN.empty():
+        BEGUN.get()
+        assert INTERRUPTED.get(timeout=PATIENCE)[1:] == ("Interrupted", True)
+    bench.enqueue("b", "test.context")
+    assert bench.result("b").state == "SUCCESS"
+
+
+def test_a_blocking_action_is_interrupted_when_it_is_cancelled(bench: Bench) -> None:
+    bench.enqueue("a", "test.spin")
+    assert BEGUN.get(timeout=PATIENCE) == "a"
+    bench.executor.cancel("a")
+    assert INTERRUPTED.get(timeout=PATIENCE)[:2] == ("a", "Interrupted")
+
+
+def test_who_says_nothing_for_too_long_fails(bench: Bench) -> None:
+    bench.enqueue("a", "test.silent")
+    bench.enqueue("b", "test.beating")
+    assert bench.result("a") == ActionResult(
+        "ERROR", "Heartbeat wasn't received. The action said nothing for 0.05 seconds"
+    )
+    assert bench.result("b") == ActionResult("SUCCESS", "done")
+
+
+def test_progress_is_told_once_in_a_while_without_secrets(bench: Bench) -> None:
+    bench.enqueue("a", "test.talking", given={"secret": Secret("passphrase")})
+    end = time.monotonic() + PATIENCE
+    while not bench.said:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert bench.said == [{"a": "*** 999"}]

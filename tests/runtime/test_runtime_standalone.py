@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from gates import BlockingGate, Gate
 from service import PATIENCE, PROJECT, World
 
-from maestrale.actions.base import Action, action
+from maestrale.actions.base import Action, ActionContext, action
 from maestrale.model.errors import BadRequest, InvalidAction, InvalidInput, InvalidState, Unavailable
 from maestrale.model.values import Json, Secret
 from maestrale.runtime.requests import RunAction
@@ -46,7 +48,14 @@ async def refused() -> str:
     raise ValueError("nobody there")
 
 
-ACTIONS: list[Action[..., Any]] = [raising, half_a_character, secret, outside, refused]
+@action("test.progress")
+async def progressing(context: ActionContext) -> None:
+    """Say how far it is, and go on."""
+    context.progress("copying", 0.25)
+    await asyncio.sleep(PATIENCE)
+
+
+ACTIONS: list[Action[..., Any]] = [raising, half_a_character, secret, outside, refused, progressing]
 
 
 @pytest.fixture
@@ -281,3 +290,22 @@ def test_the_target_is_stored(world: World) -> None:
     ran = world.run_action("std.noop", save=True, wait=True, target="elsewhere")
     assert ran.action_id is not None
     assert world.action(ran.action_id)["target"] == "elsewhere"
+
+
+def test_progress_is_seen_while_it_runs(gated: World) -> None:
+    gated.run_action("test.progress", save=True)
+    end = time.monotonic() + PATIENCE
+    while gated.actions()[0]["state_info"] is None:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert gated.actions()[0]["state_info"] == "25%: copying"
+    assert gated.actions()[0]["state"] == "RUNNING"
+
+
+@pytest.mark.parametrize("save", [False, True])
+def test_a_result_has_a_largest_size(world: World, save: bool) -> None:
+    ran = world.run_action("std.echo", {"output": "x" * 2_000_000}, save=save, wait=True)
+    assert ran.state == "ERROR"
+    assert ran.result.startswith(
+        "Field size limit exceeded [class=ActionExecution, field=output, size=1953KB, limit=1024KB]"
+    )

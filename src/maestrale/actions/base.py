@@ -5,7 +5,8 @@
         \"\"\"Greet somebody.\"\"\"
 
 Parameters, defaults and description come from the signature and the docstring. A parameter
-annotated `ActionContext` is filled in by the executor and is not part of the action's input.
+annotated `ActionContext` is filled in by the executor and is not part of the action's input. A class is an
+action too: its constructor takes the input, its method `run` (which may want the context) does the work.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import Any, Generic, ParamSpec, TypeVar
 import msgspec
 
 from maestrale.actions.settings import ActionSettings
+from maestrale.actions.signals import SILENT, Interrupted, Signals
+from maestrale.actions.typed_input import TypedInput
 from maestrale.model import states
 from maestrale.model.actions import (
     REQUIRED,
@@ -28,6 +31,7 @@ from maestrale.model.actions import (
     Parameter,
     result_of_error,
 )
+from maestrale.model.security import SecurityContext
 from maestrale.model.values import Json, Secret
 
 __all__ = [
@@ -36,6 +40,7 @@ __all__ = [
     "ActionFailure",
     "ActionResult",
     "ActionSettings",
+    "Interrupted",
     "action",
     "input_text",
     "result_of_error",
@@ -53,6 +58,7 @@ class ActionContext(msgspec.Struct, frozen=True, kw_only=True):
     `attempt` counts the retries of the task and starts at 1. `idempotency_key` stays the same when this
     action execution is delivered again and is new for each retry. `callback_path` is the path (without
     host) where an outside party reports the result. `item_index` starts at 0 (None without with-items).
+    `security`: the caller, as far as known.
     """
 
     workflow_execution_id: str | None = None
@@ -66,13 +72,33 @@ class ActionContext(msgspec.Struct, frozen=True, kw_only=True):
     item_index: int | None = None
     logger: logging.Logger = logging.getLogger("maestrale.actions")
     settings: ActionSettings = ActionSettings()
+    security: SecurityContext | None = None
+    signals: Signals = SILENT
+
+    def progress(self, message: str, fraction: float | None = None) -> None:
+        """Say how far the action is, for those who look at its execution; counts as a heartbeat.
+
+        `fraction` is between 0 and 1, or ValueError is raised.
+        """
+        if fraction is not None and not 0 <= fraction <= 1:
+            raise ValueError(f"a fraction is between 0 and 1, not {fraction}")
+        self.signals.progress(message if fraction is None else f"{fraction:.0%}: {message}")
+
+    def heartbeat(self) -> None:
+        """Show that the action goes on, where its `heartbeat` demands it."""
+        self.signals.heartbeat()
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether nobody waits for the result any more: the action should end."""
+        return self.signals.is_cancelled
 
 
 class Action(Generic[P, R]):
-    """A function that tasks can call. Calling the action itself calls the function, for use in Python.
+    """A function or class that tasks can call. Calling the action itself calls it, for use in Python.
 
     `description` is the docstring, `returns` the return annotation (`typing.Any` if there is none) and
-    `is_async` says whether the function is a coroutine function (others want a thread).
+    `is_async` says whether it is a coroutine function (others want a thread).
     """
 
     def __init__(
@@ -86,18 +112,24 @@ class Action(Generic[P, R]):
         waits_outside: bool,
         title: str,
         secrets: Iterable[str],
+        check_types: bool,
+        heartbeat: float | None,
     ) -> None:
+        work = _work(function, name)
         signature = _signature(function, name)
         parameters = signature.parameters.values()
         injected = [p.name for p in parameters if p.annotation is ActionContext]
         self.function = function
-        self.is_async = inspect.iscoroutinefunction(function)
+        self.is_async = inspect.iscoroutinefunction(work)
         self.description = inspect.getdoc(function) or ""
-        self.returns: Any = (
-            Any if signature.return_annotation is signature.empty else signature.return_annotation
+        returned = (
+            signature.return_annotation if work is function else _signature(work, name).return_annotation
         )
+        self.returns: Any = Any if returned is signature.empty else returned
         self._context_names = injected
-        if pure is True and (self.is_async or injected):
+        self._run_takes_context = work is not function and len(inspect.signature(work).parameters) > 1
+        self._types = TypedInput(name, parameters) if check_types else None
+        if pure is True and (self.is_async or injected or work is not function):
             raise TypeError(f"Action '{name}': a pure action is an ordinary function without ActionContext")
         if pure is True:
             pure = function
@@ -108,6 +140,8 @@ class Action(Generic[P, R]):
         unknown = set(secrets) - signature.parameters.keys()
         if unknown:
             raise TypeError(f"Action '{name}': there is no parameter {sorted(unknown)} to be kept secret")
+        if heartbeat is not None and heartbeat <= 0:
+            raise TypeError(f"Action '{name}': heartbeat is a number of seconds, more than 0")
         self.facts = ActionFacts(
             name=name,
             parameters=tuple(
@@ -123,6 +157,7 @@ class Action(Generic[P, R]):
             pure_when=pure_when,
             title=title,
             secrets=frozenset(secrets),
+            heartbeat=heartbeat,
         )
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -142,14 +177,19 @@ class Action(Generic[P, R]):
         return input_text(self.facts.parameters, self.facts.takes_any)
 
     def run(self, context: ActionContext, given: dict[str, Json]) -> R:
-        """Call the function with this input; an async action returns its coroutine.
+        """Do the work with this input; an async action returns its coroutine.
 
-        Raises `InvalidInput` if required parameters are missing or unknown ones are given, and whatever
-        the function raises.
+        Raises `InvalidInput` if required parameters are missing, unknown ones are given or one has a value
+        of another type than the signature says, and whatever the function raises.
         """
         self.facts.check_input(given)
+        values = given if self._types is None else self._types.converted(given)
         call: Callable[..., R] = self.function
-        return call(**{**given, **dict.fromkeys(self._context_names, context)})
+        made = call(**{**values, **dict.fromkeys(self._context_names, context)})
+        if not inspect.isclass(self.function):
+            return made
+        work: Callable[..., R] = made.run  # type: ignore[attr-defined]  # known of a class only here
+        return work(context) if self._run_takes_context else work()
 
 
 def action(
@@ -161,12 +201,16 @@ def action(
     waits_outside: bool = False,
     title: str = "",
     secrets: Iterable[str] = (),
+    check_types: bool = True,
+    heartbeat: float | None = None,
 ) -> Callable[[Callable[P, R]], Action[P, R]]:
-    """Make a function (sync or async) the action `name`; see `ActionFacts` for the flags.
+    """Make a function (sync or async) or a class with a method `run` the action `name`; see `ActionFacts`
+    for the flags.
 
     `pure=True` lets the engine call the function itself; a function given as `pure` is called instead of
-    the decorated one, for the inputs that `pure_when` accepts. Raises `TypeError` for a signature that
-    cannot be called with named values.
+    the decorated one, for the inputs that `pure_when` accepts. Values are checked against the annotations,
+    and become what those say (dataclasses, enumerations, times), unless `check_types` is False. Raises
+    `TypeError` for a signature that cannot be called with named values.
     """
 
     def decorate(function: Callable[P, R]) -> Action[P, R]:
@@ -179,9 +223,21 @@ def action(
             waits_outside=waits_outside,
             title=title,
             secrets=tuple(secrets),
+            check_types=check_types,
+            heartbeat=heartbeat,
         )
 
     return decorate
+
+
+def _work(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """What does the work: the function itself, or the method of a class."""
+    if not inspect.isclass(function):
+        return function
+    method: Callable[..., Any] | None = getattr(function, "run", None)
+    if method is None:
+        raise TypeError(f"Action '{name}': the class {function.__name__} has no method 'run'")
+    return method
 
 
 def _signature(function: Callable[..., Any], name: str) -> inspect.Signature:

@@ -28,6 +28,7 @@ from maestrale.actions.base import ActionContext
 from maestrale.actions.process_settings import ProcessSettings
 from maestrale.model import states
 from maestrale.model.actions import ActionResult, result_of_error
+from maestrale.model.security import SecurityContext
 from maestrale.model.values import Json
 
 PROGRAM: Final = Path(__file__).with_name("dynamic_main.py")
@@ -83,13 +84,15 @@ def _encoded(
     facts = {
         name: getattr(context, name)
         for name in context.__struct_fields__
-        if name not in ("logger", "settings", "callback_path")
+        if name not in ("logger", "settings", "callback_path", "signals", "security")
     }
+    security = msgspec.structs.asdict(context.security or SecurityContext())
     return msgspec.json.encode(
         {
             **msgspec.structs.asdict(order),
             "input": given,
             "context": facts | {"callback_url": context.callback_path},
+            "security": security,
             "memory_mb": settings.memory_mb,
             "cpu_seconds": math.ceil(settings.time_limit),
         }

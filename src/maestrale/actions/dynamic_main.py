@@ -65,7 +65,7 @@ def run(order: dict[str, Any]) -> dict[str, Any]:
             " for an action that is completed from outside, its only line must be 'return False'"
         )
     takes_context = bool(inspect.signature(action.run).parameters)
-    value = action.run(context(order["context"])) if takes_context else action.run()
+    value = action.run(context(order["context"], order["security"])) if takes_context else action.run()
     if inspect.iscoroutine(value):
         import asyncio  # takes as long to load as all the rest
 
@@ -86,9 +86,14 @@ def load(text: str, source: str, class_name: str) -> Any:
         raise LookupError(f"there is no class '{class_name}' in the code source '{source}'") from None
 
 
-def context(given: dict[str, Any]) -> types.SimpleNamespace:
-    """On whose behalf the action runs; its fields stand under `execution` too, as in Mistral."""
-    return types.SimpleNamespace(execution=types.SimpleNamespace(**given), **given)
+def context(execution: dict[str, Any], security: dict[str, Any]) -> types.SimpleNamespace:
+    """On whose behalf the action runs; its fields stand under two names too, as in Mistral."""
+    return types.SimpleNamespace(
+        execution=types.SimpleNamespace(**execution),
+        security=types.SimpleNamespace(**security),
+        **execution,
+        **security,
+    )
 
 
 def told(value: Any) -> dict[str, Any]:

@@ -31,13 +31,21 @@ from maestrale.services import Services
 
 
 def create_app(
-    services: Services, settings: ApiSettings, welcome: Callable[[str], str], authentication: Authentication
+    services: Services,
+    settings: ApiSettings,
+    welcome: Callable[[str], str],
+    authentication: Authentication,
+    pages: Callable[[ASGIApp], ASGIApp] = lambda app: app,
 ) -> ASGIApp:
-    """The REST API v2 over these use cases; `welcome` makes the page at `/` from the server's address."""
+    """The REST API v2 over these use cases; `welcome` makes the page at `/` from the server's address.
+
+    `pages`: puts what answers browsers in front of the API.
+    """
     handlers: dict[object, ExceptionHandler] = {MaestraleError: explain, HTTPException: explain_http}
     router = Router(all_routes(services, settings, welcome), redirect_slashes=False)
     held = MaintenanceGate(router, services.operations)
-    return Guard(_Entrance(Entry(ExceptionMiddleware(held, handlers), authentication)), settings)
+    entry = Entry(ExceptionMiddleware(held, handlers), authentication)
+    return Guard(_Entrance(pages(entry)), settings)
 
 
 def all_routes(services: Services, settings: ApiSettings, welcome: Callable[[str], str]) -> list[BaseRoute]:

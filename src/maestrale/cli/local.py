@@ -10,9 +10,11 @@ from typing import IO, Any, get_args
 import click
 
 from maestrale import config
+from maestrale.cli.action_docs import action_docs
 from maestrale.cli.database import database
 from maestrale.cli.evaluating import evaluate
 from maestrale.cli.local_options import config_option, configure_log, database_option, load_settings
+from maestrale.cli.new_action import new_action
 from maestrale.cli.running import read_input, run_file
 from maestrale.cli.serving import serve
 from maestrale.cli.simulating import simulate_command
@@ -156,5 +158,7 @@ COMMANDS = {
     "schema": show_schema,
     "config": show_config,
     "database": database,
+    "new-action": new_action,
+    "action-docs": action_docs,
     "simulate": simulate_command,
 }

@@ -56,6 +56,8 @@ LOCAL: Final = {
     "schema": "Print the JSON Schema of definition files, for editors",
     "config": "Show the settings and where they come from",
     "database": "Check, upgrade or back up a database",
+    "new-action": "Make a package with an action of your own",
+    "action-docs": "Print a reference of the installed actions",
     "simulate": "Try the engine under random faults, on a virtual clock",
 }
 """What `COMMANDS` in `cli/local.py` holds. That module loads the whole service, so its help stands here."""

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from typing import Final
 
 import click
 
@@ -18,6 +19,9 @@ from maestrale.config import Settings
 from maestrale.model.errors import MaestraleError
 from maestrale.wiring import Service
 
+OPEN_FILES: Final = 65536
+"""Files and connections that a server may need at the same time."""
+
 
 class CannotListen(MaestraleError):
     """The address cannot be used; the message says why."""
@@ -25,6 +29,7 @@ class CannotListen(MaestraleError):
 
 def serve(settings: Settings) -> None:
     """Listen, work, and stop on SIGTERM or Ctrl-C after running actions had their grace."""
+    _allow_open_files()
     if "api" not in settings.server.roles:
         _work(settings)
         return
@@ -44,6 +49,19 @@ def serve(settings: Settings) -> None:
         finally:
             service.stop()
     say("Stopped.")
+
+
+def _allow_open_files() -> None:
+    """Take as many connections as the system allows: some shells give programs no more than 1024."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _warn_of_strangers(settings: Settings, host: str) -> None:

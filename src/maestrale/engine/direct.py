@@ -10,7 +10,7 @@ from maestrale.engine.branches import outbound
 from maestrale.engine.context import Context
 from maestrale.engine.decision import Decision
 from maestrale.engine.execution import TaskExecution
-from maestrale.engine.joins import firings_after, trigger_join
+from maestrale.engine.joins import firings_after, revive_joins, trigger_join
 from maestrale.engine.lookups import Lookups
 from maestrale.engine.outputs import end_workflow
 from maestrale.engine.pausing import pause_workflow
@@ -168,8 +168,11 @@ def dispatch_backlog(decision: Decision) -> None:
         by_source.setdefault(entry["source"], []).append(command)
     for source_id, commands in by_source.items():
         source = decision.draft.task(source_id)
+        chosen: list[list[str]] = []
         if source is not None and decision.draft.workflow.state == states.RUNNING:
-            dispatch(decision, source, commands, ignore_pause=True)
+            chosen = dispatch(decision, source, commands, ignore_pause=True)
         # Only now: until it is dispatched, a waiting join must see that it will be.
         workflow = decision.draft.edit_workflow()
         workflow.backlog = [e for e in workflow.backlog or [] if e["source"] != source_id] or None
+        if source is not None and workflow.state == states.RUNNING:
+            revive_joins(decision, source, chosen)

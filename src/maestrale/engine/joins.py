@@ -43,17 +43,31 @@ def trigger_join(decision: Decision, name: str, source: TaskExecution, event: st
     ):
         _reopen(decision, task, source, event)
     elif task.state == states.ERROR and failed_by_branches(task):
-        draft.join(name).missing.clear()
         draft.join(name).add(source, event)
-        _examine_others(decision, task)
-        if _is_hopeless(decision, name):
-            return
-        _reopen(decision, task, source, event)
+        return  # whether there is hope again is seen when all that the source chose is known
     else:
         if task.state != states.SUCCESS and decision.program.is_of_round(task, source):
             draft.join(name).add(source, event)
         return
     judge(decision, draft.task(task.id) or task)
+
+
+def revive_joins(decision: Decision, source: TaskExecution, chosen: list[list[str]]) -> None:
+    """A task has led on to what it chose: failed joins among that get another chance if there is hope now.
+
+    One that would only fail again stays as it is, and with it what followed from its failure.
+    """
+    for name, event in chosen:
+        task = decision.draft.latest_task(name) if decision.program.spec.tasks[name].join else None
+        if task is None or task.state != states.ERROR or not failed_by_branches(task):
+            continue
+        if source.id not in decision.draft.join(name).arrivals:
+            continue  # held back by a pause
+        decision.draft.join(name).missing.clear()
+        _examine_others(decision, task)
+        if not _is_hopeless(decision, name):
+            _reopen(decision, task, source, event)
+            judge(decision, decision.draft.task(task.id) or task)
 
 
 def note_missed(decision: Decision, source: TaskExecution, chosen: set[str]) -> None:

@@ -28,8 +28,12 @@ _encoder = msgspec.json.Encoder(enc_hook=_hook)
 
 
 def check_size(decision: Decision, value: Json, owner: str, field: str) -> None:
-    """Raise `FieldTooLarge` for a value whose JSON is larger than the limit (negative: no limit)."""
-    limit = decision.limits.field_size_kb
+    """Raise `FieldTooLarge` for a value that is larger than a decision may store."""
+    check_field(decision.limits.field_size_kb, value, owner, field)
+
+
+def check_field(limit: int, value: Json, owner: str, field: str) -> None:
+    """Raise `FieldTooLarge` for a value whose JSON has more than `limit` kilobytes (negative: no limit)."""
     if limit < 0 or not value or isinstance(value, bool | int | float):
         return
     try:

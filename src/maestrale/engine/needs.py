@@ -12,7 +12,7 @@ import msgspec
 
 from maestrale.engine.execution import Places
 from maestrale.lang.spec import InputParameter
-from maestrale.model.actions import DYNAMIC, ActionFacts, Parameter, Signature
+from maestrale.model.actions import DYNAMIC, PROVIDED, ActionFacts, Parameter, Signature
 from maestrale.model.values import Json
 
 
@@ -109,23 +109,40 @@ class DynamicAction(msgspec.Struct, frozen=True, omit_defaults=True):
     signature: Signature | None = None
 
 
+class ProvidedAction(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An action that a provider of an installed package describes, as it was when it was asked for."""
+
+    name: str
+    provider: str
+    namespace: str
+    class_name: str
+    signature: Signature
+
+
 class FoundAction(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an action name means: the real action `name`, below `layers` of ad-hoc actions, outermost first.
 
-    `problem`: why the chain of layers leads to no real action, if it does not. `dynamic`: the real action, if
-    it is a dynamic one.
+    `problem`: why the chain of layers leads to no real action, if it does not. `dynamic`, `provided`: the
+    real action, if it is one of those.
     """
 
     name: str
     layers: tuple[AdHocLayer, ...] = ()
     problem: str = ""
     dynamic: DynamicAction | None = None
+    provided: ProvidedAction | None = None
 
     def facts(self, known: Callable[[str], ActionFacts | None]) -> ActionFacts | None:
-        """The facts about the real action; `known` gives those about actions that are not dynamic."""
-        if self.dynamic is None:
-            return known(self.name)
-        signature = self.dynamic.signature or Signature(takes_any=True)
+        """The facts about the real action; `known` gives those about actions of the registry."""
+        if self.dynamic is not None:
+            signature = self.dynamic.signature or Signature(takes_any=True)
+            return self._facts(signature, self.dynamic.class_name, DYNAMIC + self.dynamic.id)
+        if self.provided is not None:
+            key = f"{PROVIDED}{self.provided.provider}:{self.provided.namespace}:{self.name}"
+            return self._facts(self.provided.signature, self.provided.class_name, key)
+        return known(self.name)
+
+    def _facts(self, signature: Signature, class_name: str, key: str) -> ActionFacts:
         return ActionFacts(
             name=self.name,
             parameters=(
@@ -134,8 +151,8 @@ class FoundAction(msgspec.Struct, frozen=True, omit_defaults=True):
             ),
             takes_any=signature.takes_any,
             waits_outside=signature.waits_outside,
-            class_name=self.dynamic.class_name,
-            key=DYNAMIC + self.dynamic.id,
+            class_name=class_name,
+            key=key,
         )
 
 

@@ -39,6 +39,9 @@ class Signature(msgspec.Struct, frozen=True):
 DYNAMIC: Final = "dynamic:"
 """How the keys of dynamic actions begin; their ids follow. No text of an author names an action like that."""
 
+PROVIDED: Final = "provided:"
+"""How the keys of actions of providers begin; provider, namespace and name follow, with colons between."""
+
 
 class ActionFacts(msgspec.Struct, frozen=True):
     """The signature and the nature of one action.
@@ -49,7 +52,7 @@ class ActionFacts(msgspec.Struct, frozen=True):
     (already checked) inputs `pure` is for, None = all; ask `is_pure`. A pure action that `waits_outside` is
     not dispatched at all. `title`: what messages about failures call it, by default its name.
     `key`: what an executor finds it by, if that is not its name. `secrets`: parameters whose values nobody
-    gets to see; see `sealed`.
+    gets to see; see `sealed`. `heartbeat`: seconds after which an action that has said nothing fails.
     """
 
     name: str
@@ -63,6 +66,7 @@ class ActionFacts(msgspec.Struct, frozen=True):
     pure_when: Callable[[dict[str, Json]], bool] | None = None
     key: str = ""
     secrets: frozenset[str] = frozenset()
+    heartbeat: float | None = None
 
     def is_pure(self, given: dict[str, Json]) -> bool:
         """Whether the engine may call `pure` with this input, instead of asking an executor."""
@@ -106,7 +110,8 @@ class ActionFailure(Exception):
 
 
 class ActionResult(msgspec.Struct, frozen=True):
-    """How an action execution ended: SUCCESS, ERROR or CANCELLED, and with what."""
+    """How an action execution ended: SUCCESS, ERROR or CANCELLED, and with what; or that it goes on, RUNNING,
+    until somebody outside reports its end."""
 
     state: str
     result: Json = None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
 import msgspec
 from sqlalchemy import Connection
 
-from maestrale.engine.decision import ActionCatalogue
 from maestrale.engine.needs import (
     AnyQuestion,
     EvaluateExpression,
@@ -13,30 +14,41 @@ from maestrale.engine.needs import (
     FindExecutions,
     FindTasks,
     FindWorkflow,
+    FoundAction,
     FoundWorkflow,
 )
 from maestrale.model.values import Json
-from maestrale.runtime.actions import resolve_action
+from maestrale.runtime.actions import KnownActions, find_action
 from maestrale.runtime.programs import Programs
+from maestrale.runtime.steps import Steps, carry_out
+from maestrale.store.database import Database
 from maestrale.store.lookups import find_executions, find_tasks, find_workflow
 
 
 def answer(
-    connection: Connection, programs: Programs, actions: ActionCatalogue, question: AnyQuestion
-) -> Json:
+    database: Database, programs: Programs, actions: KnownActions, question: AnyQuestion
+) -> Future[Json]:
     """The answer as plain data; it becomes part of the decision record."""
+    if isinstance(question, FindAction):
+        return carry_out(_find_action(database, actions, question))
+    return database.read(_answer, programs, question)
+
+
+def _find_action(database: Database, actions: KnownActions, question: FindAction) -> Steps[Json]:
+    found: FoundAction | None = yield find_action(database, actions, question)
+    return None if found is None else msgspec.to_builtins(found)
+
+
+def _answer(connection: Connection, programs: Programs, question: AnyQuestion) -> Json:
     match question:
         case FindWorkflow():
             return _find_workflow(connection, programs, question)
-        case FindAction():
-            found = resolve_action(connection, actions, question)
-            return None if found is None else msgspec.to_builtins(found)
         case FindTasks():
             return find_tasks(connection, question)
         case FindExecutions():
             return find_executions(connection, question)
-        case EvaluateExpression():
-            raise ValueError("an expression is not evaluated in the database")
+        case FindAction() | EvaluateExpression():
+            raise ValueError("this is not answered by one unit of work")
 
 
 def _find_workflow(connection: Connection, programs: Programs, question: FindWorkflow) -> Json:

@@ -26,7 +26,6 @@ from maestrale.model.values import Json, Microseconds
 from maestrale.runtime.actions import KnownActions
 from maestrale.runtime.commands import EXISTS, Commands, look_for_replies, no_execution, shutting_down
 from maestrale.runtime.deciding import Decider
-from maestrale.runtime.dynamic_actions import Runnables
 from maestrale.runtime.evaluator import Evaluator, HelperProcess
 from maestrale.runtime.executor import ASYNCHRONOUS, THREADS, ActionRun, Executor
 from maestrale.runtime.hints import Hints, NobodyElse
@@ -45,6 +44,7 @@ from maestrale.runtime.requests import (
     StartWorkflow,
     Trial,
 )
+from maestrale.runtime.runnables import Runnables
 from maestrale.runtime.slots import Pending
 from maestrale.runtime.standalone import FoundExecution, Standalone
 from maestrale.runtime.steps import Steps, carry_out
@@ -55,6 +55,7 @@ from maestrale.runtime.watches import Watches
 from maestrale.store import mail
 from maestrale.store.database import Database
 from maestrale.store.processes import find_owner
+from maestrale.store.progress import store_progress
 from maestrale.store.rows import Row, mail_row
 
 log = logging.getLogger(__name__)
@@ -115,7 +116,16 @@ class Engine:
         self.evaluator = evaluator or HelperProcess()
         self.watches = Watches(hints)
         self.standalone = Standalone(
-            database, actions, lease, settings, clock, entropy, self.evaluator, self.watches.changed, later
+            database,
+            actions,
+            lease,
+            settings,
+            clock,
+            entropy,
+            self.evaluator,
+            self.watches.changed,
+            limits.field_size_kb,
+            later,
         )
         self.executor = Executor(
             Runnables(registry, database, dynamic or ProcessSettings()),
@@ -125,6 +135,8 @@ class Engine:
             asynchronous=asynchronous,
             threads=threads,
             processes=(dynamic or ProcessSettings()).processes,
+            goes_on=self.standalone.goes_on,
+            progressed=self._progressed,
             loop=event_loop,
         )
         self.standalone.executor = self.executor
@@ -364,6 +376,9 @@ class Engine:
         if not self._accepting:
             future.set_exception(shutting_down())
         return future
+
+    def _progressed(self, news: dict[str, str]) -> None:
+        self._database.write(store_progress, news)
 
     def _action_done(self, run: ActionRun, result: ActionResult) -> None:
         if run.execution_id is None:

@@ -13,7 +13,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -27,13 +27,16 @@ from maestrale.actions.base import (
 from maestrale.engine.execution import AdHocRun
 from maestrale.model import states
 from maestrale.model.actions import DYNAMIC, ActionFacts, ActionResult
+from maestrale.model.security import SecurityContext
 from maestrale.model.values import Json, concealed, reveal
 from maestrale.runtime.fairness import FairQueue
+from maestrale.runtime.signals import Progress, RunningSignals
+from maestrale.runtime.threads import Threads, as_exception
 from maestrale.store.database import reason
 
 log = logging.getLogger(__name__)
 
-ASYNCHRONOUS: Final = 256
+ASYNCHRONOUS: Final = 2000
 """Asynchronous actions that run at the same time."""
 
 THREADS: Final = 16
@@ -109,7 +112,8 @@ class Executor:
 
     `mark_started` makes the start of queued actions durable and gives back the ids that may still start.
     `lease` is asked before each start: in the name of a process that others may take for dead, nothing
-    begins.
+    begins. `goes_on` is called on the event loop with actions that turn out to be completed from outside,
+    `progressed` with what actions say, by their ids.
     Without a `loop` it has one of its own, in a thread; a given one is driven by whoever gave it.
     """
 
@@ -123,21 +127,25 @@ class Executor:
         asynchronous: int = ASYNCHRONOUS,
         threads: int = THREADS,
         processes: int = PROCESSES,
+        goes_on: Callable[[ActionRun], None],
+        progressed: Callable[[dict[str, str]], None],
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
+        self._goes_on = goes_on
         self._actions = actions
         self._finished = finished
         self._mark_started = mark_started
         self._lease = lease
         self._lock = threading.Lock()
         self._lanes = {"loop": _Lane(asynchronous), "threads": _Lane(threads), "processes": _Lane(processes)}
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="action")
+        self._threads = Threads()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._marking: set[str] = set()
         self._cancelled: dict[str, bool] = {}
         """What was stopped and has not ended yet, and whether that is to be reported."""
         self._loop = loop or asyncio.new_event_loop()
+        self._progress = Progress(self._loop, progressed)
         self._is_driven = loop is not None
         self._thread = threading.Thread(target=self._run_loop, name="executor", daemon=True)
         self._stopping = False
@@ -203,7 +211,6 @@ class Executor:
         abandoned = asyncio.run_coroutine_threadsafe(self._drain(grace), self._loop).result()
         self._post(self._loop.stop)
         self._thread.join()
-        self._threads.shutdown(wait=False, cancel_futures=True)
         return abandoned
 
     def _post(self, job: Callable[..., object], *args: object) -> None:
@@ -307,7 +314,10 @@ class Executor:
                 return  # others see to it
             await asyncio.sleep(ASK_AGAIN_AFTER)
         result = _without_secrets(await self._result(run), run.input)
-        if not (run.waits_outside and result.state == "SUCCESS"):
+        self._progress.forget(run.action_id)
+        if result.state == states.RUNNING:
+            self._goes_on(run)
+        elif not (run.waits_outside and result.state == states.SUCCESS):
             self._finished(run, result)
 
     async def _result(self, run: ActionRun) -> ActionResult:
@@ -316,22 +326,47 @@ class Executor:
             error = LookupError(f"the action '{run.name}' is not installed here")
             return result_of_error(error, run.name, run.action_id)
         title = action.facts.title or run.name
+        silence = action.facts.heartbeat
         try:
-            async with asyncio.timeout(run.timeout) as limit:
-                value = await self._call(action, run)
+            async with asyncio.timeout(run.timeout) as limit, asyncio.timeout(silence) as patience:
+                value = await self._call(action, run, patience)
             return result_of_value(value, run.name, run.action_id)
         except TimeoutError as error:
-            if run.timeout is None or not limit.expired():
-                return result_of_error(error, title, run.action_id)
-            return result_of_timeout(run.timeout)
-        except Exception as error:  # noqa: BLE001 - whatever an action raises is its result
+            if run.timeout is not None and limit.expired():
+                return result_of_timeout(run.timeout)
+            if silence is not None and patience.expired():
+                return ActionResult(
+                    states.ERROR,
+                    f"Heartbeat wasn't received. The action said nothing for {silence:g} seconds",
+                )
             return result_of_error(error, title, run.action_id)
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - it is the action's result
+            return result_of_error(as_exception(error), title, run.action_id)
 
-    async def _call(self, action: Runnable, run: ActionRun) -> object:
+    async def _call(self, action: Runnable, run: ActionRun, patience: asyncio.Timeout) -> object:
         given: dict[str, Json] = reveal(run.input)
-        if action.is_async:
-            return await action.run(run.context, given)
-        return await self._loop.run_in_executor(self._threads, action.run, run.context, given)
+        silence = action.facts.heartbeat
+
+        def said(message: str) -> None:
+            self._progress.note(run.action_id, str(concealed(message, run.input)))
+
+        def beat() -> None:
+            if silence is not None:
+                with contextlib.suppress(RuntimeError):  # it has just ended
+                    patience.reschedule(self._loop.time() + silence)
+
+        signals = RunningSignals(self._loop, said, beat)
+        context = msgspec.structs.replace(
+            run.context,
+            signals=signals,
+            security=run.context.security or SecurityContext(project_id=run.project_id or None),
+        )
+        try:
+            if action.is_async:
+                return await action.run(context, given)
+            return await self._threads.run(action.run, context, given)
+        finally:
+            signals.is_cancelled = True
 
     async def _drain(self, grace: float) -> int:
         """Wait for what runs; and before that for starts that are being made durable, for they count."""

@@ -15,12 +15,13 @@ from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future
 from typing import Final
 
-from maestrale.engine.decision import ActionCatalogue, Need
+from maestrale.engine.decision import Need
 from maestrale.engine.draft import Draft
 from maestrale.engine.effects import CancelAction, Notify, Tell, Trace
 from maestrale.engine.events import AlarmDue, Continue, Started
 from maestrale.model import states
 from maestrale.model.values import Microseconds
+from maestrale.runtime.actions import KnownActions
 from maestrale.runtime.commands import Commands, shutting_down
 from maestrale.runtime.commits import Committer
 from maestrale.runtime.deciding import Decider, is_fault
@@ -57,7 +58,7 @@ class Loop:
         self,
         database: Database,
         programs: Programs,
-        actions: ActionCatalogue,
+        actions: KnownActions,
         executor: Executor,
         decider: Decider,
         clock: Callable[[], Microseconds],

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final, TypeVar
 
-from maestrale.engine.decision import ActionCatalogue, Need
+from maestrale.engine.decision import Need
 from maestrale.engine.draft import Draft
 from maestrale.engine.events import ActionFinished, Started
 from maestrale.expressions.leaving import Request
 from maestrale.model.errors import Conflict
 from maestrale.model.values import Json, Microseconds
+from maestrale.runtime.actions import KnownActions
 from maestrale.runtime.answers import answer
 from maestrale.runtime.commands import EXISTS, Commands, look_for_replies, no_execution
 from maestrale.runtime.deciding import Decider
@@ -60,7 +61,7 @@ class Reader:
         self,
         database: Database,
         programs: Programs,
-        actions: ActionCatalogue,
+        actions: KnownActions,
         decider: Decider,
         commands: Commands,
         lease: Lease,
@@ -365,7 +366,7 @@ class Reader:
             return
         self.then(
             slot,
-            lambda: self._database.read(answer, self._programs, self._actions, question),
+            lambda: answer(self._database, self._programs, self._actions, question),
             got,
             lambda error: self._decider.defuse(slot.pending[0], error),
         )

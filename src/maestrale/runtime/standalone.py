@@ -13,13 +13,14 @@ from maestrale.actions.base import ActionSettings
 from maestrale.engine.adhoc import complete_input, prepare, transformed, undeliverable, unknown_action
 from maestrale.engine.execution import AdHocRun
 from maestrale.engine.identity import Identity
+from maestrale.engine.limits import FieldTooLarge, check_field
 from maestrale.engine.lookups import Outside
 from maestrale.engine.needs import FindAction, FoundAction
 from maestrale.model import states
 from maestrale.model.actions import ActionFacts, ActionResult
 from maestrale.model.errors import BadRequest, InvalidAction, InvalidState, NotFound, Unavailable
 from maestrale.model.values import Json, Microseconds
-from maestrale.runtime.actions import KnownActions, resolve_action
+from maestrale.runtime.actions import KnownActions, find_action
 from maestrale.runtime.commands import shutting_down
 from maestrale.runtime.deciding import action_context
 from maestrale.runtime.evaluator import Evaluator
@@ -33,6 +34,7 @@ from maestrale.store.database import Database, is_unusable
 from maestrale.store.documents import Unstorable, Values, encode
 from maestrale.store.executions import fetcher
 from maestrale.store.leases import require
+from maestrale.store.progress import store_wait
 from maestrale.store.rows import Row, decode_adhoc, encode_adhoc
 from maestrale.store.statements import insert_new
 from maestrale.store.tables import action_executions, execution_values
@@ -67,8 +69,10 @@ class Standalone:
         entropy: Callable[[], int],
         evaluator: Evaluator,
         changed: Callable[[list[str]], None],
+        field_size_kb: int,
         later: Later = in_a_thread,
     ) -> None:
+        self._field_size_kb = field_size_kb
         self._changed = changed
         self._later = later
         self._evaluator = evaluator
@@ -103,7 +107,7 @@ class Standalone:
     def _find_and_start(self, request: RunAction, future: Future[RanAction]) -> Steps[None]:
         """Run what a name is found to mean, an ad-hoc action in most cases."""
         question = FindAction(request.name, request.namespace, request.project_id)
-        found: FoundAction | None = yield self._database.read(resolve_action, self._actions, question)
+        found: FoundAction | None = yield find_action(self._database, self._actions, question)
         if found is None:
             near = self._actions.suggestions(request.name)
             raise unknown_action(request.name, near)
@@ -187,12 +191,24 @@ class Standalone:
 
         self._database.write(_store, row, values).add_done_callback(stored)
 
+    def goes_on(self, run: ActionRun) -> None:
+        """An action, of a task or not, turns out to be completed from outside."""
+        if run.action_id in self._unstored:
+            text = f"{run.name} is completed from outside: run it with save_result"
+            self._ended(run, ActionResult(states.ERROR, text))
+        else:
+            self._database.write(store_wait, run.action_id)
+
     def finished(self, run: ActionRun, result: ActionResult) -> None:
         """A stand-alone action has ended."""
         transformed = carry_out(self._transformed(result, run.adhoc))
         transformed.add_done_callback(lambda done: self._ended(run, done.result()))
 
     def _ended(self, run: ActionRun, result: ActionResult) -> None:
+        try:
+            check_field(self._field_size_kb, result.result, "ActionExecution", "output")
+        except FieldTooLarge as error:
+            result = ActionResult(states.ERROR, str(error))
         if run.action_id in self._unstored:
             self._unstored.discard(run.action_id)
             given = run.input if run.adhoc is None else None

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from maestrale.engine.decision import ActionCatalogue, Decision, Limits, Need
+from maestrale.engine.decision import Decision, Limits, Need
 from maestrale.engine.draft import Draft
 from maestrale.engine.execution import TaskExecution
 from maestrale.engine.lookups import Lookups
@@ -16,6 +16,7 @@ from maestrale.engine.needs import Answers
 from maestrale.expressions.template import Template
 from maestrale.model.errors import BadRequest, NotFound
 from maestrale.model.values import Json, Microseconds
+from maestrale.runtime.actions import KnownActions
 from maestrale.runtime.answers import answer
 from maestrale.runtime.evaluator import Evaluator
 from maestrale.runtime.loading import Absent, LoadedExecution, load
@@ -33,7 +34,7 @@ class Trial:
         self,
         database: Database,
         programs: Programs,
-        actions: ActionCatalogue,
+        actions: KnownActions,
         limits: Limits,
         evaluator: Evaluator,
         loaded: LoadedExecution,
@@ -63,7 +64,7 @@ class Trial:
     def _answer(self, need: Need) -> Future[Json]:
         if need.request is not None:
             return self._evaluator.evaluate(need.request)
-        return self._database.read(answer, self._programs, self._actions, need.question)
+        return answer(self._database, self._programs, self._actions, need.question)
 
     def _once(
         self, template: Template, items: Mapping[str, Json], now: Microseconds, answers: Answers
@@ -80,7 +81,7 @@ def open_trial(
     connection: Connection,
     database: Database,
     programs: Programs,
-    actions: ActionCatalogue,
+    actions: KnownActions,
     limits: Limits,
     evaluator: Evaluator,
     seed: str,

@@ -15,6 +15,7 @@ from maestrale.services.events import Events
 from maestrale.services.executions import Executions
 from maestrale.services.members import Members
 from maestrale.services.operations import Operations
+from maestrale.services.overviews import Overviews
 from maestrale.services.tasks import Tasks
 from maestrale.services.triggers import CronTriggers, EventTriggers
 from maestrale.services.why import Why
@@ -40,3 +41,4 @@ class Services(NamedTuple):
     evaluations: Evaluations
     members: Members
     events: Events
+    overviews: Overviews

@@ -1,11 +1,15 @@
-"""Use cases of actions: the built-in ones, and the ad-hoc ones that projects define."""
+"""Use cases of actions: the installed ones, and the ad-hoc ones that projects define."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from sqlalchemy import Connection
 
+from maestrale.actions.plugins import Provided
 from maestrale.actions.registry import Registry
 from maestrale.lang.parse import parse_actions
 from maestrale.lang.spec import Problem
@@ -20,6 +24,11 @@ from maestrale.services.waiting import Clock, outcome
 from maestrale.store.actions import BuiltIn, action_resource, find_text, get_action, list_actions
 from maestrale.store.database import Database
 
+log = logging.getLogger(__name__)
+
+LONGEST_LOOK: Final = 20.0
+"""Seconds that packages may take to load before a list of actions goes without theirs."""
+
 
 class Actions(Uploads):
     """What can be done with actions. The built-in ones can be read only."""
@@ -31,18 +40,35 @@ class Actions(Uploads):
         super().__init__(database, clock)
         self._registry = registry
         self._engine = engine
-        built_in = [BuiltIn(action.name, action.input_text, action.description) for action in registry]
-        self._resource = action_resource(built_in)
+        self._installed = _installed(registry, ())
+        self._resource = action_resource(self._installed)
         self.shape = self._resource.shape()
 
     async def page(self, caller: Caller, listing: Listing) -> list[Row]:
-        """One page of actions; the id and so the marker of a built-in action is its name."""
+        """One page of actions; the id and so the marker of an installed action is its name."""
         authorise(caller, "actions:list")
+        await self._look_around()
         return await outcome(self._database.read(list_actions, self._resource, caller.viewer, listing))
+
+    async def _look_around(self) -> None:
+        """See what packages offer now; where that takes too long, what is known has to do."""
+        if not self._registry.plugins.may_have_more:
+            return
+        try:
+            async with asyncio.timeout(LONGEST_LOOK):
+                provided = await asyncio.to_thread(_load, self._registry)
+        except TimeoutError:
+            log.warning("Packages have not said within %g s which actions they have", LONGEST_LOOK)
+            return
+        installed = _installed(self._registry, provided)
+        if installed != self._installed:
+            self._resource = action_resource(installed)
+            self._installed = installed
 
     async def get(self, caller: Caller, identifier: str, namespace: str) -> Row:
         """One action by id or name, in this namespace or else in the default one."""
         authorise(caller, "actions:get")
+        await self._look_around()
         return await self._get(caller, identifier, namespace)
 
     async def _get(self, caller: Caller, identifier: str, namespace: str) -> Row:
@@ -116,8 +142,25 @@ def shadow_warnings(registry: Registry, names: Iterable[str]) -> list[str]:
     return [
         f"The action '{name}' takes the place of the built-in one in all workflows of this project"
         for name in names
-        if registry.find(name) is not None
+        if registry.knows(name)
     ]
+
+
+def _load(registry: Registry) -> list[Provided]:
+    registry.plugins.load()
+    return registry.plugins.provided()
+
+
+def _installed(registry: Registry, provided: Iterable[Provided]) -> list[BuiltIn]:
+    """What lists show of installed actions; what is built in stands for another of its name."""
+    found = {(entry.name, entry.namespace): entry for entry in map(_described, provided)}
+    for action in registry:
+        found[action.name, ""] = BuiltIn(action.name, action.input_text, action.description)
+    return [found[key] for key in sorted(found)]
+
+
+def _described(action: Provided) -> BuiltIn:
+    return BuiltIn(action.name, action.input, action.description, action.namespace)
 
 
 def check_chains(connection: Connection, project_id: str, namespace: str, bases: Mapping[str, Base]) -> None:

@@ -13,8 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from maestrale.actions.code_sources import read_classes
 from maestrale.model.errors import BadRequest, Conflict
 from maestrale.model.listing import Listing, Row
-from maestrale.runtime.dynamic_actions import SWITCHED_OFF
 from maestrale.runtime.requests import WorkflowEngine
+from maestrale.runtime.runnables import SWITCHED_OFF
 from maestrale.services.access import Caller, authorise
 from maestrale.services.definitions import Stored, checked_scope
 from maestrale.services.drafts import check_namespace

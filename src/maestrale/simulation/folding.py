@@ -42,7 +42,7 @@ OPERATIONAL: Final = {
     execution_heads: {"version", "owner"},
     workflow_executions: {*OF_THE_PARENT},
     task_executions: set[str](),
-    action_executions: {"queued", "executor"},
+    action_executions: {"queued", "executor", "state_info"},
 }
 """What no decision of the execution itself says or what its parent does."""
 

@@ -76,6 +76,7 @@ class BuiltIn(msgspec.Struct, frozen=True):
     name: str
     input: str
     description: str
+    namespace: str = ""
 
 
 def action_resource(built_in: Sequence[BuiltIn]) -> Resource:
@@ -110,8 +111,13 @@ def action_resource(built_in: Sequence[BuiltIn]) -> Resource:
 def _as_rows(built_in: Sequence[BuiltIn]) -> Select[*tuple[object, ...]]:
     """The same columns for actions that are in no table."""
     given = (
-        values(column("name", String), column("input", Text), column("description", Text))
-        .data([(action.name, action.input, action.description) for action in built_in])
+        values(
+            column("name", String),
+            column("input", Text),
+            column("description", Text),
+            column("namespace", String),
+        )
+        .data([msgspec.structs.astuple(action) for action in built_in])
         .cte("built_in")
         .c
     )
@@ -128,7 +134,7 @@ def _as_rows(built_in: Sequence[BuiltIn]) -> Select[*tuple[object, ...]]:
         cast(null(), String).label("project_id"),
         cast(null(), BigInteger).label("created_at"),
         cast(null(), BigInteger).label("updated_at"),
-        literal("").label("namespace"),
+        given.namespace,
     )
 
 

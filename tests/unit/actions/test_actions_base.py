@@ -6,8 +6,10 @@ import datetime
 import enum
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from maestrale.actions.base import (
@@ -19,6 +21,7 @@ from maestrale.actions.base import (
     result_of_timeout,
     result_of_value,
 )
+from maestrale.actions.signals import Signals
 from maestrale.model import states
 from maestrale.model.actions import REQUIRED, ActionResult, Parameter
 from maestrale.model.errors import InvalidInput, NotFound
@@ -254,3 +257,105 @@ def test_decorated_functions_stay_typed(tmp_path: Any) -> None:
 
 def test_actions_are_values_of_one_class() -> None:
     assert isinstance(greet, Action)
+
+
+class Paint(enum.Enum):
+    RED = "red"
+
+
+class Size(msgspec.Struct):
+    width: int
+    height: float = 1.0
+
+
+@action("test.typed")
+def typed(
+    count: int,
+    size: Size | None = None,
+    colours: list[Paint] = [],  # noqa: B006
+    when: datetime.date = None,  # type: ignore[assignment]  # noqa: RUF013
+    free: Json = None,
+    path: Path = Path(),
+    **more: int,
+) -> list[object]:
+    """Return what arrives."""
+    return [count, size, colours, when, free, path, more]
+
+
+def test_values_become_what_the_signature_says() -> None:
+    given: dict[str, Json] = {
+        "count": 1,
+        "size": {"width": 2},
+        "colours": ["red"],
+        "when": "2020-02-29",
+        "free": {"a": 1},
+        "path": "as it is",
+        "more": "x",
+    }
+    assert typed.run(ActionContext(), given) == [
+        1, Size(2), [Paint.RED], datetime.date(2020, 2, 29), {"a": 1}, Path("as it is"), {"more": "x"},
+    ]  # fmt: skip
+    assert typed.run(ActionContext(), {"count": 1, "size": None, "when": None})[1:4] == [None, [], None]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            {"count": "1"},
+            "input of test.typed: parameter 'count': Expected `int`, got `str`",
+        ),
+        ({"count": 1, "size": {"width": "x"}}, "parameter 'size.width': Expected `int`, got `str`"),
+        ({"count": 1, "colours": ["blue"]}, "parameter 'colours[0]': Invalid enum value 'blue'"),
+        ({"count": None}, "parameter 'count': Expected `int`, got `null`"),
+        ({"count": 1, "when": "today"}, "parameter 'when': Invalid RFC3339 encoded date"),
+        ({"count": 1, "path": 7}, "parameter 'path': "),
+    ],
+)
+def test_a_value_of_another_type_is_named_with_its_place(given: dict[str, Json], words: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        typed.run(ActionContext(), given)
+    assert words in str(caught.value)
+
+
+def test_a_class_is_an_action_too() -> None:
+    class Adder:
+        """Add."""
+
+        def __init__(self, number: int, other: int = 1) -> None:
+            self.sum = number + other
+
+        async def run(self, context: ActionContext) -> list[object]:
+            return [self.sum, context.attempt]
+
+    class Short:
+        def run(self) -> int:
+            return 7
+
+    adder: Action[..., Any] = action("test.class", repeatable=True)(Adder)
+    short: Action[..., Any] = action("test.short")(Short)
+    assert (adder.input_text, adder.description, adder.is_async) == ("number, other=1", "Add.", True)
+    assert adder.returns == list[object]
+    assert asyncio.run(adder.run(ActionContext(attempt=2), {"number": 3})) == [4, 2]
+    assert (short.is_async, short.run(ActionContext(), {}), short.input_text) == (False, 7, "")
+    with pytest.raises(InvalidInput, match="parameter 'number'"):
+        adder.run(ActionContext(), {"number": "3"})
+    with pytest.raises(TypeError, match="the class object has no method 'run'"):
+        action("test.object")(object)
+
+
+def test_progress_has_a_fraction_between_none_and_all() -> None:
+    told = []
+
+    class Heard(Signals):
+        def progress(self, message: str) -> None:
+            told.append(message)
+
+    context = ActionContext(signals=Heard())
+    context.progress("begun")
+    context.progress("half", 0.5)
+    context.heartbeat()
+    assert told == ["begun", "50%: half"]
+    for fraction in (-0.1, 1.1):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            context.progress("wrong", fraction)

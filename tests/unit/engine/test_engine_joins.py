@@ -529,3 +529,43 @@ def test_a_join_that_ran_and_failed_is_retried() -> None:
     found.world.advance(3)
     found.finish("j")
     assert found.state == "SUCCESS"
+
+
+def test_a_failed_join_that_is_chosen_again_without_hope_stays_as_it_is() -> None:
+    found = run("""
+        w:
+          tasks:
+            a: {action: remote, on-success: [b, j], on-complete: j}
+            c: {on-success: j}
+            b: {join: all, on-success: j}
+            j: {join: all, on-error: handler}
+            handler: {action: std.noop}
+            keep: {action: remote}
+    """)
+    found.fail("a")
+    assert found.states["j"] == "ERROR"
+    ended = found.task("j").finished_at
+    found.fail("keep")
+    found.world.advance(1)
+    found.rerun("a")
+    found.fail("a")
+    assert (found.task("j").state, found.task("j").finished_at) == ("ERROR", ended)
+    assert found.names.count("handler") == 1
+
+
+def test_a_failed_join_gets_another_chance_also_before_a_pause() -> None:
+    found = run("""
+        w:
+          tasks:
+            a: {action: remote, on-success: [j, pause]}
+            c: {on-success: j}
+            j: {join: all, action: remote}
+            keep: {action: remote}
+    """)
+    found.fail("a")
+    assert found.states["j"] == "ERROR"
+    found.fail("keep")
+    found.rerun("a")
+    found.finish("a")
+    found.resume()
+    assert found.task("j").state == "RUNNING"

@@ -31,7 +31,7 @@ def _has_no_delay(given: dict[str, Json]) -> bool:
     return _delay_seconds(given.get("delay")) == 0
 
 
-@action("std.echo", pure=_echo_at_once, pure_when=_has_no_delay)
+@action("std.echo", pure=_echo_at_once, pure_when=_has_no_delay, check_types=False)
 async def echo(output: Json, delay: float = 0) -> Json:
     """Return `output` unchanged, after `delay` seconds."""
     await asyncio.sleep(_delay_seconds(delay))
@@ -46,7 +46,7 @@ def fail(error_data: Json = None) -> None:
     raise RuntimeError("Fail action expected exception.")
 
 
-@action("std.sleep", repeatable=True)
+@action("std.sleep", repeatable=True, check_types=False)
 async def sleep(seconds: int = 1) -> None:
     """Wait that many whole seconds."""
     try:
@@ -61,7 +61,7 @@ def _is_small(given: dict[str, Json]) -> bool:
     return isinstance(size, int) and size <= LARGEST_PURE_SIZE
 
 
-@action("std.test_dict", pure=True, pure_when=_is_small)
+@action("std.test_dict", pure=True, pure_when=_is_small, check_types=False)
 def make_dict(size: int = 0, key_prefix: str = "", val: Json = "") -> dict[str, Json]:
     """Return a map of `size` entries `<key_prefix><number>: val`, to try workflows with big data."""
     return {f"{key_prefix}{number}": val for number in range(int(size))}

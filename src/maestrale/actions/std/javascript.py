@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _engines: dict[asyncio.AbstractEventLoop, dict[JavaScriptSettings, JavaScript]] = {}
 
 
-@action("std.javascript", repeatable=True)
+@action("std.javascript", repeatable=True, check_types=False)
 async def std_javascript(context_of_action: ActionContext, script: str, context: Json = None) -> Json:
     """Evaluate JavaScript.
 
@@ -32,7 +32,7 @@ async def std_javascript(context_of_action: ActionContext, script: str, context:
     return await _engine(context_of_action.settings.javascript).evaluate(script, context)
 
 
-@action("std.js", repeatable=True)
+@action("std.js", repeatable=True, check_types=False)
 async def std_js(context_of_action: ActionContext, script: str, context: Json = None) -> Json:
     """Evaluate JavaScript: the short name of std.javascript."""
     return await std_javascript(context_of_action, script, context)
