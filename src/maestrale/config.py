@@ -70,17 +70,19 @@ class ServerSettings(msgspec.Struct, frozen=True):
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True):
-    """`url`: empty means a SQLite file in the user's data folder. The others are for PostgreSQL, in seconds:
-    how long to wait for a lock and for a statement, and after which time without a statement the server ends
-    a transaction (0: without limit)."""
+    """`url`: empty means a SQLite file in the user's data folder. The others are seconds (0: without limit).
+    `list_timeout`: how long the rows of a list may be looked for. For PostgreSQL alone: how long to wait for
+    a lock and for a statement, and after which time without a statement the server ends a transaction."""
 
     url: str = ""
+    list_timeout: float = 5.0
     lock_timeout: float = 10.0
     statement_timeout: float = 60.0
     idle_in_transaction_session_timeout: float = 60.0
 
     def __post_init__(self) -> None:
-        if min(self.lock_timeout, self.statement_timeout, self.idle_in_transaction_session_timeout) < 0:
+        waits = (self.lock_timeout, self.statement_timeout, self.idle_in_transaction_session_timeout)
+        if min(self.list_timeout, *waits) < 0:
             raise ValueError("a time-out cannot be negative; 0 means without limit")
 
 
@@ -332,6 +334,7 @@ def timeouts(settings: Settings) -> Timeouts:
         lock=database.lock_timeout,
         statement=database.statement_timeout,
         idle_in_transaction=database.idle_in_transaction_session_timeout,
+        list=database.list_timeout,
     )
 
 

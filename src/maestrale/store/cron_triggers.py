@@ -18,13 +18,13 @@ from maestrale.model.listing import Listing, Row
 from maestrale.model.values import Microseconds
 from maestrale.store import mail
 from maestrale.store.catalogue import keep_workflow
+from maestrale.store.paging import read_page
 from maestrale.store.selection import (
     Field,
     Resource,
     Viewer,
     check_owner,
     own_first,
-    read_page,
     select_fields,
     visible,
 )
