@@ -22,7 +22,7 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Original]:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, clients: Original) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server without authentication that allows all that can be asked of it."""
     with Server(
         tmp_path_factory.mktemp("server") / "open",
@@ -46,7 +46,7 @@ def api(server: Server, clients: Original) -> PythonApi:
 
 
 @pytest.fixture(scope="session")
-def guarded(tmp_path_factory: pytest.TempPathFactory, clients: Original) -> Iterator[Server]:
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that knows its callers by tokens."""
     folder = tmp_path_factory.mktemp("guarded")
     tokens = folder / "tokens.yaml"

@@ -46,6 +46,10 @@ def is_installed() -> bool:
     return INSTALLED.exists() and INSTALLED.read_bytes() == (HERE / "requirements.txt").read_bytes()
 
 
+class Broken(Exception):
+    """The client failed by itself, with this traceback."""
+
+
 class Original:
     """One process with the clients in it. `asked` collects the methods and commands that were asked for."""
 
@@ -70,7 +74,8 @@ class Original:
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         reply = json.loads(self._process.stdout.readline())
-        assert "failure" not in reply, reply["failure"]
+        if "failure" in reply:
+            raise Broken(reply["failure"])
         return reply["answer"]
 
     def run(self, program: str, words: list[str], environment: dict[str, str]) -> Ran:

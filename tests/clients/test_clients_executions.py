@@ -10,6 +10,7 @@ from client_service import Plain, refused
 from original import PythonApi
 
 pytest_plugins = ["client_fixtures"]
+pytestmark = pytest.mark.slow
 
 PATIENT = """version: '2.0'
 patient:
@@ -124,10 +125,9 @@ def test_executions(api: PythonApi, plain: Plain) -> None:
     for state in ("SUCCESS", "ERROR", "CANCELLED"):
         one = api("executions.create", plain.get("/workflows/patient")["id"], workflow_input='{"x": 5}')
         ended = api("executions.update", one.data["id"], state)
-        assert (
-            ended.data == plain.get(f"/executions/{one.data['id']}") | {"published_global": None} | ended.data
-        )
-        assert plain.get(f"/executions/{one.data['id']}")["state"] == state
+        shown = plain.get(f"/executions/{one.data['id']}")
+        assert ended.data == {key: value for key, value in shown.items() if key != "published_global"}
+        assert shown["state"] == state
         assert api("executions.delete", one.data["id"]) is None
         assert plain.status(f"/executions/{one.data['id']}") == 404
     assert api("executions.delete", name, force=True) is None
@@ -309,9 +309,7 @@ def test_action_executions(api: PythonApi, plain: Plain, waiting: str) -> None:
         assert api("action_executions.delete", name) is None
         assert refused(api, "action_executions.get", name) == (404, f"ActionExecution not found [id={name}]")
 
-    assert refused(api, "action_executions.create", "nowhere") == (
-        400,
-        "Failed to find action [action_name=nowhere]",
-    )
+    code, message = refused(api, "action_executions.create", "nowhere")
+    assert (code, message.startswith("Failed to find action [action_name=nowhere]")) == (400, True)
     assert refused(api, "action_executions.create", "std.echo", {"no": 1})[0] == 400
     assert refused(api, "action_executions.create", "") == (400, 'ActionExecution is missing field "name"')
