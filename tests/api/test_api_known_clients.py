@@ -25,8 +25,9 @@ def family(api: Api) -> Any:
     return api.run("family")
 
 
+@pytest.mark.usefixtures("family")
 @pytest.mark.covers("api.action_executions.task_name")
-def test_action_executions_name_their_task(api: Api, family: Any) -> None:
+def test_action_executions_name_their_task(api: Api) -> None:
     """Reads and lists show it; an action that runs by itself has none."""
     tasks = {task["id"]: task["name"] for task in api.get("/v2/tasks")["tasks"]}
     listed = api.get("/v2/action_executions")["action_executions"]

@@ -49,14 +49,16 @@ def managers() -> dict[str, list[str]]:
     }
 
 
-def commands(program: str) -> list[str]:
-    """All commands; of `openstack`, those that python-mistralclient brings."""
-    if program == "mistral":
-        from mistralclient.shell import MistralShell
+def commands(program: str) -> dict[str, str]:
+    """All commands with their classes; of `openstack`, those that python-mistralclient brings."""
+    if program == "openstack":
+        points = entry_points(group="openstack.workflow_engine.v2")
+        return {point.name.replace("_", " "): point.value for point in points}
+    from mistralclient.shell import MistralShell
 
-        return sorted(MistralShell().command_manager.commands)
-    found = entry_points(group="openstack.workflow_engine.v2")
-    return sorted(point.name.replace("_", " ") for point in found)
+    manager = MistralShell().command_manager
+    factories = {name: manager.find_command([name])[0] for name in manager.commands}
+    return {name: f"{factory.__module__}:{factory.__qualname__}" for name, factory in factories.items()}
 
 
 def call(request: dict[str, Any]) -> dict[str, Any]:

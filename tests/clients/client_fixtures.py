@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 
 import original
 import pytest
-from client_service import TOKENS, Plain
-from original import Original, PythonApi
+from client_service import ALICE, BOB, ROOT, TOKENS, Plain
+from identity import Identity
+from original import PROGRAMS, Original, PythonApi
+from programs import Program
 
 from processes.server import Server
 
@@ -65,10 +67,37 @@ def as_caller(guarded: Server, clients: Original) -> Callable[[str, str], Python
     )
 
 
+@pytest.fixture(scope="session")
+def programs(server: Server, clients: Original) -> dict[str, Program]:
+    """Both programs, for the server without authentication."""
+    url = f"{server.url}/v2"
+    options = {
+        "mistral": ("--os-mistral-url", url),
+        "openstack": ("--os-auth-type", "none", "--os-endpoint", url),
+    }
+    return {name: Program(clients, name, *words) for name, words in options.items()}
+
+
+@pytest.fixture(params=PROGRAMS)
+def program(request: pytest.FixtureRequest, programs: dict[str, Program]) -> Program:
+    """Each of the programs."""
+    return programs[request.param]
+
+
+@pytest.fixture(scope="session")
+def identity(guarded: Server) -> Iterator[Identity]:
+    """Where users log in, for the server that knows callers."""
+    with Identity({"alice": ALICE, "bob": BOB, "root": ROOT}, f"{guarded.url}/v2") as found:
+        yield found
+
+
 @pytest.fixture(autouse=True)
 def _asks_what_it_says(request: pytest.FixtureRequest) -> Iterator[None]:
     """A test asks for all methods and commands that its marker `asks` names."""
     names = {name for mark in request.node.iter_markers("asks") for name in mark.args}
+    if "program" in request.fixturenames:
+        program = request.getfixturevalue("program")
+        names = {f"{program.name} {command}" for command in names if program.has(command)}
     if not names:
         yield
         return

@@ -13,7 +13,7 @@ from typing import Self
 
 import httpx
 
-START_SECONDS = 20
+START_SECONDS = 60
 
 
 def free_port() -> int:

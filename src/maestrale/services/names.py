@@ -17,6 +17,6 @@ def check_name(kind: str, name: str) -> None:
 
 
 def check_free_name(kind: str, name: str, longest: int) -> None:
-    """BadRequest for a name that is empty or too long: of what definitions do not call, it may be any text."""
+    """BadRequest for a name that is empty or too long. No definition calls it, so it may be any text."""
     if not 0 < len(name) <= longest:
         raise BadRequest(f"The name of {kind} has 1 to {longest} characters, not {len(name)}")
