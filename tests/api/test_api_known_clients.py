@@ -48,3 +48,28 @@ def test_only_errors_below_a_task(api: Api, family: Any) -> None:
     path = f"/v2/tasks/{task['id']}/executions"
     assert [row["workflow_name"] for row in api.get(path)["executions"]] == ["kid"]
     assert api.get(path, errors_only="true")["executions"] == []
+
+
+def test_of_an_action_that_goes_on_there_is_no_output_yet(api: Api) -> None:
+    """`run-action` prints what is there: nothing, and not an empty result."""
+    made = api("POST", "/v2/action_executions", json={"name": "std.async_noop"})
+    assert (made.status_code, made.json()["state"], made.json()["output"]) == (201, "RUNNING", None)
+
+
+def test_the_newest_page_turned_round_is_in_the_order_of_time(api: Api, family: Any) -> None:
+    """Clients turn round what they got newest first; what was made at one moment stays in order."""
+    for path in (
+        "/v2/tasks",
+        "/v2/action_executions",
+        "/v2/executions",
+        f"/v2/executions/{family['id']}/tasks",
+    ):
+        oldest_first, newest_first = (
+            next(iter(api.get(path, sort_keys="created_at", sort_dirs=way).values()))
+            for way in ("asc", "desc")
+        )
+        assert oldest_first == newest_first[::-1]
+    page = api.get("/v2/tasks", sort_dirs="desc", limit="1")
+    assert "sort_keys=created_at,id&sort_dirs=desc,desc" in page["next"]
+    following = api.get(page["next"].partition("8989")[2])
+    assert [*page["tasks"], *following["tasks"]] == api.get("/v2/tasks", sort_dirs="desc", limit="2")["tasks"]
