@@ -105,7 +105,18 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         os.environ.update(kept)
         for handler in logging.getLogger().handlers[:]:  # each start of a program adds its own
             logging.getLogger().removeHandler(handler)
+        if request["program"] == "openstack":
+            forget_clients()
     return {"code": code or 0, "out": out.getvalue(), "err": error.getvalue()}
+
+
+def forget_clients() -> None:
+    """A process of `openstack` has one client; the next start in this process may be for another service."""
+    from osc_lib.clientmanager import ClientCache, ClientManager
+
+    for value in vars(ClientManager).values():
+        if isinstance(value, ClientCache):
+            value._handle = None
 
 
 def main() -> None:

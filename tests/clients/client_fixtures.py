@@ -97,7 +97,7 @@ def _asks_what_it_says(request: pytest.FixtureRequest) -> Iterator[None]:
     names = {name for mark in request.node.iter_markers("asks") for name in mark.args}
     if "program" in request.fixturenames:
         program = request.getfixturevalue("program")
-        names = {f"{program.name} {command}" for command in names if program.has(command)}
+        names = {command for command in names if program.has(command)}
     if not names:
         yield
         return

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -38,7 +40,7 @@ class Program:
 
     def words(self, command: str, *words: str) -> list[str]:
         """The arguments to start the program with."""
-        self.original.asked.add(f"{self.name} {command}")
+        self.original.asked.add(command)
         return [*self.options, *self._words[command], *words]
 
     def __call__(self, command: str, *words: str, code: int = 0) -> Ran:
@@ -93,6 +95,14 @@ class Program:
             *([str(value).strip() for value in row.values()] for row in rows),
         ]
         return rows
+
+
+def claimed() -> set[str]:
+    """All methods and commands that tests say they ask for; each of them proves it."""
+    modules = [importlib.import_module(path.stem) for path in Path(__file__).parent.glob("test_*.py")]
+    tests = [value for module in modules for value in vars(module).values() if callable(value)]
+    marks = [mark for test in tests for mark in getattr(test, "pytestmark", []) if mark.name == "asks"]
+    return {name for mark in marks for name in mark.args}
 
 
 def _lines(value: Any) -> list[str]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import http.server
-import importlib
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from client_service import Plain, refused
 from original import Original, PythonApi
+from programs import claimed
 
 from processes.server import Server
 
@@ -19,14 +18,6 @@ pytestmark = pytest.mark.slow
 
 NOT_FOR_CALLERS = "get_contents_if_file"
 """A helper that every manager has: `test_texts_files_and_addresses` shows what it does."""
-
-
-def claimed() -> set[str]:
-    """All methods and commands that tests say they ask for; each of them proves it."""
-    modules = [importlib.import_module(path.stem) for path in Path(__file__).parent.glob("test_*.py")]
-    tests = [value for module in modules for value in vars(module).values() if callable(value)]
-    marks = [mark for test in tests for mark in getattr(test, "pytestmark", []) if mark.name == "asks"]
-    return {name for mark in marks for name in mark.args}
 
 
 def test_every_method_is_asked(clients: Original) -> None:
