@@ -38,7 +38,7 @@ LISTS = {
     "actions": ("name", "description"),
     "executions": ("description", "state"),
     "tasks": ("name", "state"),
-    "action_executions": ("name", "task_name"),
+    "action_executions": ("name", "state"),
     "cron_triggers": ("name", "pattern"),
     "event_triggers": ("name", "event"),
     "environments": ("name", "variables"),

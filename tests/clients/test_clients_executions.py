@@ -264,7 +264,7 @@ def test_action_executions(api: PythonApi, plain: Plain, waiting: str) -> None:
     task = plain.tasks(waiting)["wait"]
     (one,) = api("action_executions.list", task["id"])
     assert [one.data] == plain.get(f"/tasks/{task['id']}/action_executions")["action_executions"]
-    assert (one.kind, one.data["task_name"], one.data["state"]) == ("ActionExecution", "wait", "RUNNING")
+    assert (one.kind, one.data["name"], one.data["state"]) == ("ActionExecution", "std.async_noop", "RUNNING")
     assert api("action_executions.get", one.data["id"]).data == plain.get(
         f"/action_executions/{one.data['id']}"
     )

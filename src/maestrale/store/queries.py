@@ -119,7 +119,7 @@ ACTION_EXECUTIONS: Final = Resource(
         "workflow_name": Field(_workflow.name, nullable=True),
         "workflow_namespace": Field(_workflow.namespace, nullable=True, filters=False),
         "task_execution_id": Field(_action.task_id, "uuid", nullable=True),
-        "task_name": Field(_task.name, nullable=True),
+        "task_name": Field(_task.name, nullable=True, heavy=True),
         "state": Field(_action.state),
         "state_info": Field(_action.state_info, nullable=True),
         "tags": Field(_action.tags, "tags"),
@@ -136,7 +136,7 @@ ACTION_EXECUTIONS: Final = Resource(
 
 EXECUTION_FIELDS: Final = (*EXECUTIONS.fields, *EXECUTIONS.computed)
 TASK_FIELDS: Final = (*TASKS.fields, *TASKS.computed)
-ACTION_EXECUTION_FIELDS: Final = tuple(ACTION_EXECUTIONS.fields)
+ACTION_EXECUTION_FIELDS: Final = tuple(name for name in ACTION_EXECUTIONS.fields if name != "task_name")
 """What a single read shows."""
 
 
