@@ -13,7 +13,6 @@ HERE := $(CURDIR)/$(TEST)
 SANDBOX := XDG_DATA_HOME="$(HERE)/data" XDG_CONFIG_HOME="$(HERE)/config" XDG_CACHE_HOME="$(HERE)/cache" \
 	XDG_STATE_HOME="$(HERE)/state" TMPDIR="$(HERE)/tmp" COVERAGE_FILE="$(HERE)/coverage"
 CORE_FOLDERS := tests/unit/engine tests/unit/lang
-CORE_FILES := tests/property/test_engine_*.py tests/property/test_lang_*.py
 PYTEST := $(SANDBOX) $(BIN)/python -m pytest -n 3
 
 CLIENTS := $(TEST)/clients/venv
@@ -38,13 +37,13 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The decision core and the language need no database; their tests alone must cover them.
+# The decision core and the language need no database; their unit tests alone must cover them.
 core-tests: $(STAMP) $(TEST)/tmp
-	$(PYTEST) --basetemp=$(TEST)/core $(CORE_FOLDERS) $(wildcard $(CORE_FILES)) \
+	$(PYTEST) --basetemp=$(TEST)/core $(CORE_FOLDERS) \
 		--cov=maestrale.engine --cov=maestrale.lang --cov-report=term:skip-covered --cov-fail-under=95
 
 other-tests: $(STAMP) $(TEST)/tmp
-	$(PYTEST) --basetemp=$(TEST)/other tests $(CORE_FOLDERS:%=--ignore=%) $(CORE_FILES:%=--ignore-glob='%')
+	$(PYTEST) --basetemp=$(TEST)/other tests $(CORE_FOLDERS:%=--ignore=%)
 
 # The original clients bring 50 packages, which the service does not need: they get a folder of their own.
 clients: $(STAMP) $(CLIENTS)/.installed $(TEST)/tmp

@@ -101,6 +101,7 @@ class Service:
                 traces=settings.log.transitions,
             ),
             publishers=settings.notifier.publishers,
+            retry_for=settings.notifier.retry_for,
             asynchronous=settings.executor.asynchronous,
             threads=settings.executor.threads,
             dynamic=settings.dynamic_actions,
@@ -121,6 +122,7 @@ class Service:
             if self.engine.decides:
                 self.expiry.start()
                 self.engine.triggers.start()
+                self.engine.notifier.outbox.start()
 
     def warm_up(self) -> None:
         """Load soon, beside the work, what first uses would have to wait for."""

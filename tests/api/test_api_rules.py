@@ -62,8 +62,18 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield people.root.service
 
 
+class Everybody:
+    """Takes everybody for one caller."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def caller(self, _headers: object, _address: str | None) -> Caller:
+        return self._caller
+
+
 def ask(service: Service, caller: Caller, row: Asked) -> Any:
-    app = create_app(service.services(), ApiSettings(), str, lambda _headers: caller)
+    app = create_app(service.services(), ApiSettings(), str, Everybody(caller))
     path = re.sub(r"\{[^}]+\}", NOBODY, row.path)
     return Api(service, app=app)(row.method, path, **row.given)
 
