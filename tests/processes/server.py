@@ -14,7 +14,7 @@ from typing import Self
 
 import httpx
 
-START_SECONDS = 20
+START_SECONDS = 60
 
 
 def free_port() -> int:
@@ -56,6 +56,7 @@ class Server:
             if self.process.poll() is not None:
                 raise AssertionError(f"the server ended:\n{self.log.read_text()}")
             if time.monotonic() > end:
+                self.kill()
                 raise AssertionError(f"the server does not answer:\n{self.log.read_text()}")
             time.sleep(0.02)
         return self

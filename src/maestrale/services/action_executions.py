@@ -115,7 +115,7 @@ class ActionExecutions:
             return _unsaved(request, ran)
         row = await self._read(caller, ran.action_id)
         if ran.state == states.RUNNING:
-            row |= {"state": states.RUNNING, "state_info": None, "output": "{}", "accepted": False}
+            row |= {"state": states.RUNNING, "state_info": None, "output": None, "accepted": False}
         return row
 
     async def update(
