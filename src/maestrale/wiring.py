@@ -218,6 +218,7 @@ class Service:
             max_limit=limits.max_limit,
             max_body=limits.max_body,
             max_wait=limits.max_wait,
+            proxies=ApiSettings().proxies.union(self.settings.proxy.trusted),
             allowed_hosts=frozenset(server.allowed_hosts),
             allowed_origins=frozenset(server.allowed_origins),
         )

@@ -17,7 +17,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from maestrale.api.addresses import Addresses
 from maestrale.api.answers import fault
+from maestrale.api.headers import missing
 from maestrale.api.settings import ApiSettings
 from maestrale.model.errors import BadRequest
 
@@ -47,6 +49,7 @@ class Guard:
         self._app = app
         self._settings = settings
         self._is_known_host = lru_cache(REMEMBERED_HOSTS)(self._knows_host)
+        self._is_proxy = Addresses(settings.proxies).__contains__
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -59,10 +62,14 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+                answered = MutableHeaders(scope=message)
+                answered[REQUEST_ID] = request_id
+                answered.raw.extend(missing(answered.raw, is_secure))
             await send(message)
 
         headers = Headers(scope=scope)
+        scope = self._as_sent(scope, headers)
+        is_secure = scope.get("scheme") == "https"
         refusal = self._refusal(scope, headers)
         if refusal is not None:
             await fault(*refusal)(scope, receive, send_with_id)
@@ -77,6 +84,14 @@ class Guard:
                 raise
             text = f"Internal server error [request_id={request_id}] (the log of the server says more)"
             await fault(500, text)(scope, receive, send_with_id)
+
+    def _as_sent(self, scope: Scope, headers: Headers) -> Scope:
+        """The request as the client sent it to a proxy, if that is one of ours: links answer in kind."""
+        forwarded = headers.get("x-forwarded-proto", "").strip().lower()
+        client = scope.get("client")
+        if forwarded in ("http", "https") and client is not None and self._is_proxy(client[0]):
+            return {**scope, "scheme": forwarded}
+        return scope
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
         """Status and text if this request is not let in."""

@@ -66,5 +66,5 @@ class KeystoneTokens:
             holder.user_name,
             holder.roles,
             ADMIN in holder.roles,
-            context,
+            security=context,
         )

@@ -93,7 +93,9 @@ def _sort(request: Request, shape: Shape, default: str) -> tuple[SortKey, ...]:
             raise BadRequest(f"Unknown sort direction '{direction}' in sort_dirs", "use asc or desc")
     directions += ["asc"] * (len(keys) - len(directions))
     sort = {key: SortKey(key, way == "desc") for key, way in zip(keys, directions, strict=True)}
-    sort.setdefault("id", SortKey("id"))
+    # Ids grow with time: of what is as old as another, the newest comes first where age counts downwards.
+    newest_first = list(sort.values())[-1] == SortKey("created_at", descending=True)
+    sort.setdefault("id", SortKey("id", newest_first))
     return tuple(sort.values())
 
 
