@@ -186,11 +186,12 @@ class Service:
 
     def app(self) -> ASGIApp:
         """The HTTP application. Raises `TokenFileError` where callers cannot be known."""
-        from maestrale.api.app import create_app
+        from maestrale.api.app import Pages, create_app
         from maestrale.api.authentication import EverybodyIsTheOperator, Tokens
         from maestrale.api.settings import ApiSettings
         from maestrale.api.token_file import read_token_file
         from maestrale.ui.pages import welcome
+        from maestrale.ui.reference import reference
 
         server, limits = self.settings.server, self.settings.api
         settings = ApiSettings(
@@ -202,7 +203,7 @@ class Service:
         )
         tokens = server.token_file
         authentication = EverybodyIsTheOperator() if tokens is None else Tokens(read_token_file(tokens))
-        return create_app(self.services(), settings, welcome, authentication)
+        return create_app(self.services(), settings, Pages(welcome, reference), authentication)
 
 
 def prepare_expressions(settings: Settings) -> None:

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from maestrale.model.errors import ExpressionError, Later, MaestraleError, Place
 
 CREATED: Final = 201
+NOTHING: Final = 204
 
 HEADER_LENGTH: Final = 2000
 
@@ -26,7 +27,7 @@ def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | No
 
 def nothing() -> Response:
     """The answer to a deletion."""
-    return Response(status_code=204)
+    return Response(status_code=NOTHING)
 
 
 def fault(

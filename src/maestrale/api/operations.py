@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -10,10 +11,15 @@ from starlette.routing import BaseRoute
 
 from maestrale.api.answers import json_answer
 from maestrale.api.authentication import caller_of
-from maestrale.api.bodies import check_query, read_attributes, text_of
+from maestrale.api.bodies import read_attributes, text_of
 from maestrale.api.listing import base_url
+from maestrale.api.operation import Media, operation
+from maestrale.api.replies import Address, Alive, MaintenanceStatus, Processes, Versions
 from maestrale.api.routing import route
+from maestrale.api.wishes import MaintenanceChange, attributes
 from maestrale.services import Services
+
+PAGE: Final = Media("text/html", "A page for people, if the header Accept names `text/html`.")
 
 
 class OperationRoutes:
@@ -35,6 +41,7 @@ class OperationRoutes:
             route("/v2/services", GET=self.services),
         ]
 
+    @operation(query=None, answers=Versions, also={200: PAGE}, open=True)
     async def versions(self, request: Request) -> Response:
         """The version document, or a page for a person."""
         if "text/html" in request.headers.get("accept", ""):
@@ -42,34 +49,40 @@ class OperationRoutes:
         link = {"href": f"{base_url(request)}/v2", "target": "v2", "rel": "self"}
         return json_answer({"versions": [{"id": "v2.0", "status": "CURRENT", "links": [link]}]})
 
+    @operation(query=None, status=302, open=True)
     async def to_v2(self, request: Request) -> Response:
         """`/v2` is `/v2/`."""
         return RedirectResponse(f"{base_url(request)}/v2/", status_code=302)
 
+    @operation(query=None, answers=Address, open=True)
     async def v2(self, request: Request) -> Response:
         """Where the API is."""
         return json_answer({"uri": f"{base_url(request)}/v2"})
 
+    @operation(query=None, answers=Alive, open=True)
     async def health(self, _request: Request) -> Response:
         """Whether the service can work."""
         await self._operations.check()
         return json_answer({"status": "UP"})
 
+    @operation(query=None, answers=Any, open=True)
     async def info(self, _request: Request) -> Response:
         """What the operator says about this service."""
         return json_answer(await self._operations.info())
 
+    @operation(query=None, answers=MaintenanceStatus)
     async def maintenance(self, _request: Request) -> Response:
         """Whether the service runs or is in maintenance."""
         return json_answer({"status": await self._operations.status()})
 
+    @operation(takes=MaintenanceChange, answers=MaintenanceStatus, example={"status": "PAUSED"})
     async def set_maintenance(self, request: Request) -> Response:
         """Begin or end maintenance."""
-        check_query(request, ())
-        content = await read_attributes(request, "maintenance", ("status",))
+        content = await read_attributes(request, "maintenance", attributes(MaintenanceChange))
         wanted = text_of(content, "status")
         return json_answer({"status": await self._operations.set_status(caller_of(request), wanted)})
 
+    @operation(query=None, answers=Processes)
     async def services(self, request: Request) -> Response:
         """The processes that share the work."""
         return json_answer({"services": await self._operations.services(caller_of(request))})

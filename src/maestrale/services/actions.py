@@ -26,6 +26,7 @@ class Actions(Uploads):
 
     kind = "action"
     collection = "actions"
+    shape = action_resource(()).shape()
 
     def __init__(self, database: Database, registry: Registry, engine: WorkflowEngine, clock: Clock) -> None:
         super().__init__(database, clock)
@@ -33,7 +34,6 @@ class Actions(Uploads):
         self._engine = engine
         built_in = [BuiltIn(action.name, action.input_text, action.description) for action in registry]
         self._resource = action_resource(built_in)
-        self.shape = self._resource.shape()
 
     async def page(self, caller: Caller, listing: Listing) -> list[Row]:
         """One page of actions; the id and so the marker of a built-in action is its name."""

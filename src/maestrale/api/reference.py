@@ -1,0 +1,67 @@
+"""`/openapi.json` and `/docs`: the API describes itself, for programs and for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from maestrale.api.listing import base_url
+from maestrale.api.openapi import JSON, Document, make_document
+from maestrale.api.operation import Media, operation
+from maestrale.api.routing import route
+
+Page = Callable[[Document, str], str]
+"""Makes the page from the document and the address of the server."""
+
+DOCUMENT: Final = Media(JSON, "The OpenAPI document.")
+PAGE: Final = Media("text/html", "A page for people.")
+PAGE_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class ReferenceRoutes:
+    """The description of these routes and its own. It is made when somebody asks for the first time."""
+
+    def __init__(self, others: list[BaseRoute], page: Page, *, is_open: bool) -> None:
+        """`is_open`: whether callers need not say who they are."""
+        self._others = others
+        self._page = page
+        self._is_open = is_open
+
+    def routes(self) -> list[BaseRoute]:
+        """All routes."""
+        return [
+            route("/openapi.json", GET=self.document),
+            route("/v2/openapi.json", GET=self.document),
+            route("/docs", GET=self.docs),
+        ]
+
+    @cached_property
+    def _document(self) -> Document:
+        return make_document([*self._others, *self.routes()], is_open=self._is_open)
+
+    @cached_property
+    def _text(self) -> bytes:
+        return msgspec.json.encode(self._document)
+
+    @operation(query=None, answers=DOCUMENT, open=True)
+    async def document(self, request: Request) -> Response:
+        """The OpenAPI document."""
+        servers = msgspec.json.encode([{"url": base_url(request)}])
+        return Response(b'{"servers":' + servers + b"," + self._text[1:], media_type=JSON)
+
+    @operation(query=None, answers=PAGE, open=True)
+    async def docs(self, request: Request) -> Response:
+        """The same as a page for people."""
+        page = self._page(self._document, base_url(request))
+        return Response(page, media_type="text/html", headers=PAGE_HEADERS)
