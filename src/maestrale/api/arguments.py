@@ -10,7 +10,7 @@ from maestrale.api.operation import Argument, Media
 
 NAMESPACE: Final = Argument("namespace", "The namespace; by default the one with the empty name.")
 SCOPE: Final = Argument("scope", "`private` or `public`; by default, private.")
-FIELDS: Final = Argument("fields", "The fields to show, with commas; by default all. `id` is always there.")
+FIELDS: Final = Argument("fields", "What to show, by default all; `id` is always there.", list[str])
 FORCE: Final = Argument("force", "Also if it has not ended.", bool)
 WAIT: Final = Argument(
     "wait", "Answer when it has ended, at the latest after so many seconds.", Annotated[float, Meta(ge=0)]

@@ -46,9 +46,9 @@ Runs workflows that are written in Mistral's language.
 Attributes of the type "JSON in a text" are texts that hold JSON, as Mistral's clients expect it. Requests may
 send a plain object instead. Unknown attributes and unknown arguments of a query are refused by name.
 
-A list can be filtered by fields: `name=VALUE`, or `name=OPERATOR:VALUE` with `eq`, `neq`, `lt`, `lte`, `gt`,
-`gte`, `in` or `nin` (values with commas), or `has` (a part of a text). It comes in pages: `next` in an answer is
-the address of the following one.
+A list can be filtered by fields: `name=VALUE`, or `name=OPERATOR:VALUE` with `eq`, `neq`, `lt`, `lte`,
+`gt`, `gte`, `in` or `nin` (values with commas), or `has` (a part of a text). It comes in pages: `next` in an
+answer is the address of the following one.
 
 `HEAD` is answered wherever `GET` is, `OPTIONS` names the methods of a path.
 """

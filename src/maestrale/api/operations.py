@@ -17,6 +17,7 @@ from maestrale.api.operation import Media, operation
 from maestrale.api.replies import Address, Alive, MaintenanceStatus, Processes, Versions
 from maestrale.api.routing import route
 from maestrale.api.wishes import MaintenanceChange, attributes
+from maestrale.model.errors import BadRequest
 from maestrale.services import Services
 
 PAGE: Final = Media("text/html", "A page for people, if the header Accept names `text/html`.")
@@ -65,7 +66,7 @@ class OperationRoutes:
         await self._operations.check()
         return json_answer({"status": "UP"})
 
-    @operation(query=None, answers=Any, open=True)
+    @operation(query=None, answers=Any, fails=(BadRequest,), open=True)
     async def info(self, _request: Request) -> Response:
         """What the operator says about this service."""
         return json_answer(await self._operations.info())

@@ -19,7 +19,6 @@ from maestrale.api.routing import route
 Page = Callable[[Document, str], str]
 """Makes the page from the document and the address of the server."""
 
-DOCUMENT: Final = Media(JSON, "The OpenAPI document.")
 PAGE: Final = Media("text/html", "A page for people.")
 PAGE_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
@@ -54,7 +53,7 @@ class ReferenceRoutes:
     def _text(self) -> bytes:
         return msgspec.json.encode(self._document)
 
-    @operation(query=None, answers=DOCUMENT, open=True)
+    @operation(query=None, answers=Document, open=True)
     async def document(self, request: Request) -> Response:
         """The OpenAPI document."""
         servers = msgspec.json.encode([{"url": base_url(request)}])
