@@ -37,18 +37,18 @@ class Api:
 
     def __init__(self, service: Service, token: str | None = None, app: Any = None) -> None:
         self.service = service
-        self._app = app or service.app()
+        self.app = app or service.app()
         self._headers = {} if token is None else {"X-Auth-Token": token}
         self._changed = threading.Condition()
         service.engine.loop.listeners.append(self._committed)
 
     def as_caller(self, token: str) -> Api:
         """The same for the caller with this token."""
-        return Api(self.service, token, self._app)
+        return Api(self.service, token, self.app)
 
     def __call__(self, method: str, path: str, host: str = HOST, **given: Any) -> httpx.Response:
         async def once() -> httpx.Response:
-            transport = httpx.ASGITransport(self._app)
+            transport = httpx.ASGITransport(self.app)
             base = f"http://{host}"
             async with httpx.AsyncClient(transport=transport, base_url=base, headers=self._headers) as client:
                 return await client.request(method, path, **given)
