@@ -7,6 +7,7 @@ import importlib.metadata
 import logging
 import threading
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ from maestrale.services.environments import Environments
 from maestrale.services.evaluations import Evaluations
 from maestrale.services.events import Events
 from maestrale.services.executions import Executions
+from maestrale.services.health import Readiness
 from maestrale.services.members import Members
 from maestrale.services.operations import Operations
 from maestrale.services.tasks import Tasks
@@ -70,12 +72,14 @@ class Service:
         self.lease = Lease(str(uuid.uuid4()))
         hints: Hints | None = None
         engines = None
+        self._engines: Callable[[], list[str]] = list
         self.presence: Presence
         if lock is not None:
             self.presence = Alone(self.database, lock, self.lease)
         else:
             self.presence = among = AmongOthers(self.database, self.lease)
             hints = among.hints
+            self._engines = among.engines
             engines = None if "engine" in roles else among.engines
         self.registry = Registry(allow=settings.actions.allow, deny=settings.actions.deny)
         self.registry.load_entry_points()
@@ -182,6 +186,7 @@ class Service:
             evaluations=Evaluations(self.database, self.engine, clock),
             members=Members(self.database, clock, knows_projects=self.settings.server.token_file is not None),
             events=Events(self.database, self.watching, limits.max_event_streams),
+            readiness=Readiness(self.database, self.engine, self.lease, self.watching, self._engines),
         )
 
     def app(self) -> ASGIApp:

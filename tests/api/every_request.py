@@ -85,6 +85,8 @@ TABLE: Final = [
     asked("GET /v2"),
     asked("GET /v2/"),
     asked("GET /health"),
+    asked("GET /healthcheck"),
+    asked("GET /ready"),
     asked("GET /openapi.json"),
     asked("GET /v2/openapi.json"),
     asked("GET /docs"),

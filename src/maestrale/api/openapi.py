@@ -13,13 +13,14 @@ from starlette.routing import BaseRoute, Route
 
 from maestrale import __version__
 from maestrale.api.bodies import UnsupportedType
-from maestrale.api.guard import REQUEST_ID, BodyTooLarge
+from maestrale.api.guard import BodyTooLarge
 from maestrale.api.listing import ListQuery
 from maestrale.api.maintenance import OPEN as OPEN_IN_MAINTENANCE
 from maestrale.api.objects import Shown
 from maestrale.api.operation import Argument, Endpoint, Media, Operation, operation_of
 from maestrale.api.parameters import list_parameters, path_parameters, query_parameter
 from maestrale.api.replies import Fault
+from maestrale.api.request_ids import HEADER as REQUEST_ID
 from maestrale.api.routing import Dispatch
 from maestrale.model.errors import (
     BadRequest,

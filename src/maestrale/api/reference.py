@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from maestrale.api.answers import html_answer
 from maestrale.api.listing import base_url
 from maestrale.api.openapi import JSON, Document, make_document
 from maestrale.api.operation import Media, operation
@@ -20,12 +21,6 @@ Page = Callable[[Document, str], str]
 """Makes the page from the document and the address of the server."""
 
 PAGE: Final = Media("text/html", "A page for people.")
-PAGE_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 
 
 class ReferenceRoutes:
@@ -62,5 +57,4 @@ class ReferenceRoutes:
     @operation(query=None, answers=PAGE, open=True)
     async def docs(self, request: Request) -> Response:
         """The same as a page for people."""
-        page = self._page(self._document, base_url(request))
-        return Response(page, media_type="text/html", headers=PAGE_HEADERS)
+        return html_answer(self._page(self._document, base_url(request)))
