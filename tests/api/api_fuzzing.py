@@ -18,6 +18,7 @@ from typing import Any, Final
 import schemathesis
 from api_service import NOBODY, Api, serving
 from callers import BOB, ROOT, token_file
+from conformity import close
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
@@ -106,7 +107,7 @@ class Fuzzing:
     def __init__(self, stranger: Api) -> None:
         self.api = stranger.as_caller(ROOT)
         document = self.api.get("/openapi.json")
-        _close(document["components"]["schemas"])
+        close(document["components"]["schemas"])
         schema = schemathesis.openapi.from_dict(document)
         schema.app = self.api.app
         found: Any = schema.get_all_operations()
@@ -238,10 +239,3 @@ def _worn(text: str, chance: random.Random) -> str:
         [lambda: text[:start] + text[end:], lambda: text[:end] + text[start:]]
     )
     return cut()
-
-
-def _close(schemas: dict[str, Any]) -> None:
-    """Take it for wrong if an answer has attributes that the document does not name."""
-    for schema in schemas.values():
-        if "properties" in schema:
-            schema.setdefault("additionalProperties", False)
