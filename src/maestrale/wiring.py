@@ -9,7 +9,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from maestrale.actions.base import ActionSettings
 from maestrale.actions.registry import Registry
@@ -196,7 +196,6 @@ class Service:
         from maestrale.api.settings import ApiSettings
         from maestrale.api.token_file import read_token_file
         from maestrale.ui.pages import welcome
-        from maestrale.ui.reference import reference
 
         server, limits = self.settings.server, self.settings.api
         settings = ApiSettings(
@@ -208,7 +207,7 @@ class Service:
         )
         tokens = server.token_file
         authentication = EverybodyIsTheOperator() if tokens is None else Tokens(read_token_file(tokens))
-        return create_app(self.services(), settings, Pages(welcome, reference), authentication)
+        return create_app(self.services(), settings, Pages(welcome, _reference), authentication)
 
 
 def prepare_expressions(settings: Settings) -> None:
@@ -225,6 +224,12 @@ def _check_roles(roles: tuple[Role, ...], url: str) -> None:
             f"A SQLite file belongs to one process, which cannot be '{','.join(roles)}' only",
             "leave the role out, or share a PostgreSQL: --database postgresql://user:password@host/database",
         )
+
+
+def _reference(document: dict[str, Any], base: str) -> str:
+    from maestrale.ui.reference import reference  # not needed to start
+
+    return reference(document, base)
 
 
 def _warm_up() -> None:

@@ -226,7 +226,7 @@ def test_the_document_is_made_when_it_is_asked_for(tmp_path: Path, monkeypatch: 
         made.append(True)
         return make_document(*given, **named)
 
-    monkeypatch.setattr("maestrale.api.reference.make_document", make)
+    monkeypatch.setattr("maestrale.api.openapi.make_document", make)
     with serving(f"sqlite:///{tmp_path}/maestrale.db") as api:
         api.get("/v2/workflows")
         assert not made

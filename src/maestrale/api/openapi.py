@@ -17,7 +17,7 @@ from maestrale.api.guard import BodyTooLarge
 from maestrale.api.listing import ListQuery
 from maestrale.api.maintenance import OPEN as OPEN_IN_MAINTENANCE
 from maestrale.api.objects import Shown
-from maestrale.api.operation import Argument, Endpoint, Media, Operation, operation_of
+from maestrale.api.operation import JSON, Argument, Document, Endpoint, Media, Operation, operation_of
 from maestrale.api.parameters import list_parameters, path_parameters, query_parameter
 from maestrale.api.replies import Fault
 from maestrale.api.request_ids import HEADER as REQUEST_ID
@@ -32,11 +32,8 @@ from maestrale.model.errors import (
     Unavailable,
 )
 
-Document = dict[str, Any]
-
 VERSION: Final = "3.1.0"
 SCHEMAS: Final = "#/components/schemas/{name}"
-JSON: Final = "application/json"
 VERBS: Final = {"GET": "get", "POST": "create", "PUT": "update", "DELETE": "delete"}
 SHORT: Final = {"/": "get_versions", "/v2": "get_v2_redirect", "/v2/": "get_v2"}
 """Operations whose paths have no words."""

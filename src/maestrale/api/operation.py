@@ -18,6 +18,11 @@ from maestrale.model.errors import MaestraleError
 Endpoint = Callable[[Request], Awaitable[Response]]
 E = TypeVar("E", bound=Callable[..., Any])
 
+JSON: Final = "application/json"
+
+Document = dict[str, Any]
+"""An OpenAPI document, or a part of one."""
+
 _OPERATION: Final = "maestrale_operation"
 
 

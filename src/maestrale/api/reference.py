@@ -13,8 +13,7 @@ from starlette.routing import BaseRoute
 
 from maestrale.api.answers import html_answer
 from maestrale.api.listing import base_url
-from maestrale.api.openapi import JSON, Document, make_document
-from maestrale.api.operation import Media, operation
+from maestrale.api.operation import JSON, Document, Media, operation
 from maestrale.api.routing import route
 
 Page = Callable[[Document, str], str]
@@ -42,6 +41,8 @@ class ReferenceRoutes:
 
     @cached_property
     def _document(self) -> Document:
+        from maestrale.api.openapi import make_document  # not needed to start
+
         return make_document([*self._others, *self.routes()], is_open=self._is_open)
 
     @cached_property
