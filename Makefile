@@ -13,7 +13,6 @@ HERE := $(CURDIR)/$(TEST)
 SANDBOX := XDG_DATA_HOME="$(HERE)/data" XDG_CONFIG_HOME="$(HERE)/config" XDG_CACHE_HOME="$(HERE)/cache" \
 	XDG_STATE_HOME="$(HERE)/state" TMPDIR="$(HERE)/tmp" COVERAGE_FILE="$(HERE)/coverage"
 CORE_FOLDERS := tests/unit/engine tests/unit/lang
-CORE_FILES := tests/property/test_engine_*.py tests/property/test_lang_*.py
 PYTEST := $(SANDBOX) $(BIN)/python -m pytest -n 3
 
 .PHONY: help demo test lint core-tests other-tests install clean FORCE
@@ -35,13 +34,13 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The decision core and the language need no database; their tests alone must cover them.
+# The decision core and the language need no database; their unit tests alone must cover them.
 core-tests: $(STAMP) $(TEST)/tmp
-	$(PYTEST) --basetemp=$(TEST)/core $(CORE_FOLDERS) $(wildcard $(CORE_FILES)) \
+	$(PYTEST) --basetemp=$(TEST)/core $(CORE_FOLDERS) \
 		--cov=maestrale.engine --cov=maestrale.lang --cov-report=term:skip-covered --cov-fail-under=95
 
 other-tests: $(STAMP) $(TEST)/tmp
-	$(PYTEST) --basetemp=$(TEST)/other tests $(CORE_FOLDERS:%=--ignore=%) $(CORE_FILES:%=--ignore-glob='%')
+	$(PYTEST) --basetemp=$(TEST)/other tests $(CORE_FOLDERS:%=--ignore=%)
 
 install: $(STAMP)
 

@@ -7,17 +7,21 @@ from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["databases"]
 
+BROWSER = "tests/browser/"
 CONFORMANCE = "tests/conformance/test_conformance.py"
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
     """Each test goes to the next free worker, but the conformance cases of one database go to one.
 
-    They are played all at once by the first of them, so a second worker would play them again.
+    They are played all at once by the first of them, so a second worker would play them again. What needs
+    a browser goes to one as well, which starts it.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         module, _, test = nodeid.partition("::")
+        if module.startswith(BROWSER):
+            return BROWSER
         if module != CONFORMANCE:
             return nodeid
         return f"{module} {'sqlite' if '[sqlite' in test else 'postgresql'}"

@@ -22,7 +22,7 @@ from maestrale.expressions.options import Options
 from maestrale.model import states
 from maestrale.model.durations import parse_duration
 from maestrale.model.errors import BadRequest, MaestraleError
-from maestrale.model.notifications import Publisher, checked_publishers
+from maestrale.model.notifications import RETRY_FOR, Publisher, checked_publishers
 from maestrale.model.retention import EXPIRING, Retention
 from maestrale.model.timeouts import Timeouts
 from maestrale.model.urls import without_password
@@ -190,11 +190,15 @@ class ActionsSettings(msgspec.Struct, frozen=True):
 
 class NotifierSettings(msgspec.Struct, frozen=True):
     """`notify`: publishers for every execution, besides those of its own `params.notify`; each a map, or
-    just the name of a type (`log`)."""
+    just the name of a type (`log`). `retry_for`: seconds for which a notification that was not received is
+    sent again; 0 for never."""
 
     notify: tuple[dict[str, Any] | str, ...] = ()
+    retry_for: float = RETRY_FOR
 
     def __post_init__(self) -> None:
+        if not 0 <= self.retry_for < float("inf"):
+            raise ValueError("retry_for must be 0 or more")
         try:
             checked_publishers(self.publishers, "notify")
         except BadRequest as error:

@@ -38,6 +38,7 @@ from maestrale.services.executions import Executions
 from maestrale.services.health import Readiness
 from maestrale.services.members import Members
 from maestrale.services.operations import Operations
+from maestrale.services.overviews import Overviews
 from maestrale.services.tasks import Tasks
 from maestrale.services.triggers import CronTriggers, EventTriggers
 from maestrale.services.watching import Watching
@@ -105,6 +106,7 @@ class Service:
                 traces=settings.log.transitions,
             ),
             publishers=settings.notifier.publishers,
+            retry_for=settings.notifier.retry_for,
             asynchronous=settings.executor.asynchronous,
             threads=settings.executor.threads,
             dynamic=settings.dynamic_actions,
@@ -125,6 +127,7 @@ class Service:
             if self.engine.decides:
                 self.expiry.start()
                 self.engine.triggers.start()
+                self.engine.notifier.outbox.start()
 
     def warm_up(self) -> None:
         """Load soon, beside the work, what first uses would have to wait for."""
@@ -187,14 +190,16 @@ class Service:
             members=Members(self.database, clock, knows_projects=self.settings.server.token_file is not None),
             events=Events(self.database, self.watching, limits.max_event_streams),
             readiness=Readiness(self.database, self.engine, self.lease, self.watching, self._engines),
+            overviews=Overviews(self.database, self.engine.programs, clock),
         )
 
     def app(self) -> ASGIApp:
         """The HTTP application. Raises `TokenFileError` where callers cannot be known."""
-        from maestrale.api.app import Pages, create_app
+        from maestrale.api.app import PageMakers, create_app
         from maestrale.api.authentication import EverybodyIsTheOperator, Tokens
         from maestrale.api.settings import ApiSettings
         from maestrale.api.token_file import read_token_file
+        from maestrale.ui.app import Pages
         from maestrale.ui.pages import welcome
 
         server, limits = self.settings.server, self.settings.api
@@ -207,7 +212,11 @@ class Service:
         )
         tokens = server.token_file
         authentication = EverybodyIsTheOperator() if tokens is None else Tokens(read_token_file(tokens))
-        return create_app(self.services(), settings, Pages(welcome, _reference), authentication)
+        services = self.services()
+        makers = PageMakers(welcome, _reference)
+        return create_app(
+            services, settings, makers, authentication, lambda app: Pages(app, services, authentication)
+        )
 
 
 def prepare_expressions(settings: Settings) -> None:

@@ -13,7 +13,7 @@ import httpx
 from conformity import Description
 
 from maestrale.actions.process_settings import ProcessSettings
-from maestrale.api.app import Pages, all_routes
+from maestrale.api.app import PageMakers, all_routes
 from maestrale.api.openapi import make_document
 from maestrale.api.settings import ApiSettings
 from maestrale.config import ApiLimits, DatabaseSettings, ServerSettings, Settings
@@ -136,8 +136,8 @@ _descriptions: list[Description] = []
 def description(service: Service) -> Description:
     """What the API says of itself: of every service the same, so it is made once."""
     if not _descriptions:
-        pages = Pages(str, lambda _document, base: base)
-        routes = all_routes(service.services(), ApiSettings(), pages)
+        makers = PageMakers(str, lambda _document, base: base)
+        routes = all_routes(service.services(), ApiSettings(), makers)
         _descriptions.append(Description(make_document(routes, is_open=False)))
     return _descriptions[0]
 

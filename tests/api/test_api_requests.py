@@ -183,3 +183,13 @@ def test_nothing_is_answered_by_a_fault_of_ours(
 ) -> None:
     answer = api(method, path, params=query, json=None if method == "GET" else body)
     assert answer.status_code < 500, answer.text
+
+
+def test_what_led_to_a_join_of_very_many(api: Api) -> None:
+    """It is so much that it is stored elsewhere; it is shown all the same."""
+    names = [f"b{number}" for number in range(80)]
+    tasks = "".join(f"    {name}: {{action: std.noop, on-success: end}}\n" for name in names)
+    api.define(f"version: '2.0'\ngathering:\n  tasks:\n{tasks}    end: {{join: all}}\n")
+    found = api.tasks(api.run("gathering")["id"])
+    triggers = json.loads(found["end"]["runtime_context"])["triggered_by"]
+    assert [trigger["task_id"] for trigger in triggers] == [found[name]["id"] for name in names]

@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).resolve().parents[2] / "bench" / "compare.py"
 
 
+@pytest.mark.slow
 def test_all_take_turns(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     command = [sys.executable, str(SCRIPT), "--quick", "--rounds", "1", "--results", str(tmp_path)]

@@ -41,7 +41,7 @@ def _storm(folder: Path, postgresql: PostgresqlServer, seed: int, seconds: float
 
 @pytest.mark.postgresql
 def test_a_short_storm(tmp_path: Path, postgresql: PostgresqlServer) -> None:
-    _storm(tmp_path, postgresql, seed=1, seconds=8)
+    _storm(tmp_path, postgresql, seed=1, seconds=6)
 
 
 @pytest.mark.slow

@@ -246,9 +246,9 @@ class Model:
             self.create(execution, name, Context({}, {})).state = "WAITING"
         elif known[0].state == "ERROR" and not known[0].begun and not self.is_hopeless(known[0]):
             known[0].state = "WAITING"
-        self.examine(execution.runs_of(name)[0])
+        self.examine(execution.runs_of(name)[0], may_fail=False)  # another join may be triggered next
 
-    def examine(self, join: Run) -> None:
+    def examine(self, join: Run, may_fail: bool = True) -> None:
         """Start or fail a waiting join if what its inbound tasks have done (or cannot do) says so."""
         if join.state != "WAITING":
             return
@@ -256,7 +256,7 @@ class Model:
             join.state = "IDLE"
             join.context = join.execution.merged(self.arrivals(join))
             join.execution.ready.append(join)
-        elif self.is_hopeless(join) and Ending(join, "ERROR") not in self.ends:
+        elif may_fail and self.is_hopeless(join) and Ending(join, "ERROR") not in self.ends:
             join.context = join.execution.merged(self.arrivals(join))
             self.ends.append(Ending(join, "ERROR"))
 

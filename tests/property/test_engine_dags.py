@@ -103,7 +103,7 @@ def complete(found: Run, tasks: list[Task], order: random.Random, restarts: bool
 
 
 @given(tasks=graphs(), order=st.randoms(use_true_random=False), steps=st.sampled_from([1, 2, 3, 200]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_the_order_in_which_actions_end_does_not_matter(
     tasks: list[Task], order: random.Random, steps: int
 ) -> None:
@@ -159,7 +159,7 @@ def started(found: Run) -> list[str]:
 
 
 @given(tasks=graphs(), order=st.randoms(use_true_random=False), reload=st.booleans())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_a_restart_from_any_task_ends_like_a_fresh_run(
     tasks: list[Task], order: random.Random, reload: bool
 ) -> None:
@@ -176,7 +176,7 @@ def test_a_restart_from_any_task_ends_like_a_fresh_run(
 
 
 @given(tasks=graphs(partial_joins=False), order=st.randoms(use_true_random=False))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_a_restart_gives_the_output_of_a_fresh_run(tasks: list[Task], order: random.Random) -> None:
     found = World(text_of(tasks), check_base=False).start()
     complete(found, tasks, order)

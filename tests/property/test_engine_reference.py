@@ -75,19 +75,19 @@ REPAIRS = st.lists(
 
 
 @given(world=worlds())
-@settings(SETTINGS, max_examples=120)
+@settings(SETTINGS, max_examples=70)
 def test_the_engine_does_what_the_model_says(world: dict[str, Any]) -> None:
     play(**world)
 
 
 @given(world=worlds(several=True))
-@settings(SETTINGS, max_examples=60)
+@settings(SETTINGS, max_examples=30)
 def test_it_does_so_with_several_executions_of_one_task_before_a_join(world: dict[str, Any]) -> None:
     play(**world)
 
 
 @given(world=worlds(), repairs=REPAIRS)
-@settings(SETTINGS, max_examples=150)
+@settings(SETTINGS, max_examples=80)
 def test_it_does_so_after_rerun_and_skip(world: dict[str, Any], repairs: tuple[str, ...]) -> None:
     play(**world, repairs=repairs)
 

@@ -234,7 +234,7 @@ tasks = st.dictionaries(
 bodies = st.fixed_dictionaries({"tasks": tasks}, optional={"vars": maps, "output": maps})
 
 
-@QUIET
+@settings(QUIET, max_examples=40)
 @given(st.dictionaries(names, bodies, min_size=2, max_size=3), st.sampled_from([True, False, None]))
 def test_stored_slices_of_several_workflows_mean_the_same(workflows: Any, flow: bool | None) -> None:
     text = pyyaml.safe_dump(
@@ -248,7 +248,7 @@ def test_stored_slices_of_several_workflows_mean_the_same(workflows: Any, flow: 
         assert stored.tasks == spec.tasks
 
 
-@QUIET
+@settings(QUIET, max_examples=40)
 @given(
     st.dictionaries(names, bodies, min_size=1, max_size=3),
     st.dictionaries(names, st.fixed_dictionaries({"base": st.just("std.noop"), "output": data}), min_size=1),

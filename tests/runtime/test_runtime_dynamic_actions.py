@@ -173,7 +173,8 @@ def test_a_stopped_workflow_ends_the_process(world: World, tmp_path: Any) -> Non
     key = world.start("greet")
     world.until(lambda: note.exists() and note.read_text())
     world.send(key, StopRequested("CANCELLED"))
-    world.until(lambda: not world.engine.executor.active)
+    world.until(lambda: world.task(key, "t")["state"] == "CANCELLED")
+    assert not world.engine.executor.active
     with pytest.raises(ProcessLookupError):
         os.kill(int(note.read_text()), 0)
 

@@ -53,9 +53,21 @@ class Bench:
 
     def __init__(self, asynchronous: int = 2, threads: int = 2) -> None:
         self.gate, self.block = Gate(), BlockingGate()
+        self.stubborn = threading.Event()
+
+        @action("test.stubborn")
+        async def stubborn() -> str:
+            """Go on although it is stopped."""
+            try:
+                self.stubborn.set()
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                return "done all the same"
+            raise AssertionError
+
         actions: list[Action[..., Any]] = [
             self.gate.action, self.block.action, failing, own_timeout, revealing, returning_an_object,
-            telling,
+            telling, stubborn,
         ]  # fmt: skip
         self._actions = {found.name: found for found in actions}
         self._results: dict[str, Future[ActionResult]] = {}
@@ -292,6 +304,42 @@ def test_an_action_can_be_cancelled_while_its_start_is_stored(bench: Bench) -> N
 
     assert len(bench.gate.labels) == 1
     assert "a0" not in bench.gate.labels
+
+
+@pytest.mark.parametrize("place", [0, 2], ids=["runs", "waits"])
+def test_an_action_that_is_stopped_may_report_its_end(bench: Bench, place: int) -> None:
+    for number in range(3):
+        bench.enqueue(f"a{number}")
+    bench.gate.wait(2)
+
+    bench.executor.cancel(f"a{place}", reports=True)
+
+    assert bench.result(f"a{place}") == ActionResult("CANCELLED")
+    _settle(bench)
+    assert bench.executor.active == {"a0", "a1", "a2"} - {f"a{place}"}
+
+
+def test_an_action_that_is_stopped_while_its_start_is_stored_reports_its_end(bench: Bench) -> None:
+    held: Future[set[str]] = Future()
+    bench.mark = lambda _: held
+    bench.enqueue("a0")
+    _until(lambda: bench.marks != [])
+    bench.executor.cancel("a0", reports=True)
+    _settle(bench)
+
+    held.set_result({"a0"})
+
+    assert bench.result("a0") == ActionResult("CANCELLED")
+    assert bench.gate.labels == []
+
+
+def test_an_action_that_ends_although_it_is_stopped_reports_that(bench: Bench) -> None:
+    bench.enqueue("a0", "test.stubborn")
+    bench.stubborn.wait(PATIENCE)
+
+    bench.executor.cancel("a0", reports=True)
+
+    assert bench.result("a0") == ActionResult("SUCCESS", "done all the same")
 
 
 def test_cancelling_what_is_not_there_does_nothing(bench: Bench) -> None:

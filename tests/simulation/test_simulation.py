@@ -21,7 +21,7 @@ FOUND_BY = {
     "a_rerun_repeats_everything_behind_the_first_failed_item": 8,
     "what_was_to_start_dies_with_the_process": 1,
     "a_cancel_does_not_reach_sub_workflows": 13,
-    "a_cascade_ends_after_its_first_portion": 4,
+    "a_cascade_ends_after_its_first_portion": 124,
     "hints_are_all_there_is": 3,
 }
 """The seeds that are tried first, to save time; others follow."""

@@ -52,7 +52,7 @@ Outcome = list[str] | str
 
 SECOND: Final = 1_000_000
 LIMIT: Final = 7
-PART: Final = 6
+PART: Final = 12
 """Every field is compared by every operator with one of so many values, each time with other ones."""
 
 BUILT_IN: Final = tuple(actions.BuiltIn(f"std.{text}", text, text) for text in ("a", "B", "ä"))

@@ -32,7 +32,7 @@ from maestrale.model.errors import MaestraleError
 from maestrale.services import Services
 
 
-class Pages(NamedTuple):
+class PageMakers(NamedTuple):
     """What makes pages for people: `welcome` the one at `/`, from the address of the server; `reference` the
     one at `/docs`, from the OpenAPI document and the address."""
 
@@ -41,18 +41,23 @@ class Pages(NamedTuple):
 
 
 def create_app(
-    services: Services, settings: ApiSettings, pages: Pages, authentication: Authentication
+    services: Services,
+    settings: ApiSettings,
+    makers: PageMakers,
+    authentication: Authentication,
+    pages: Callable[[ASGIApp], ASGIApp] = lambda app: app,
 ) -> ASGIApp:
-    """The REST API v2 over these use cases."""
+    """The REST API v2 over these use cases. `pages`: puts what answers browsers in front of the API."""
     handlers: dict[object, ExceptionHandler] = {MaestraleError: explain, HTTPException: explain_http}
     is_open = isinstance(authentication, EverybodyIsTheOperator)
-    router = Router(all_routes(services, settings, pages, is_open=is_open), redirect_slashes=False)
+    router = Router(all_routes(services, settings, makers, is_open=is_open), redirect_slashes=False)
     held = MaintenanceGate(router, services.operations)
-    return Guard(_Entrance(Entry(ExceptionMiddleware(held, handlers), authentication)), settings)
+    entry = Entry(ExceptionMiddleware(held, handlers), authentication)
+    return Guard(_Entrance(pages(entry)), settings)
 
 
 def all_routes(
-    services: Services, settings: ApiSettings, pages: Pages, *, is_open: bool = True
+    services: Services, settings: ApiSettings, makers: PageMakers, *, is_open: bool = True
 ) -> list[BaseRoute]:
     """Every path of the API, in the order in which they are tried: what is asked most stands first.
 
@@ -60,7 +65,7 @@ def all_routes(
     """
     found: list[BaseRoute] = [
         *ExecutionRoutes(services, settings).routes(),
-        *OperationRoutes(services, pages.welcome).routes(),
+        *OperationRoutes(services, makers.welcome).routes(),
         *WorkbookRoutes(services, settings).routes(),
         *DefinitionRoutes(services, settings).routes(),
         *MemberRoutes(services).routes(),
@@ -74,7 +79,7 @@ def all_routes(
         *EvaluationRoutes(services).routes(),
         *EventRoutes(services).routes(),
     ]
-    return found + ReferenceRoutes(found, pages.reference, is_open=is_open).routes()
+    return found + ReferenceRoutes(found, makers.reference, is_open=is_open).routes()
 
 
 class _Entrance:

@@ -27,8 +27,9 @@ def complete_task(decision: Decision, completion: Completion) -> None:
     task = decision.draft.task(completion.task_id)
     if task is None or task.is_completed or (completion.if_waiting and task.state != states.WAITING):
         return
-    if task.state == states.WAITING and decision.draft.workflow.state in states.COMPLETED:
-        return  # a join that nobody waits for any more
+    is_late = task.state == states.WAITING or completion.final or completion.waited
+    if is_late and decision.draft.workflow.state in states.COMPLETED:
+        return  # a join that nobody waits for any more, or a timer of a moment too late
     try:
         _complete(decision, task, completion)
     except MaestraleError as error:
@@ -44,9 +45,10 @@ def complete_task(decision: Decision, completion: Completion) -> None:
 def _complete(decision: Decision, task: TaskExecution, completion: Completion) -> None:
     state, info = completion.state, completion.info
     has_run = not (task.is_join and failed_by_branches(task))
+    has_met = task.is_join and task.state != states.WAITING
     task = set_state(decision, task, state, info, None)
     task.finished_at = decision.now
-    if task.is_join and has_run:
+    if has_met:
         add_late_branches(decision, task)
     if completion.final:
         task.timeout_at = None

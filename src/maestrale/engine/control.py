@@ -11,7 +11,7 @@ from maestrale.engine.completion import follow
 from maestrale.engine.context import merge_maps
 from maestrale.engine.decision import Completion, Decision
 from maestrale.engine.direct import dispatch_backlog
-from maestrale.engine.effects import Tell
+from maestrale.engine.effects import CancelAction, Tell
 from maestrale.engine.events import (
     ChildRerun,
     EnvironmentUpdated,
@@ -84,6 +84,16 @@ def stop_requested(decision: Decision, event: StopRequested) -> None:
     end_workflow(decision, event.state, event.message)
     if event.state == states.CANCELLED:
         command_children(decision, event)
+        _interrupt_actions(decision)
+
+
+def _interrupt_actions(decision: Decision) -> None:
+    """Stop what executors run for this execution. The tasks end when that is reported."""
+    for task_id, task in decision.draft.tasks.items():
+        if task.type != "WORKFLOW":
+            for child_id, child in decision.draft.runs(task_id).open.items():
+                if not child.is_workflow and not child.waits_outside:
+                    decision.draft.effects.append(CancelAction(child_id, reports=True))
 
 
 def rerun_requested(decision: Decision, event: RerunRequested) -> None:

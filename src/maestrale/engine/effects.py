@@ -20,9 +20,13 @@ class RunAction(Effect, frozen=True):
 
 
 class CancelAction(Effect, frozen=True):
-    """Stop this action execution if it still runs; its result counts no more."""
+    """Stop this action execution if it still runs or waits for a place.
+
+    Its result counts no more, unless it `reports`: then its end comes back, as CANCELLED if it was stopped.
+    """
 
     action_id: str
+    reports: bool = False
 
 
 class StartSubWorkflow(Effect, frozen=True):
@@ -40,11 +44,16 @@ class Tell(Effect, frozen=True):
 
 
 class Notify(Effect, frozen=True):
-    """Tell people or programs outside what has happened: each of `publishers`, entries of `params.notify`."""
+    """Tell people or programs outside what has happened, by the way that `publisher` names.
 
+    `id`: of this notification, however often it is sent. `data` has the fields of what it is about, and a
+    `sequence` that grows with every event of the workflow execution.
+    """
+
+    id: str
     event: str
     data: dict[str, Json]
-    publishers: tuple[Publisher, ...]
+    publisher: Publisher
 
 
 class Trace(Effect, frozen=True):

@@ -133,9 +133,12 @@ def _trace(
 
 
 def _notify(decision: Decision, event: str, data: dict[str, Json]) -> None:
-    publishers = tuple(_wanting(decision.draft.workflow.params["notify"], event))
+    publishers = _wanting(decision.draft.workflow.params["notify"], event)
     if publishers:
-        decision.draft.effects.append(Notify(event, masked(data), publishers))
+        told = masked({**data, "sequence": decision.identity.next_order()})
+        decision.draft.effects += [
+            Notify(decision.identity.next_id(), event, told, publisher) for publisher in publishers
+        ]
 
 
 def _wanting(publishers: Json, event: str) -> list[Publisher]:

@@ -97,7 +97,12 @@ def before_start(decision: Decision, task: TaskExecution) -> bool:
 
 
 def timed_out(decision: Decision, task: TaskExecution, *, by_alarm: bool = False) -> Completion | None:
-    """How a task ends whose time is over; None before that. At the very moment itself the alarm decides."""
+    """How a task ends whose time is over; None before that. At the very moment itself the alarm decides.
+
+    When the workflow has ended, no time is measured any more.
+    """
+    if decision.draft.workflow.state in states.COMPLETED:
+        return None
     if task.timeout_at is None or task.timeout_at > decision.now - (not by_alarm):
         return None
     info = f"Task timed out [timeout(s)={task.runtime.get('timeout')}]."

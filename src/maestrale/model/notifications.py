@@ -48,6 +48,9 @@ NOOP: Final = "noop"
 WEBHOOK: Final = "webhook"
 TYPES: Final = (LOG, NOOP, WEBHOOK)
 
+RETRY_FOR: Final = 3600.0
+"""Seconds for which a notification that was not received is sent again, unless the operator sets it."""
+
 Publisher = dict[str, Json]
 """Who is told: `type`, `event_types` (none or an empty list: all), and what the type needs besides."""
 

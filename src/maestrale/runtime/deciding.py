@@ -12,7 +12,7 @@ from maestrale.actions.base import ActionContext, ActionSettings
 from maestrale.engine.decide import decide
 from maestrale.engine.decision import ActionCatalogue, Limits, Need
 from maestrale.engine.draft import Draft
-from maestrale.engine.effects import RunAction, StartSubWorkflow
+from maestrale.engine.effects import Notify, RunAction, StartSubWorkflow
 from maestrale.engine.events import AnyEvent, DecisionFailed, Started
 from maestrale.engine.execution import Child, Execution
 from maestrale.engine.needs import Answers
@@ -22,11 +22,13 @@ from maestrale.model.errors import BadRequest, MaestraleError
 from maestrale.model.values import Microseconds
 from maestrale.runtime.executor import ActionRun, Executor
 from maestrale.runtime.lease import Lease
+from maestrale.runtime.notifier import is_sent
 from maestrale.runtime.programs import Programs
 from maestrale.runtime.slots import Group, Member, Pending, Slot
 from maestrale.store.database import is_duplicate, reason
 from maestrale.store.executions import MailChanged, Overtaken
 from maestrale.store.leases import LeaseLost
+from maestrale.store.notifications import notification_row, outgoing
 from maestrale.store.rows import Reply, render
 
 log = logging.getLogger(__name__)
@@ -248,7 +250,9 @@ class Decider:
                 rows.consumed.append(pending.letter.sequence)
                 if pending.letter.command_id is not None:
                     rows.replies.append(_reply(pending, self._clock()))
-        return Member(slot, draft, taken, rows, new_owner)
+        sent = [outgoing(e, self._clock()) for e in draft.effects if isinstance(e, Notify) and is_sent(e)]
+        rows.notifications = [notification_row(one, slot.id, process_id) for one in sent]
+        return Member(slot, draft, taken, rows, new_owner, sent)
 
     def goes_on(self, draft: Draft) -> bool:
         """Whether this process keeps an execution that it has decided on.

@@ -21,7 +21,7 @@ from maestrale.expressions.surroundings import Elsewhere
 from maestrale.model import states
 from maestrale.model.actions import ActionResult
 from maestrale.model.errors import InvalidState, MaestraleError
-from maestrale.model.notifications import Publisher
+from maestrale.model.notifications import RETRY_FOR, Publisher
 from maestrale.model.values import Json, Microseconds
 from maestrale.runtime.actions import KnownActions
 from maestrale.runtime.commands import EXISTS, Commands, look_for_replies, no_execution, shutting_down
@@ -72,6 +72,7 @@ class Engine:
 
     `engines`: the ids of the engines to which this process leaves all workflows, so that it runs nothing
     itself but actions outside of them. `publishers`: who is told of all executions that triggers start.
+    `retry_for`: seconds for which a notification that was not received is sent again.
     `later` and `event_loop` stand in for threads where time is not that of this machine; `evaluator`
     evaluates expressions that take long.
     """
@@ -87,6 +88,7 @@ class Engine:
         settings: ActionSettings | None = None,
         limits: Limits | None = None,
         publishers: Sequence[Publisher] = (),
+        retry_for: float = RETRY_FOR,
         clock: Callable[[], Microseconds] | None = None,
         entropy: Callable[[], int] = system_entropy,
         asynchronous: int = ASYNCHRONOUS,
@@ -126,7 +128,7 @@ class Engine:
             loop=event_loop,
         )
         self.standalone.executor = self.executor
-        self.notifier = Notifier(settings.http)
+        self.notifier = Notifier(database, settings.http, lease, retry_for, clock, later)
         decider = Decider(self.programs, actions, self.executor, lease, clock, entropy, settings, limits)
         self.loop = Loop(
             database,
@@ -138,7 +140,7 @@ class Engine:
             self._commands,
             lease,
             hints,
-            self.notifier.publish,
+            self.notifier,
             self.evaluator,
             later,
         )

@@ -25,6 +25,7 @@ from maestrale.actions.base import (
     result_of_value,
 )
 from maestrale.engine.execution import AdHocRun
+from maestrale.model import states
 from maestrale.model.actions import DYNAMIC, ActionFacts, ActionResult
 from maestrale.model.values import Json, concealed, reveal
 from maestrale.runtime.fairness import FairQueue
@@ -46,6 +47,8 @@ ASK_AGAIN_AFTER: Final = 0.1
 
 LAST_WORDS: Final = 1.0
 """Seconds for what has to be done in any case when the executor stops."""
+
+_STOPPED: Final = ActionResult(states.CANCELLED)
 
 
 class ActionRun(msgspec.Struct, frozen=True):
@@ -132,7 +135,8 @@ class Executor:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._marking: set[str] = set()
-        self._cancelled: set[str] = set()
+        self._cancelled: dict[str, bool] = {}
+        """What was stopped and has not ended yet, and whether that is to be reported."""
         self._loop = loop or asyncio.new_event_loop()
         self._is_driven = loop is not None
         self._thread = threading.Thread(target=self._run_loop, name="executor", daemon=True)
@@ -169,9 +173,9 @@ class Executor:
             self._lane(run.name).waiting.add(run.project_id, run.action_id, run)
         self._wake()
 
-    def cancel(self, action_id: str) -> None:
-        """Stop an action if it still runs or waits; its result is not reported."""
-        self._post(self._cancel, action_id)
+    def cancel(self, action_id: str, reports: bool = False) -> None:
+        """Stop an action if it still runs or waits. Its end is reported (CANCELLED) only if it `reports`."""
+        self._post(self._cancel, action_id, reports)
 
     def abandon(self, keep: Callable[[str], bool]) -> None:
         """Stop what runs and forget what waits, but for actions to `keep`; others see to it."""
@@ -221,27 +225,36 @@ class Executor:
     def _begin(self, run: ActionRun) -> None:
         task = self._loop.create_task(self._execute(run))
         self._running[run.action_id] = task
-        task.add_done_callback(lambda _: self._ended(run))
+        task.add_done_callback(lambda task: self._ended(run, task.cancelled()))
 
-    def _ended(self, run: ActionRun) -> None:
+    def _ended(self, run: ActionRun, was_stopped: bool) -> None:
         self._running.pop(run.action_id, None)
-        self._cancelled.discard(run.action_id)
+        if self._cancelled.pop(run.action_id, False) and was_stopped:
+            self._finished(run, _STOPPED)
         with self._lock:
             self._lane(run.name).free += 1
         self._changed.set()
         self._wake()
 
-    def _cancel(self, action_id: str) -> None:
+    def _cancel(self, action_id: str, reports: bool) -> None:
         task = self._running.get(action_id)
         if task is not None:
+            self._cancelled[action_id] = reports
             task.cancel()
             return
+        waiting = self._remove_waiting(action_id)
+        if waiting is not None and reports:
+            self._finished(waiting, _STOPPED)
+        elif action_id in self._marking:
+            self._cancelled[action_id] = reports
+
+    def _remove_waiting(self, action_id: str) -> ActionRun | None:
         with self._lock:
             for lane in self._lanes.values():
-                if lane.waiting.remove(action_id):
-                    return
-        if action_id in self._marking:
-            self._cancelled.add(action_id)
+                run = lane.waiting.remove(action_id)
+                if run is not None:
+                    return run
+        return None
 
     def _wake(self) -> None:
         """Have waiting actions taken soon; what happens until then is seen to in one go."""
@@ -286,7 +299,7 @@ class Executor:
             if run.action_id in allowed and run.action_id not in self._cancelled:
                 self._begin(run)
             else:
-                self._ended(run)
+                self._ended(run, was_stopped=run.action_id in allowed)
 
     async def _execute(self, run: ActionRun) -> None:
         while not self._lease.allows(run.process_id):

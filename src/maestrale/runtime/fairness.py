@@ -45,13 +45,13 @@ class FairQueue(Generic[T]):
             self._lanes[project_id] = lane  # behind all others
         return item
 
-    def remove(self, item_id: str) -> bool:
-        """Take an item out, if it waits; whether it did."""
+    def remove(self, item_id: str) -> T | None:
+        """Take an item out; None if it does not wait."""
         project_id = self._projects.pop(item_id, None)
         if project_id is None:
-            return False
+            return None
         lane = self._lanes[project_id]
-        del lane[item_id]
+        item = lane.pop(item_id)
         if not lane:
             del self._lanes[project_id]
-        return True
+        return item

@@ -29,6 +29,7 @@ from maestrale.runtime.executor import Executor
 from maestrale.runtime.hints import Hints
 from maestrale.runtime.lease import Lease
 from maestrale.runtime.memory import Resting
+from maestrale.runtime.notifier import Notifier
 from maestrale.runtime.programs import Programs
 from maestrale.runtime.reading import Reader
 from maestrale.runtime.requests import StartedExecution
@@ -63,11 +64,11 @@ class Loop:
         commands: Commands,
         lease: Lease,
         hints: Hints,
-        notify: Callable[[Notify], None],
+        notifier: Notifier,
         evaluator: Evaluator,
         later: Later = in_a_thread,
     ) -> None:
-        self._notify = notify
+        self._notifier = notifier
         self._commands = commands
         self._wait = later
         self._executor = executor
@@ -398,13 +399,14 @@ class Loop:
                 self._executor.enqueue(run)
         for effect in draft.effects:
             if isinstance(effect, CancelAction):
-                self._executor.cancel(effect.action_id)
+                self._executor.cancel(effect.action_id, reports=effect.reports)
             elif isinstance(effect, Tell):
                 self._note_mail(effect.execution_id, slot.project_id)
             elif isinstance(effect, Notify):
-                self._notify(effect)
+                self._notifier.publish(effect)
             elif isinstance(effect, Trace):
                 write_trace(effect)
+        self._notifier.outbox.hand_over(member.outgoing)
         for pending in member.pending:
             _answer(slot, pending)
             if pending.letter is not None and pending.future is None:

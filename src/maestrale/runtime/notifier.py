@@ -10,9 +10,13 @@ import msgspec
 
 from maestrale.actions.egress import HttpSettings
 from maestrale.engine.effects import Notify
-from maestrale.model.notifications import LOG, NOOP, WEBHOOK, Publisher
-from maestrale.model.values import Json, masked
+from maestrale.model.notifications import LOG, NOOP, WEBHOOK
+from maestrale.model.values import Microseconds, masked
+from maestrale.runtime.lease import Lease
+from maestrale.runtime.outbox import Outbox
+from maestrale.runtime.timers import Later
 from maestrale.runtime.webhook import Webhook
+from maestrale.store.database import Database
 
 LOGGER: Final = "maestrale.notifications"
 """Where the publisher `log` writes, one line of JSON for each notification."""
@@ -20,43 +24,41 @@ LOGGER: Final = "maestrale.notifications"
 log = logging.getLogger(__name__)
 notifications = logging.getLogger(LOGGER)
 
-Publish = Callable[[Publisher, dict[str, Json]], None]
-"""Tell one publisher; what is told holds the event and the fields of its execution."""
+
+def is_sent(notify: Notify) -> bool:
+    """Whether a notification leaves the process, so that it has to be stored before."""
+    return notify.publisher.get("type") == WEBHOOK
 
 
 class Notifier:
     """The publishers by type. Safe from any thread."""
 
-    def __init__(self, settings: HttpSettings) -> None:
-        self._webhook = Webhook(settings)
-        self._publishers: dict[str, Publish] = {
-            LOG: _write,
-            NOOP: _ignore,
-            WEBHOOK: self._webhook.publish,
-        }
+    def __init__(
+        self,
+        database: Database,
+        settings: HttpSettings,
+        lease: Lease,
+        retry_for: float,
+        clock: Callable[[], Microseconds],
+        later: Later,
+    ) -> None:
+        self._webhook = Webhook(settings, clock)
+        self.outbox = Outbox(database, self._webhook, lease, retry_for, clock, later)
 
-    def publish(self, notification: Notify) -> None:
-        """Tell everybody who wants to know. A publisher that fails is logged and holds up nobody."""
-        body = {"event": notification.event, **notification.data}
-        for publisher in notification.publishers:
-            publish = self._publishers.get(str(publisher.get("type")))
-            if publish is None:
-                log.warning("There is no publisher %r for %s", publisher.get("type"), notification.event)
-                continue
+    def publish(self, notify: Notify) -> None:
+        """Tell a publisher to whom nothing is sent. One that fails is logged and holds up nobody."""
+        kind = notify.publisher.get("type")
+        if kind == LOG:
             try:
-                publish(publisher, body)
+                line = msgspec.json.encode(masked({"event": notify.event, **notify.data})).decode()
             except Exception:
-                log.exception("The publisher %r failed for %s", publisher["type"], notification.event)
+                log.exception("The publisher 'log' failed for %s", notify.event)
+            else:
+                notifications.info("%s", line)
+        elif kind not in (NOOP, WEBHOOK):
+            log.warning("There is no publisher %r for %s", kind, notify.event)
 
     def stop(self, grace: float) -> None:
-        """Give what is on its way `grace` seconds, and drop the rest."""
+        """Give what is on its way `grace` seconds; the rest is sent after the next start."""
+        self.outbox.stop()
         self._webhook.stop(grace)
-
-
-def _write(publisher: Publisher, body: dict[str, Json]) -> None:
-    del publisher
-    notifications.info("%s", msgspec.json.encode(masked(body)).decode())
-
-
-def _ignore(publisher: Publisher, body: dict[str, Json]) -> None:
-    del publisher, body

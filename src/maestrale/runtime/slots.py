@@ -15,6 +15,7 @@ from maestrale.model.errors import MaestraleError
 from maestrale.model.values import Microseconds
 from maestrale.runtime.executor import ActionRun
 from maestrale.store.mail import Letter
+from maestrale.store.notifications import Outgoing
 from maestrale.store.rows import ExecutionRows
 
 
@@ -97,10 +98,16 @@ class Slot:
 class Member:
     """What one execution contributes to a commit."""
 
-    __slots__ = ("draft", "new_owner", "pending", "rows", "runs", "size", "slot")
+    __slots__ = ("draft", "new_owner", "outgoing", "pending", "rows", "runs", "size", "slot")
 
     def __init__(
-        self, slot: Slot, draft: Draft, pending: list[Pending], rows: ExecutionRows, new_owner: str | None
+        self,
+        slot: Slot,
+        draft: Draft,
+        pending: list[Pending],
+        rows: ExecutionRows,
+        new_owner: str | None,
+        outgoing: list[Outgoing],
     ) -> None:
         self.slot = slot
         self.draft = draft
@@ -110,6 +117,8 @@ class Member:
         self.new_owner = new_owner
         self.runs: list[tuple[ActionRun, bool]] = []
         """Actions to be run after the commit, and whether a place is reserved for them."""
+        self.outgoing = outgoing
+        """Notifications to be sent after the commit."""
 
 
 class Group:

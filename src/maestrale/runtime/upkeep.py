@@ -57,10 +57,11 @@ class Upkeep:
         self._stopped = True
 
     def sweep(self) -> None:
-        """Take up old letters and overdue alarms, look for replies, drop old ones."""
+        """Take up old letters, overdue alarms and notifications, look for replies, drop old ones."""
         now = self._clock()
         if self._engine.decides:
             self._database.read(_forgotten, now - UNREAD).add_done_callback(self._found)
+            self._engine.notifier.outbox.look()
         has_old = self._database.read(mail.has_replies, now - REPLIES_KEPT)
         handed_on = self._engine.wait_for_replies()
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
-from maestrale.actions.egress import HttpSettings
+from maestrale.actions.egress import HostNotAllowed, HttpSettings
 from maestrale.model.errors import MaestraleError
 from maestrale.model.notifications import Publisher
-from maestrale.model.values import Json, masked, reveal
+from maestrale.model.values import Microseconds, masked, reveal
+from maestrale.runtime.outbox import Failure
+from maestrale.store.notifications import Outgoing
 
 if TYPE_CHECKING:
     from maestrale.actions.http_client import HttpClient
@@ -21,33 +26,50 @@ TIMEOUT: Final = 10.0
 """Seconds for one notification, from the connection to the end of the answer."""
 
 AT_A_TIME: Final = 16
+AT_A_TIME_PER_HOST: Final = 4
+"""So that receivers that hang do not hold up all others."""
 
 WAITING: Final = 10_000
-"""Notifications that may wait; further ones are dropped, so that no hanging receiver fills the memory."""
+"""Notifications that may wait here; further ones wait in the database."""
 
 GOOD_STATUSES: Final = (200, 201)
+PASSING_STATUSES: Final = (408, 425, 429)
+"""Besides those of 500 and more: what a receiver answers that may take the same notification later."""
+
+Ended = Callable[[Failure | None], None]
 
 log = logging.getLogger(__name__)
 
 
 class Webhook:
-    """Sends each notification once: there is no repetition and no order among them. Safe from any thread.
+    """Sends each notification that is handed to it once. Safe from any thread.
 
     The thread begins with the first notification. Requests are guarded as those of `std.http` are.
     """
 
-    def __init__(self, settings: HttpSettings) -> None:
+    def __init__(self, settings: HttpSettings, clock: Callable[[], Microseconds]) -> None:
         self._settings = settings
+        self._clock = clock
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._client: HttpClient | None = None
         self._places = asyncio.Semaphore(AT_A_TIME)
+        self._host_places: weakref.WeakValueDictionary[str, asyncio.Semaphore] = weakref.WeakValueDictionary()
         self._open: set[asyncio.Task[None]] = set()
+        self._waiting = 0
         self._stopped = False
 
-    def publish(self, publisher: Publisher, body: dict[str, Json]) -> None:
-        """Have a notification sent soon."""
+    @property
+    def has_room(self) -> bool:
+        """Whether another notification may wait here."""
+        return self._waiting < WAITING and not self._stopped
+
+    def send(self, outgoing: Outgoing, ended: Ended) -> None:
+        """Have a notification sent soon, and `ended` called in this thread or another one.
+
+        It is not called if the end comes before, or the time in which it may be sent.
+        """
         with self._lock:
             if self._stopped:
                 return
@@ -55,7 +77,8 @@ class Webhook:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
                 self._thread.start()
-            self._loop.call_soon_threadsafe(self._begin, publisher, body)
+            self._waiting += 1
+            self._loop.call_soon_threadsafe(self._begin, outgoing, ended)
 
     def stop(self, grace: float) -> None:
         """Wait up to `grace` seconds for what is on its way, then stop."""
@@ -73,37 +96,48 @@ class Webhook:
         self._loop.run_forever()
         self._loop.close()
 
-    def _begin(self, publisher: Publisher, body: dict[str, Json]) -> None:
-        if len(self._open) >= WAITING:
-            log.warning("Too many notifications wait; %s of %s is dropped", body["event"], body["id"])
-            return
+    def _begin(self, outgoing: Outgoing, ended: Ended) -> None:
         assert self._loop is not None
-        task = self._loop.create_task(self._send(publisher, body))
+        task = self._loop.create_task(self._send(outgoing, ended))
         self._open.add(task)
-        task.add_done_callback(self._open.discard)
+        task.add_done_callback(self._done)
 
-    async def _send(self, publisher: Publisher, body: dict[str, Json]) -> None:
-        async with self._places:
-            try:
-                async with asyncio.timeout(TIMEOUT):
-                    answer = await self._http().send(
-                        "POST",
-                        str(publisher.get("url")),
-                        headers=_headers(publisher),
-                        body=msgspec.json.encode(masked(body)),
-                        timeout=TIMEOUT,
-                    )
-            except TimeoutError:
-                reason = f"no answer within {TIMEOUT:g} seconds"
-            except MaestraleError as error:
-                reason = str(error)
-            except Exception as error:  # noqa: BLE001 - one notification must not stop the others
-                reason = f"{type(error).__name__}: {error}"
-            else:
-                if answer["status"] in GOOD_STATUSES:
-                    return
-                reason = f"the answer has the status {answer['status']}"
-        log.warning("A webhook could not be told of %s of %s: %s", body["event"], body["id"], reason)
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._open.discard(task)
+        with self._lock:
+            self._waiting -= 1
+
+    async def _send(self, outgoing: Outgoing, ended: Ended) -> None:
+        host = urlsplit(str(outgoing.publisher.get("url"))).netloc
+        host_places = self._host_places.setdefault(host, asyncio.Semaphore(AT_A_TIME_PER_HOST))
+        async with host_places, self._places:
+            if self._clock() + TIMEOUT * 1_000_000 > outgoing.due_at:
+                return  # others may send it soon: it is in the database
+            ended(await self._post(outgoing))
+
+    async def _post(self, outgoing: Outgoing) -> Failure | None:
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                answer = await self._http().send(
+                    "POST",
+                    str(outgoing.publisher.get("url")),
+                    headers=_headers(outgoing.publisher),
+                    body=msgspec.json.encode(masked(outgoing.body)),
+                    timeout=TIMEOUT,
+                )
+        except TimeoutError:
+            return Failure(f"no answer within {TIMEOUT:g} seconds", may_pass=True)
+        except HostNotAllowed as error:
+            return Failure(str(error), may_pass=False)
+        except MaestraleError as error:
+            return Failure(str(error), may_pass=True)
+        except Exception as error:  # noqa: BLE001 - one notification must not stop the others
+            return Failure(f"{type(error).__name__}: {error}", may_pass=True)
+        status = int(answer["status"])
+        if status in GOOD_STATUSES:
+            return None
+        may_pass = status >= 500 or status in PASSING_STATUSES
+        return Failure(f"the answer has the status {status}", may_pass=may_pass)
 
     def _http(self) -> HttpClient:
         if self._client is None:
@@ -119,7 +153,7 @@ class Webhook:
         for task in left:
             task.cancel()
         if left:
-            log.warning("%d notifications were not sent any more", len(left))
+            log.warning("%d notifications are left for the next start", len(left))
             await asyncio.wait(left)
         if self._client is not None:
             await self._client.close()

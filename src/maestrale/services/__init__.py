@@ -16,6 +16,7 @@ from maestrale.services.executions import Executions
 from maestrale.services.health import Readiness
 from maestrale.services.members import Members
 from maestrale.services.operations import Operations
+from maestrale.services.overviews import Overviews
 from maestrale.services.tasks import Tasks
 from maestrale.services.triggers import CronTriggers, EventTriggers
 from maestrale.services.why import Why
@@ -42,3 +43,4 @@ class Services(NamedTuple):
     members: Members
     events: Events
     readiness: Readiness
+    overviews: Overviews

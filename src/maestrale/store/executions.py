@@ -33,6 +33,7 @@ from maestrale.store.tables import (
     execution_heads,
     execution_values,
     mail,
+    notifications,
     task_executions,
     workflow_executions,
 )
@@ -96,6 +97,7 @@ def write_executions(connection: Connection, batch: list[ExecutionRows]) -> None
         writes.update(workflow_executions, [row for r in batch for row in r.known])
         writes.insert(decision_records, [row for r in batch for row in r.records])
         _write_mail(writes, batch)
+        writes.insert(notifications, [row for r in batch for row in r.notifications])
     for rows in batch:
         for task_id, attempt, indexes in rows.rejected:
             _reject(connection, task_id, attempt, indexes)

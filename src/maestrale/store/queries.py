@@ -261,7 +261,7 @@ def _finish_tasks(connection: Connection, rows: list[Row], fields: Sequence[str]
         if "published" in shown:
             shown["published"] = _document(connection, root_id, row["published"])
         if "runtime_context" in shown:
-            shown["runtime_context"] = _runtime_context(row)
+            shown["runtime_context"] = _runtime_context(connection, row)
         if "result" in fields:
             shown["result"] = results[row["_id"]]
         if "published_global" in fields:
@@ -270,12 +270,12 @@ def _finish_tasks(connection: Connection, rows: list[Row], fields: Sequence[str]
     return finished
 
 
-def _runtime_context(row: Row) -> str:
+def _runtime_context(connection: Connection, row: Row) -> str:
     context: dict[str, Any] = {}
-    triggers = msgspec.json.decode(row["_triggered_by"])
+    triggers = msgspec.json.decode(_document(connection, row["_root"], row["_triggered_by"]))
     if triggers:
         context["triggered_by"] = triggers
-    context.update(msgspec.json.decode(row["_runtime"]))
+    context.update(msgspec.json.decode(_document(connection, row["_root"], row["_runtime"])))
     if row["_items_count"] is not None:
         context["with_items"] = {"count": row["_items_count"], "capacity": context.get("concurrency")}
     if not row["_live"]:

@@ -77,6 +77,7 @@ class ExecutionRows(msgspec.Struct):
     records: list[Row] = []
     values: Values = msgspec.field(default_factory=Values)
     mail: list[Row] = []
+    notifications: list[Row] = []
     consumed: list[int] = []
     replies: list[Reply] = []
     process_id: str | None = None
@@ -87,11 +88,12 @@ class ExecutionRows(msgspec.Struct):
         """How much this is."""
         lists = (
             self.new_tasks, self.light_tasks, self.full_tasks, self.new_actions, self.changed_actions,
-            self.known, self.records, self.mail,
+            self.known, self.records, self.mail, self.notifications,
         )  # fmt: skip
         count = 1 + (self.workflow is not None) + sum(map(len, lists)) + len(self.values) + len(self.consumed)
         recorded = sum([len(row["event"]) + len(row["changes"] or "") for row in self.records])
         events = recorded + sum([len(row["event"]) for row in self.mail])
+        events += sum([len(row["body"]) for row in self.notifications])
         return Size(count, count * _ROW_BYTES + self.values.bytes + events)
 
 

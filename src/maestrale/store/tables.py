@@ -256,6 +256,23 @@ mail = Table(
     info={STORAGE: EMPTIED},
 )
 
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("execution_id", Id, nullable=False),
+    Column("publisher", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("taken_by", Id),
+    Index("ix_notifications_due_at", "due_at"),
+    info={STORAGE: EMPTIED},
+)
+"""What is still to be sent. `taken_by`: the process that does it, until `due_at`; from then on, or when that
+process is gone, any other may."""
+
 command_replies = Table(
     "command_replies",
     metadata,

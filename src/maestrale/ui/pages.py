@@ -12,6 +12,7 @@ _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Maestrale</title>
+<link rel="icon" href="{base}/static/icon.svg">
 <style>
 body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem;
         color: #1b2733 }}
@@ -29,7 +30,8 @@ a person drives it from the command line.</p>
 <pre>mistral workflow-create hello_world.yaml
 mistral execution-create hello_world
 mistral execution-list</pre>
-<p>What is here:
+<p><a href="{base}/executions">See what your workflows do</a>, as it happens.</p>
+<p>For programs:
 <a href="{base}/v2/workflows">workflows</a>,
 <a href="{base}/v2/executions">executions</a>,
 <a href="{base}/v2/tasks">tasks</a>,

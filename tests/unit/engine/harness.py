@@ -205,7 +205,7 @@ class World:
                 case RunAction(action_id):
                     if self.rows[action_id].state == states.RUNNING:
                         self.running[action_id] = execution_id
-                case CancelAction(action_id):
+                case CancelAction(action_id, reports=False):
                     self.running.pop(action_id, None)
                 case Tell(other, event):
                     assert other in self.executions, f"{event} is told to nobody"

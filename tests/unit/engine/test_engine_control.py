@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from harness import START, Run, run
 
+from maestrale.engine.effects import CancelAction
 from maestrale.engine.events import DecisionFailed, Described, EnvironmentUpdated
 from maestrale.model.errors import BadRequest, Forbidden, InvalidState
 
@@ -233,6 +234,34 @@ def test_a_stopped_workflow_records_late_results_and_starts_nothing(state: str) 
     assert found.states == {"t1": "SUCCESS"}
     assert found.published("t1") == {"a": 5}
     assert (found.state, found.output) == (state, output)
+
+
+@pytest.mark.parametrize(("state", "are_stopped"), [("SUCCESS", 0), ("ERROR", 0), ("CANCELLED", 3)])
+def test_a_cancelled_workflow_stops_what_executors_run(state: str, are_stopped: int) -> None:
+    found = run("""
+        w:
+          tasks:
+            t: {with-items: "i in [1, 2]", action: remote}
+            outside: {action: remote.outside}
+            below: {workflow: child}
+        child:
+          tasks:
+            u: {action: remote}
+    """)
+    below = found.child("below")
+    running = [*found.actions("t"), *below.actions("u")]
+    found.stop(state)
+    stopped = {effect for _, effect in found.world.effects if isinstance(effect, CancelAction)}
+    assert stopped == {CancelAction(action.id, reports=True) for action in running[:are_stopped]}
+
+
+def test_an_action_that_was_stopped_ends_its_task() -> None:
+    found = two_steps()
+    found.stop("CANCELLED")
+    output = found.output
+    found.finish("t1", None, "CANCELLED")
+    assert found.states == {"t1": "CANCELLED"}
+    assert (found.state, found.output) == ("CANCELLED", output)
 
 
 @pytest.mark.parametrize("state", ["SUCCESS", "ERROR", "CANCELLED"])

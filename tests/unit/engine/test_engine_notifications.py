@@ -303,11 +303,20 @@ def test_sub_workflows_are_no_actions_and_nothing_is_traced_unasked() -> None:
 def test_only_those_who_want_an_event_are_told() -> None:
     everything, some = {"type": "log", "event_types": []}, {"type": "noop", "event_types": ["TASK_FAILED"]}
     found = start("w: {tasks: {a: {action: std.fail}}}", [everything, some])
-    by_event = {n.event: n.publishers for n in told(found)}
-    assert by_event["TASK_FAILED"] == (everything, some)
-    assert by_event["WORKFLOW_FAILED"] == (everything,)
+    publishers = [(n.event, n.publisher) for n in told(found)]
+    assert [who for event, who in publishers if event == "TASK_FAILED"] == [everything, some]
+    assert [who for event, who in publishers if event == "WORKFLOW_FAILED"] == [everything]
     found = start("w: {tasks: {a: {action: std.fail}}}", [some])
     assert events(found) == ["TASK_FAILED a"]
+
+
+def test_notifications_are_numbered_and_each_has_an_id() -> None:
+    found = start("w: {tasks: {a: {action: remote}}}", [LOG, {"type": "noop"}])
+    found.finish("a")
+    numbers = [n.data["sequence"] for n in told(found)]
+    assert numbers == sorted(numbers)
+    assert len({*numbers}) == 4
+    assert len({n.id for n in told(found)}) == 8
 
 
 @pytest.mark.parametrize("notify", [[], "log", 5, ["log"], [{"type": "log", "event_types": "TASK_FAILED"}]])
@@ -339,6 +348,7 @@ def test_the_fields_of_a_workflow() -> None:
         "root_execution_id": None,
         "created_at": timestamp_text(START),
         "updated_at": timestamp_text(START + 5_000_000),
+        "sequence": told(found)[-1].data["sequence"],
     }
 
 
@@ -363,6 +373,7 @@ def test_the_fields_of_a_task() -> None:
         "updated_at": timestamp_text(START + 5_000_000),
         "started_at": timestamp_text(START),
         "finished_at": timestamp_text(START + 5_000_000),
+        "sequence": told(found)[-2].data["sequence"],
     }
 
 

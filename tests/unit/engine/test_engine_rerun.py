@@ -386,6 +386,37 @@ def test_a_join_that_is_rerun_sees_a_branch_that_came_after_it_had_failed() -> N
     assert (found.state, found.output) == ("SUCCESS", {"a": 1, "c": 3})
 
 
+def test_a_join_that_is_skipped_hands_on_a_branch_that_came_after_it_had_failed() -> None:
+    found = run("""
+        w:
+          tasks:
+            a: {publish: {a: 1}, on-success: j}
+            b: {action: std.fail, on-success: j, on-error: noop}
+            c: {action: remote, publish: {c: 3}, on-success: j}
+            j: {join: all, action: remote, on-skip: after}
+            after: {action: remote seen=<% $.get(c) %>}
+    """)
+    found.finish("c")
+    found.skip("j")
+    assert found.actions("after")[0].input == {"seen": 3}
+    assert not found.actions("j")
+
+
+def test_a_join_that_has_failed_and_waits_hands_on_a_branch_that_came_meanwhile() -> None:
+    found = run("""
+        w:
+          tasks:
+            a: {publish: {a: 1}, on-success: j}
+            b: {action: std.fail, on-success: j, on-error: noop}
+            c: {action: remote, publish: {c: 3}, on-success: j}
+            j: {join: all, action: remote, wait-after: 5, on-error: after}
+            after: {action: remote seen=<% $.get(c) %>}
+    """)
+    found.finish("c")
+    found.world.advance(5)
+    assert found.actions("after")[0].input == {"seen": 3}
+
+
 def test_what_a_pause_held_back_runs_when_a_stopped_execution_runs_again() -> None:
     found = run("""
         w:

@@ -134,6 +134,36 @@ def test_a_timed_out_sub_workflow_is_cancelled() -> None:
     assert found.task("t").state == "ERROR"
 
 
+@pytest.mark.parametrize("body", ["timeout: 2, publish-on-error: {global: {late: true}}", "wait-after: 2"])
+def test_what_is_due_in_the_moment_in_which_the_workflow_ends_comes_too_late(body: str) -> None:
+    """Whatever the order: a moment later nothing would happen either."""
+    found = run(f"""
+        w:
+          tasks:
+            a: {{action: remote, wait-after: 2, on-success: [fail]}}
+            t: {{action: remote, {body}}}
+    """)
+    found.finish("a")
+    if "wait-after" in body:
+        found.finish("t")
+    before = found.task("t").state
+    found.world.advance(2)
+    assert (found.state, found.workflow.globals) == ("ERROR", {})
+    assert found.task("t").state == before
+
+
+def test_a_result_after_the_end_of_the_workflow_counts_whenever_it_comes() -> None:
+    found = run("""
+        w:
+          tasks:
+            t: {action: remote, timeout: 4, publish: {a: <% task().result %>}}
+    """)
+    found.stop("ERROR")
+    found.world.now += 5_000_000
+    found.finish("t", 1)
+    assert (found.task("t").state, found.published("t")) == ("SUCCESS", {"a": 1})
+
+
 def test_a_rerun_after_a_timeout_has_its_full_time_again() -> None:
     found = run("""
         w:
