@@ -31,7 +31,7 @@ def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | No
 
 
 def html_answer(page: str) -> Response:
-    """A page that stands for itself: it may use its own styles, show icons of this server, and run nothing."""
+    """A page that stands for itself: it may use its own styles and icons of this server, and run nothing."""
     styles = [hashlib.sha256(style.encode()).digest() for style in _STYLE.findall(page)]
     hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in styles)
     headers = {
