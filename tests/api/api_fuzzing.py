@@ -7,6 +7,7 @@ ids, names and definitions are replaced by such ones now and then.
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections import Counter
@@ -118,23 +119,24 @@ class Fuzzing:
         self._ids: dict[str, list[str]] = {}
         self._fill()
 
-    def round(self, number: int, examples: int) -> None:
-        """So many requests of each operation."""
+    def round(self, number: int, examples: int, end: float = math.inf) -> None:
+        """So many requests of each operation, until the time `end` at most."""
         for operation in self.operations:
             for mode in GenerationMode:
-                if (label_of(operation), mode) in self._askable:
+                if (label_of(operation), mode) in self._askable and time.monotonic() < end:
                     self._ask(operation, mode, number, examples)
             self.api("PUT", "/maintenance", json={"status": "RUNNING"})
         self._fill()
 
     def last(self, seconds: float, first: int, examples: int = 20) -> int:
-        """Rounds until the time is over; how many."""
+        """Rounds until the time is over; the seed of the last one."""
         end = time.monotonic() + seconds
         number = first
-        while time.monotonic() < end:
-            self.round(number, examples)
+        while True:
+            self.round(number, examples, end)
+            if time.monotonic() >= end:
+                return number
             number += 1
-        return number - first
 
     def _ask(self, operation: Any, mode: GenerationMode, number: int, examples: int) -> None:
         label = label_of(operation)
