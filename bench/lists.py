@@ -30,7 +30,7 @@ from bench.compare import DURABLE
 from bench.list_cases import CASES, EVERYBODY, Asked, Case, Known
 from bench.list_database import build
 from bench.server import Server
-from maestrale.api.listing import read_listing
+from maestrale.api.listing import ListQuery, read_listing
 from maestrale.model.listing import Filter, Listing
 from maestrale.store import queries
 from maestrale.store.database import Database
@@ -132,7 +132,7 @@ def _listing(asked: Asked) -> tuple[Unit, Viewer, Listing]:
         "action_executions": (queries.ACTION_EXECUTIONS, queries.list_action_executions),
     }[collection]
     scope = {"type": "http", "query_string": asked.query.encode(), "headers": []}
-    listing = read_listing(Request(scope), resource.shape(), 1000, also=EXTRA)
+    listing = read_listing(Request(scope), ListQuery(resource.shape(), EXTRA), 1000)
     if len(parts) == 3:
         parent = "workflow_execution_id" if parts[0] == "executions" else "task_execution_id"
         filters = (*listing.filters, Filter(parent, "eq", parts[1]))

@@ -79,7 +79,9 @@ def test_browsers_do_no_harm_with_answers(api: Api, method: str, path: str) -> N
 
 def test_a_page_may_load_what_it_needs_but_not_be_framed(api: Api) -> None:
     headers = api("GET", "/", headers={"Accept": "text/html"}).headers
-    assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+    parts = headers["Content-Security-Policy"].split("; ")
+    assert {"default-src 'none'", "frame-ancestors 'none'"} <= {*parts}
+    assert any(part.startswith("style-src 'sha256-") for part in parts)
 
 
 def test_what_an_answer_says_itself_stays() -> None:

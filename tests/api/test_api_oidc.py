@@ -19,7 +19,7 @@ from joserfc import jws, jwt
 from joserfc.jwk import OctKey, RSAKey
 
 from keycloak import AUDIENCE, CLIENT, Keycloak, Realm, User, new_key
-from maestrale.api.app import create_app
+from maestrale.api.app import PageMakers, create_app
 from maestrale.api.identity_settings import OidcSettings
 from maestrale.api.oidc import OpenIdConnect
 from maestrale.api.oidc_provider import RETRY
@@ -101,6 +101,9 @@ class Asking(NamedTuple):
         assert_fault(self(token), 401, f"Failed to validate access token: {reason}")
 
 
+MAKERS: Final = PageMakers(str, lambda _document, base: base)
+
+
 def settings_for(keycloak: Keycloak, *realms: str, **more: Any) -> OidcSettings:
     issuers = tuple(keycloak[name].issuer for name in realms or ("web",))
     return OidcSettings(**{"issuers": issuers, "audience": (AUDIENCE,), **more})
@@ -108,7 +111,7 @@ def settings_for(keycloak: Keycloak, *realms: str, **more: Any) -> OidcSettings:
 
 def asking(service: Service, settings: OidcSettings) -> Asking:
     clock = Clock()
-    app = create_app(service.services(), ApiSettings(), str, OpenIdConnect(settings, clock))
+    app = create_app(service.services(), ApiSettings(), MAKERS, OpenIdConnect(settings, clock))
     return Asking(Api(service, app=app), clock)
 
 

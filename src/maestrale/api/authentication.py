@@ -31,7 +31,12 @@ class Authentication(Protocol):
         ...
 
 
-OPEN: Final = frozenset({"/", "/v2", "/v2/", "/health", "/healthcheck", "/info"})
+OPEN: Final = frozenset(
+    {
+        *("/", "/v2", "/v2/", "/health", "/healthcheck", "/ready", "/info"),
+        *("/docs", "/openapi.json", "/v2/openapi.json"),
+    }
+)
 """What anybody may ask: nothing there is about an object."""
 
 REFUSED: Final = "Failed to validate access token"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import os
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -20,20 +19,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from maestrale.api.addresses import Addresses
 from maestrale.api.answers import fault
 from maestrale.api.headers import missing
+from maestrale.api.request_ids import HEADER, begin
 from maestrale.api.settings import ApiSettings
 from maestrale.model.errors import BadRequest
 
-REQUEST_ID = "X-Openstack-Request-Id"
 HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
 REMEMBERED_HOSTS = 100
 
 logger = logging.getLogger(__name__)
-
-
-def _new_request_id() -> str:
-    """`req-` and a random UUID (version 4), as OpenStack's services write it."""
-    text = os.urandom(16).hex()
-    return f"req-{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
 
 class BodyTooLarge(BadRequest):
@@ -55,7 +48,8 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _new_request_id()
+        headers = Headers(scope=scope)
+        request_id = begin(headers.get(HEADER)).own
         started = False
 
         async def send_with_id(message: Message) -> None:
@@ -63,11 +57,10 @@ class Guard:
             if message["type"] == "http.response.start":
                 started = True
                 answered = MutableHeaders(scope=message)
-                answered[REQUEST_ID] = request_id
+                answered[HEADER] = request_id
                 answered.raw.extend(missing(answered.raw, is_secure))
             await send(message)
 
-        headers = Headers(scope=scope)
         scope = self._as_sent(scope, headers)
         is_secure = scope.get("scheme") == "https"
         refusal = self._refusal(scope, headers)
@@ -77,9 +70,9 @@ class Guard:
         try:
             await self._app(scope, self._counted(receive), send_with_id)
         except ClientDisconnect:
-            logger.info("%s %s: the client left [%s]", scope["method"], scope["path"], request_id)
+            logger.info("%s %s: the client left", scope["method"], scope["path"])
         except Exception:
-            logger.exception("%s %s failed [%s]", scope["method"], scope["path"], request_id)
+            logger.exception("%s %s failed", scope["method"], scope["path"])
             if started:
                 raise
             text = f"Internal server error [request_id={request_id}] (the log of the server says more)"

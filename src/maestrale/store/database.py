@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Concatenate, Final, ParamSpec, TypeGuard, TypeVar
@@ -98,6 +99,8 @@ class Database:
         """Held by the thread that uses the connection for writing."""
         self._has_taken = False
         """Whether the writer has units in hand: it comes first, even if it still waits for the connection."""
+        self._taken_at: float | None = None
+        """Since when it has them, by the clock that is never set; None for nothing in hand."""
         self._inbox: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="reader")
         self._listers = ThreadPoolExecutor(LISTERS, thread_name_prefix="lister")
@@ -171,6 +174,12 @@ class Database:
             connection.close()
             raise
 
+    def keeps_writing(self, patience: float) -> bool:
+        """Whether the writer is there, and what it has in hand does not take it longer than so many
+        seconds."""
+        since = self._taken_at
+        return self._writer.is_alive() and (since is None or time.monotonic() - since <= patience)
+
     def close(self) -> None:
         """Commit what was handed in, then close every connection. Safe to call twice."""
         if self._closed:
@@ -239,6 +248,7 @@ class Database:
                     if units:
                         commit(connection, units, self.guard)
                     self._has_taken = False
+                    self._taken_at = None
                 if not open_:
                     return
 
@@ -246,6 +256,7 @@ class Database:
         units: list[Unit] = []
         item = self._inbox.get()
         self._has_taken = True
+        self._taken_at = time.monotonic()
         while item is not None:
             units.append(item)
             if len(units) == UNITS_PER_COMMIT:
