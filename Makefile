@@ -17,13 +17,14 @@ PYTEST := $(SANDBOX) $(BIN)/python -m pytest -n 3
 
 CLIENTS := $(TEST)/clients/venv
 
-.PHONY: help demo test lint core-tests other-tests clients install clean FORCE
+.PHONY: help demo test lint core-tests other-tests clients install clouds clean FORCE
 
 help:
 	@echo "make demo    run two workflows and see what happens"
 	@echo "make test    run all checks and tests"
 	@echo "make lint    run the checks only (style, types, layers)"
 	@echo "make clients ask the service with python-mistralclient and openstack (installs them into $(TEST))"
+	@echo "make clouds  install a Keystone for tests (a few minutes, once); without it they are skipped"
 	@echo "make clean   remove everything that make has made, .venv too"
 
 demo: $(STAMP)
@@ -60,6 +61,19 @@ $(CLIENTS)/.installed: tests/clients/requirements.txt | $(STAMP)
 	@cp $< $@
 
 install: $(STAMP)
+
+# Services of OpenStack, in a virtual environment of their own; their tests run where it is there.
+CLOUDS := $(TEST)/clouds
+clouds: $(STAMP) $(CLOUDS)/installed
+
+$(CLOUDS)/installed: tests/clouds/requirements.txt | $(TEST)/tmp
+	@mkdir -p $(CLOUDS)
+	@sh scripts/make-venv $(CLOUDS)/venv
+	@echo "Installing Keystone into $(CLOUDS)/venv: a few minutes, once; later runs need no network."
+	@TMPDIR="$(HERE)/tmp" $(CLOUDS)/venv/bin/python -m pip install --quiet --no-cache-dir \
+		--disable-pip-version-check --requirement tests/clouds/requirements.txt
+	@cd tests && ../$(BIN)/python -c "from clouds.cloud import prepare; prepare()"
+	@touch $@
 
 $(TEST)/tmp:
 	@mkdir -p $@

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["databases"]
+pytest_plugins = ["clouds.fixtures", "databases"]
 
 BROWSER = "tests/browser/"
 CONFORMANCE = "tests/conformance/test_conformance.py"
@@ -15,13 +15,15 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
     """Each test goes to the next free worker, but the conformance cases of one database go to one.
 
     They are played all at once by the first of them, so a second worker would play them again. What needs
-    a browser goes to one as well, which starts it.
+    a browser or a cloud goes to one as well, which starts it.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         module, _, test = nodeid.partition("::")
         if module.startswith(BROWSER):
             return BROWSER
+        if "/test_keystone_" in module:
+            return "clouds"
         if module != CONFORMANCE:
             return nodeid
         return f"{module} {'sqlite' if '[sqlite' in test else 'postgresql'}"

@@ -20,6 +20,7 @@ from maestrale.actions.process_settings import ProcessSettings
 from maestrale.actions.settings import EmailSettings, JavaScriptSettings, SshSettings
 from maestrale.api.identity_settings import OidcSettings, ProxySettings
 from maestrale.expressions.options import Options
+from maestrale.keystone.settings import KeystoneSettings
 from maestrale.model import states
 from maestrale.model.durations import parse_duration
 from maestrale.model.errors import BadRequest, MaestraleError
@@ -32,6 +33,7 @@ from maestrale.model.values import MASK, Microseconds
 PREFIX: Final = "MAESTRALE_"
 FILE_VARIABLE: Final = "MAESTRALE_CONFIG"
 MEBIBYTE: Final = 1024 * 1024
+KEYSTONE: Final = "keystone"
 NO_AUTHENTICATION: Final = "none"
 """How the server knows its callers if nothing else is said: not at all."""
 
@@ -228,10 +230,20 @@ class LogSettings(msgspec.Struct, frozen=True):
     transitions: bool = False
 
 
+class SecuritySettings(msgspec.Struct, frozen=True):
+    """What protects the credentials in the database: `keys`, each as ID:BASE64, the newest first, or a
+    `key_file` of such lines. Without either a SQLite database has a key file beside it."""
+
+    keys: tuple[str, ...] = ()
+    key_file: str = ""
+
+
 class Settings(msgspec.Struct, frozen=True):
     """All settings, by section."""
 
     server: ServerSettings = ServerSettings()
+    keystone: KeystoneSettings = KeystoneSettings()
+    security: SecuritySettings = SecuritySettings()
     proxy: ProxySettings = ProxySettings()
     oidc: OidcSettings = OidcSettings()
     database: DatabaseSettings = DatabaseSettings()
@@ -252,7 +264,9 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 SECTIONS: Final = Settings.__struct_fields__
-SECRETS: Final = frozenset({("proxy", "secret"), ("oidc", "client_secret")})
+SECRETS: Final = frozenset(
+    {("keystone", "password"), ("security", "keys"), ("proxy", "secret"), ("oidc", "client_secret")}
+)
 """Settings that are never shown."""
 
 
@@ -325,6 +339,25 @@ def data_folder(environment: Mapping[str, str] | None = None) -> Path:
 def database_url(settings: Settings) -> str:
     """The URL of the database in force."""
     return settings.database.url or f"sqlite:///{data_folder() / 'maestrale.db'}"
+
+
+def key_file(settings: Settings, database: Path | None) -> Path | None:
+    """Where the keys stand, by default beside the file of the database; None if they are settings themselves.
+
+    Raises `ConfigError` where there is no such place.
+    """
+    if settings.security.keys and settings.security.key_file:
+        raise ConfigError("Both security.keys and security.key_file are set", "leave one of them out")
+    if settings.security.keys:
+        return None
+    if settings.security.key_file:
+        return Path(settings.security.key_file).expanduser()
+    if database is None:
+        raise ConfigError(
+            "Credentials are to be kept in a PostgreSQL, and there are no keys to protect them",
+            "`maestrale keys new FILE` makes some; name the file as security.key_file, the same everywhere",
+        )
+    return database.with_name(f"{database.name}.keys")
 
 
 def timeouts(settings: Settings) -> Timeouts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import importlib.util
 import logging
 import threading
 import uuid
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from maestrale.actions.base import ActionSettings
 from maestrale.actions.plugins import PluginRules
 from maestrale.actions.registry import Registry
-from maestrale.config import ROLES, ConfigError, Role, Settings, database_url, timeouts
+from maestrale.config import KEYSTONE, ROLES, ConfigError, Role, Settings, database_url, key_file, timeouts
 from maestrale.engine.decision import DataFlow, Limits
 from maestrale.expressions import template
 from maestrale.runtime.engine import Engine
@@ -24,6 +25,7 @@ from maestrale.runtime.lease import Lease
 from maestrale.runtime.machine import description
 from maestrale.runtime.maintenance import Keeper
 from maestrale.runtime.presence import Alone, AmongOthers, Presence
+from maestrale.runtime.security import Security
 from maestrale.runtime.upkeep import Upkeep
 from maestrale.services import Services
 from maestrale.services.action_executions import ActionExecutions
@@ -46,10 +48,14 @@ from maestrale.services.watching import Watching
 from maestrale.services.why import Why
 from maestrale.services.workbooks import Workbooks
 from maestrale.store.database import dialect_of
+from maestrale.store.keyring import Keyring, make_key_file
 from maestrale.store.opening import open_database
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
+
+    from maestrale.api.authentication import Authentication
+    from maestrale.keystone.client import Keystone
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +89,15 @@ class Service:
             hints = among.hints
             self._engines = among.engines
             engines = None if "engine" in roles else among.engines
+        self.keystone = _keystone(settings)
         self.registry = action_registry(settings)
+        self.security = Security(
+            self.database,
+            self.lease.now,
+            _keyring(settings, self.database.dialect.file),
+            self.keystone,
+            trusts=settings.keystone.trusts,
+        )
         self.engine = Engine(
             self.database,
             self.registry,
@@ -110,6 +124,7 @@ class Service:
             asynchronous=settings.executor.asynchronous,
             threads=settings.executor.threads,
             dynamic=settings.dynamic_actions,
+            security=self.security,
         )
         self.keeper = Keeper(self.database, self.engine, hints or NobodyElse(), self.lease.now)
         self.watching = Watching(self.database, self.engine.watches, settings.api.max_waiting_requests)
@@ -147,6 +162,8 @@ class Service:
         self.expiry.stop()
         self.engine.stop(self.settings.server.grace if grace is None else grace)
         self.presence.end()
+        if self.keystone is not None:
+            self.keystone.close()
 
     def services(self) -> Services:
         """The use cases."""
@@ -178,7 +195,7 @@ class Service:
             ),
             actions=Actions(self.database, self.registry, self.engine, clock),
             cron_triggers=CronTriggers(self.database, self.engine.programs, self.engine, clock),
-            event_triggers=EventTriggers(self.database, self.engine.programs, clock),
+            event_triggers=EventTriggers(self.database, self.engine.programs, self.engine, clock),
             operations=Operations(
                 self.database,
                 self.keeper,
@@ -210,11 +227,17 @@ class Service:
             allowed_hosts=frozenset(server.allowed_hosts),
             allowed_origins=frozenset(server.allowed_origins),
         )
-        services, authentication = self.services(), choose(self.settings)
+        services, authentication = self.services(), choose(self.settings, self._known_by_keystone)
         makers = PageMakers(welcome, _reference)
         return create_app(
             services, settings, makers, authentication, lambda app: Pages(app, services, authentication)
         )
+
+    def _known_by_keystone(self) -> Authentication:
+        from maestrale.api.keystone import KeystoneTokens
+
+        assert self.keystone is not None
+        return KeystoneTokens(self.keystone)
 
 
 def action_registry(settings: Settings) -> Registry:
@@ -245,6 +268,36 @@ def _check_roles(roles: tuple[Role, ...], url: str) -> None:
             f"A SQLite file belongs to one process, which cannot be '{','.join(roles)}' only",
             "leave the role out, or share a PostgreSQL: --database postgresql://user:password@host/database",
         )
+
+
+def _keystone(settings: Settings) -> Keystone | None:
+    """The Keystone that knows the callers, if one does. Raises `ConfigError` where it cannot be asked."""
+    if settings.server.auth != KEYSTONE:
+        return None
+    from maestrale.keystone.client import Keystone
+
+    try:
+        return Keystone(settings.keystone.completed())
+    except ValueError as error:
+        raise ConfigError(f"Keystone cannot be asked: {error}", "see docs/keystone.md") from None
+
+
+def _keyring(settings: Settings, database: Path | None) -> Keyring | None:
+    """The keys for credentials that are stored, None where none are. Raises a `MaestraleError`."""
+    security = settings.security
+    if settings.server.auth != KEYSTONE and not security.keys and not security.key_file:
+        return None
+    if importlib.util.find_spec("cryptography") is None:
+        raise ConfigError(
+            "To keep credentials, a package is needed that is not installed",
+            "pip install 'maestrale[keystone]'",
+        )
+    path = key_file(settings, database)
+    if path is None:
+        return Keyring(security.keys)
+    if not security.key_file:
+        make_key_file(path)
+    return Keyring(file=path)
 
 
 def _reference(document: dict[str, Any], base: str) -> str:

@@ -256,7 +256,7 @@ def test_nothing_behind_the_entrance_sees_who_somebody_says_to_be() -> None:
     said = ["x-project-id", "x-user-id", "x-user-name", "x-user", "x-roles", "x-role", "x-tenant-id",
             "x-identity-status", "x-service-identity-status", "x-service-roles", "x-domain-id",
             "x-project-domain-name", "x-user-domain-id", "x-is-admin-project"]  # fmt: skip
-    kept = ["x-target-project-id", "x-target-auth-uri", "x-auth-token", "x-openstack-request-id", "accept"]
+    kept = ["x-target-project-id", "x-target-region-name", "x-auth-token", "x-openstack-request-id", "accept"]
     headers = [(name.encode(), b"x") for name in (*said, *kept)]
     for path in ("/v2/workflows", "/v2/"):
         scope = {"type": "http", "method": "GET", "path": path, "headers": headers, "client": None}

@@ -39,6 +39,7 @@ def execution(key: str, **changed: Any) -> ExecutionRows:
         "tags": "[]",
         "accepted": False,
         "security_context": None,
+        "caller": None,
         "created_at": 1,
         "updated_at": None,
         "finished_at": None,

@@ -237,7 +237,7 @@ def test_all_tables_are_known_here() -> None:
         "command_replies", "processes", "definition_texts", "definitions", "environments", "cron_triggers",
         "event_triggers", "resource_members",
     }  # fmt: skip
-    others |= {"code_sources", "dynamic_actions", "maintenance", "notifications"}
+    others |= {"code_sources", "dynamic_actions", "maintenance", "notifications", "security_contexts"}
     assert {*PER_EXECUTION, *others} == set(metadata.tables)
     assert "execution_id" not in command_replies.c
 

@@ -114,6 +114,7 @@ class Action(Generic[P, R]):
         secrets: Iterable[str],
         check_types: bool,
         heartbeat: float | None,
+        acts_for_caller: bool,
     ) -> None:
         work = _work(function, name)
         signature = _signature(function, name)
@@ -158,6 +159,7 @@ class Action(Generic[P, R]):
             title=title,
             secrets=frozenset(secrets),
             heartbeat=heartbeat,
+            acts_for_caller=acts_for_caller and (bool(injected) or self._run_takes_context),
         )
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -203,6 +205,7 @@ def action(
     secrets: Iterable[str] = (),
     check_types: bool = True,
     heartbeat: float | None = None,
+    acts_for_caller: bool = True,
 ) -> Callable[[Callable[P, R]], Action[P, R]]:
     """Make a function (sync or async) or a class with a method `run` the action `name`; see `ActionFacts`
     for the flags.
@@ -225,6 +228,7 @@ def action(
             secrets=tuple(secrets),
             check_types=check_types,
             heartbeat=heartbeat,
+            acts_for_caller=acts_for_caller,
         )
 
     return decorate

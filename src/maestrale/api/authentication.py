@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from maestrale.api.answers import fault
-from maestrale.model.errors import Later, Unauthorized
+from maestrale.api.target import target_of
+from maestrale.model.errors import BadRequest, Later, Unauthorized
 from maestrale.services.access import OPERATOR, Caller
 from maestrale.services.policy import Policy
 
@@ -108,10 +109,14 @@ class Entry:
             client = scope.get("client")
             address = client[0] if client else None
             try:
-                scope[CALLER] = await self._authentication.caller(headers, address)
+                caller = await self._authentication.caller(headers, address)
+                scope[CALLER] = _with_target(caller, headers)
             except Unauthorized as error:
                 log.info("%s %s: %s", scope["method"], scope["path"], error.message)
                 await fault(error.status, str(error), _challenge(error))(scope, receive, send)
+                return
+            except BadRequest as error:
+                await fault(error.status, str(error))(scope, receive, send)
                 return
             except Later as error:
                 log.info("%s %s: %s", scope["method"], scope["path"], error.message)
@@ -119,6 +124,11 @@ class Entry:
                 await fault(error.status, str(error), later)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+def _with_target(caller: Caller, headers: Headers) -> Caller:
+    target = target_of(headers)
+    return caller if target is None else msgspec.structs.replace(caller, target=target)
 
 
 def caller_of(request: Request) -> Caller:

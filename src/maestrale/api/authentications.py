@@ -13,7 +13,7 @@ from maestrale.api.authentication import Authentication, EverybodyIsTheOperator,
 from maestrale.api.policy_file import PolicyFile
 from maestrale.api.proxy import proxy
 from maestrale.api.token_file import read_token_file
-from maestrale.config import NO_AUTHENTICATION, ConfigError, Settings
+from maestrale.config import KEYSTONE, NO_AUTHENTICATION, ConfigError, Settings
 
 GROUP: Final = "maestrale.authentication"
 """The entry points of packages with further ways. Each names a `Maker`."""
@@ -61,15 +61,19 @@ MAKERS: Final[Mapping[str, Maker]] = {
 """The built-in ways by name. A package cannot replace one."""
 
 
-def choose(settings: Settings) -> Authentication:
+def choose(settings: Settings, keystone: Callable[[], Authentication] | None = None) -> Authentication:
     """The way that `server.auth` names, with the policy file if there is one.
 
-    Raises `ConfigError`, what its maker raises, and `PolicyFileError`.
+    `keystone` makes the way that asks the Keystone of this process, if it has one. Raises `ConfigError`, what
+    its maker raises, and `PolicyFileError`.
     """
     server = settings.server
-    name, _, argument = server.auth.partition(":")
-    make = MAKERS.get(name) or _of_a_package(name)
-    made = make(argument, settings)
+    if server.auth == KEYSTONE and keystone is not None:
+        made = keystone()
+    else:
+        name, _, argument = server.auth.partition(":")
+        make = MAKERS.get(name) or _of_a_package(name)
+        made = make(argument, settings)
     if not server.policy_file:
         return made
     if not server.knows_callers:
@@ -83,7 +87,7 @@ def _of_a_package(name: str) -> Maker:
     for point in offered:
         if point.name == name:
             return _load(point)
-    known = [*MAKERS, *sorted(offered.names)]
+    known = [*MAKERS, KEYSTONE, *sorted(offered.names)]
     near = difflib.get_close_matches(name, known, 1)
     raise ConfigError(
         f"Unknown way of authentication in server.auth: '{name}'",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -17,6 +16,9 @@ from maestrale.client.connection import DEFAULT_URL, Connection, Credentials, To
 from maestrale.client.errors import ApiError, ClientError, ServerUnreachable
 
 if TYPE_CHECKING:
+    import ssl
+
+    from maestrale.cli.keystone_login import KeystoneLogin
     from maestrale.client.sync import Client
 
 
@@ -64,6 +66,7 @@ ACCEPTED: Final = (
 """Options of the original client that say how to log in to a cloud."""
 
 KEYCLOAK: Final = "keycloak-oidc"
+KEYSTONE: Final = "keystone"
 LOGIN: Final = ("os_auth_url", "os_username", "os_password")
 """Those that show that somebody expects a log-in, unless there is a token."""
 
@@ -80,15 +83,33 @@ class Settings:
         self._values[name] = value
         self._origins[name] = origin
 
-    @property
+    @cached_property
     def url(self) -> str:
-        """The address of the API."""
-        return str(self._values.get("os_mistral_url", DEFAULT_URL))
+        """The address of the API: given, or from the catalogue of the cloud that one logs in to."""
+        given = self._values.get("os_mistral_url")
+        return str(given or (self._keystone and self._keystone.endpoint()) or DEFAULT_URL)
+
+    @cached_property
+    def _keystone(self) -> KeystoneLogin | None:
+        """How to log in to the cloud that is named, if it is not enough to send a token as it is."""
+        if self._values.get("auth_type", KEYSTONE) != KEYSTONE:
+            return None
+        if self._values.get("os_auth_token") and self._values.get("os_mistral_url"):
+            return None
+        from maestrale.cli.cloud_options import login_to_cloud
+
+        return login_to_cloud(self._values, os.environ, self._trust("os_auth_url"))
 
     @property
     def credentials(self) -> Credentials | None:
-        """Who asks, None for nobody in particular."""
-        return self._token or self._login
+        """Who asks, and the other cloud in which actions are to work; None for nobody in particular."""
+        caller = self._keystone or self._token or self._keycloak
+        if not self._values.get("os_target_auth_url"):
+            return caller
+        from maestrale.cli.cloud_options import login_to_target
+        from maestrale.cli.keystone_login import WithTarget
+
+        return WithTarget(caller, login_to_target(self._values, self._trust("os_target_auth_url")))
 
     @property
     def _token(self) -> Token | None:
@@ -101,8 +122,8 @@ class Settings:
             raise click.ClickException(f"What {origin} holds is not a token.") from None
 
     @cached_property
-    def _login(self) -> Credentials | None:
-        """How to get tokens, where none is given and somebody is to be logged in."""
+    def _keycloak(self) -> Credentials | None:
+        """How to get tokens of a Keycloak, where somebody is to be logged in there."""
         if self._values.get("auth_type") != KEYCLOAK:
             return None
         from maestrale.cli.credentials import KeycloakLogin
@@ -128,7 +149,7 @@ class Settings:
             password=password,
             client=client,
             secret=str(self._values.get("openid_client_secret") or ""),
-            verify=replace(self._server, base_url=address).options["verify"],
+            verify=self._trust("os_auth_url"),
         )
 
     @property
@@ -165,7 +186,7 @@ class Settings:
         _load_httpx()
         from maestrale.client.sync import Client
 
-        server = replace(self._server, credentials=self.credentials)
+        server = self._server(self.url, self.credentials)
         return Client(**server.options, on_warning=on_warning)
 
     def explain(self, error: ClientError) -> str:
@@ -189,7 +210,7 @@ class Settings:
             yield f"The address comes from the environment variable {origin}."
             yield f"To ask the server on this machine instead: unset {origin}"
         elif names := self._login_origins():
-            yield f"The address is the default one: {', '.join(names)} cannot decide it yet."
+            yield f"The address is the default one: {', '.join(names)} cannot decide it."
         if is_local(self.url) and not error.reached:
             yield f"To start a server on this machine: mistral server{self._port_option()}"
         if "certificate" in error.message.lower():
@@ -197,12 +218,15 @@ class Settings:
 
     def _way_in(self) -> str:
         """What a person may do whom the server does not know."""
+        if self._keystone is not None:
+            return "The token is one of the cloud that you have logged in to: does the server know it?"
         if self._token:
             return f"The token was given by {self._origins['os_auth_token']}."
-        if self._login:
+        if self._keycloak:
             return "The token comes from Keycloak: does the server take tokens of this realm?"
         return (
-            "Say who you are with --os-auth-token or OS_AUTH_TOKEN; this client cannot log in to a cloud yet."
+            "Say who you are: with --os-auth-token, or log in with --os-auth-url, --os-username,"
+            " --os-password and --os-project-name."
         )
 
     def _port_option(self) -> str:
@@ -234,8 +258,8 @@ class Settings:
         logging.getLogger("httpcore").setLevel(logging.INFO)
 
     def _login_origins(self) -> list[str]:
-        """The variables and options that show that somebody expects a log-in."""
-        if self._token or self._values.get("auth_type") == KEYCLOAK:
+        """The variables and options that show that somebody expects a log-in, where there is none."""
+        if self._token or self._keystone or self._values.get("auth_type") == KEYCLOAK:
             return []
         return [self._origins[name] for name in LOGIN if name in self._origins]
 
@@ -248,15 +272,19 @@ class Settings:
         remedy = f" To be rid of this note: unset {variables}" if variables else ""
         server = "the server" if "os_mistral_url" in self._origins else "the local server"
         return (
-            f"Note: ignored for now: {', '.join(names)}. This client cannot log in to a cloud yet; "
-            f"it asks {server} at {self.url} without credentials.{remedy}"
+            f"Note: {', '.join(names)} {'is' if len(names) == 1 else 'are'} not enough to log in to a cloud; "
+            f"this client asks {server} at {self.url} without credentials.{remedy}"
         )
 
-    @property
-    def _server(self) -> Connection:
-        """The server and whom to trust."""
+    def _trust(self, option: str) -> bool | ssl.SSLContext:
+        """How to check the certificate at the address that an option gives."""
+        return self._server(str(self._values.get(option))).options["verify"]
+
+    def _server(self, url: str, caller: Credentials | None = None) -> Connection:
+        """A server, who asks it and whom to trust."""
         return Connection(
-            base_url=self.url,
+            base_url=url,
+            credentials=caller,
             authority=str(self._values.get("os_cacert", "")),
             certificate=str(self._values.get("os_cert", "")),
             key=str(self._values.get("os_key", "")),

@@ -13,6 +13,7 @@ from maestrale import config
 from maestrale.cli.action_docs import action_docs
 from maestrale.cli.database import database
 from maestrale.cli.evaluating import evaluate
+from maestrale.cli.keys import keys
 from maestrale.cli.local_options import config_option, configure_log, database_option, load_settings
 from maestrale.cli.new_action import new_action
 from maestrale.cli.policy import policy
@@ -172,6 +173,7 @@ COMMANDS = {
     "schema": show_schema,
     "config": show_config,
     "database": database,
+    "keys": keys,
     "new-action": new_action,
     "action-docs": action_docs,
     "policy": policy,

@@ -26,6 +26,7 @@ LOCAL: Final = {
     "schema": "Print the JSON Schema of definition files, for editors",
     "config": "Show the settings and where they come from",
     "database": "Check, upgrade or back up a database",
+    "keys": "Make and change the keys that protect stored credentials",
     "new-action": "Make a package with an action of your own",
     "action-docs": "Print a reference of the installed actions",
     "policy": "Show which rules callers are held to, and why one passes or not",

@@ -220,6 +220,7 @@ def _start_sub_workflow(
                 item_index=index,
                 attempt=task.attempt,
                 security_context=workflow.security_context,
+                caller=workflow.caller,
             ),
         )
     )

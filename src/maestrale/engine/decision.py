@@ -25,6 +25,9 @@ from maestrale.model.values import Json, Microseconds
 STEPS_PER_DECISION = 200
 """Tasks started and children made in one decision; the rest waits for a *continue*."""
 
+CALLER = "openstack"
+"""The variable that says in whose name an execution works."""
+
 LETTERS_PER_DECISION = 2000
 """Sub-workflows that one decision tells of a pause, an end or the like; the rest waits for a *continue*."""
 
@@ -207,7 +210,12 @@ class Decision:
         layers: list[Mapping[str, Json]] = [self.special(task)]
         if items:
             layers.append(items)
-        places = (context, workflow.globals, workflow.variables, workflow.input)
+        places: tuple[Mapping[str, Json], ...]
+        if workflow.caller is None:
+            places = (context, workflow.globals, workflow.variables, workflow.input)
+        else:
+            known: dict[str, Json] = {CALLER: workflow.caller}
+            places = (context, workflow.globals, workflow.variables, known, workflow.input)
         if self.limits.data_flow.merges_maps:
             merged: dict[str, Json] = {}
             for place in reversed(places):

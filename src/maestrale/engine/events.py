@@ -17,6 +17,8 @@ class Started(Event, frozen=True, tag="started"):
     """The execution begins. `input` and `params` are as the caller gave them.
 
     `environment` is the environment of the root, evaluated already for sub-workflows, raw for roots.
+    `security_context`: under which id it is kept in whose name the tree works; `caller`: what expressions may
+    know of that.
     """
 
     workflow_name: str
@@ -35,6 +37,7 @@ class Started(Event, frozen=True, tag="started"):
     item_index: int | None = None
     attempt: int = 0
     security_context: str | None = None
+    caller: dict[str, Json] | None = None
 
 
 class ActionFinished(Event, frozen=True, tag="action-finished"):

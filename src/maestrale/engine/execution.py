@@ -49,6 +49,7 @@ class WorkflowExecution(msgspec.Struct, kw_only=True):
     description: str | None
     tags: list[str]
     security_context: str | None
+    caller: dict[str, Json] | None = None
     created_at: Microseconds
     updated_at: Microseconds | None = None
     finished_at: Microseconds | None = None

@@ -52,6 +52,7 @@ def start_workflow(decision: Decision, execution_id: str, event: Started) -> Non
         description=event.description,
         tags=list(spec.tags),
         security_context=event.security_context,
+        caller=event.caller,
         created_at=decision.now,
     )
     decision.draft.create_workflow(workflow)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from maestrale.engine.decision import Decision
+from maestrale.engine.decision import CALLER, Decision
 from maestrale.engine.execution import TaskExecution
 from maestrale.engine.identity import Identity
 from maestrale.engine.needs import FindExecutions, FindTasks
@@ -83,7 +83,8 @@ class Lookups:
         workflow = self._decision.draft.workflow
         if name == "__execution":
             return {"id": workflow.id}
-        return workflow.globals.get(name, workflow.variables.get(name))
+        default = workflow.caller if name == CALLER else None
+        return workflow.globals.get(name, workflow.variables.get(name, default))
 
     def uuid(self) -> str:
         """A random id, the same whenever this decision is taken again."""

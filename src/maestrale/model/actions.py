@@ -53,6 +53,7 @@ class ActionFacts(msgspec.Struct, frozen=True):
     not dispatched at all. `title`: what messages about failures call it, by default its name.
     `key`: what an executor finds it by, if that is not its name. `secrets`: parameters whose values nobody
     gets to see; see `sealed`. `heartbeat`: seconds after which an action that has said nothing fails.
+    `acts_for_caller`: whether it wants to know in whose name it runs.
     """
 
     name: str
@@ -67,6 +68,7 @@ class ActionFacts(msgspec.Struct, frozen=True):
     key: str = ""
     secrets: frozenset[str] = frozenset()
     heartbeat: float | None = None
+    acts_for_caller: bool = True
 
     def is_pure(self, given: dict[str, Json]) -> bool:
         """Whether the engine may call `pure` with this input, instead of asking an executor."""

@@ -300,6 +300,7 @@ class Decider:
             child.waits_outside,
             process_id=process_id,
             project_id=workflow.project_id,
+            security_context=workflow.security_context,
         )
 
 

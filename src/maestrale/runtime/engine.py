@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+import msgspec
 from sqlalchemy import Connection
 
 from maestrale.actions.base import ActionSettings
@@ -20,8 +21,9 @@ from maestrale.engine.identity import Identity
 from maestrale.expressions.surroundings import Elsewhere
 from maestrale.model import states
 from maestrale.model.actions import ActionResult
-from maestrale.model.errors import InvalidState, MaestraleError
+from maestrale.model.errors import InvalidState, MaestraleError, Unavailable
 from maestrale.model.notifications import RETRY_FOR, Publisher
+from maestrale.model.security import SecurityContext
 from maestrale.model.values import Json, Microseconds
 from maestrale.runtime.actions import KnownActions
 from maestrale.runtime.commands import EXISTS, Commands, look_for_replies, no_execution, shutting_down
@@ -45,6 +47,7 @@ from maestrale.runtime.requests import (
     Trial,
 )
 from maestrale.runtime.runnables import Runnables
+from maestrale.runtime.security import Security
 from maestrale.runtime.slots import Pending
 from maestrale.runtime.standalone import FoundExecution, Standalone
 from maestrale.runtime.steps import Steps, carry_out
@@ -57,6 +60,7 @@ from maestrale.store.database import Database
 from maestrale.store.processes import find_owner
 from maestrale.store.progress import store_progress
 from maestrale.store.rows import Row, mail_row
+from maestrale.store.security_contexts import Kept
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +102,7 @@ class Engine:
         later: Later = in_a_thread,
         event_loop: asyncio.AbstractEventLoop | None = None,
         evaluator: Evaluator | None = None,
+        security: Security | None = None,
     ) -> None:
         settings = settings or ActionSettings()
         clock = clock or lease.now
@@ -115,6 +120,7 @@ class Engine:
         self._accepting = True
         self.evaluator = evaluator or HelperProcess()
         self.watches = Watches(hints)
+        self.security = security = security or Security(database, clock)
         self.standalone = Standalone(
             database,
             actions,
@@ -123,6 +129,7 @@ class Engine:
             clock,
             entropy,
             self.evaluator,
+            security,
             self.watches.changed,
             limits.field_size_kb,
             later,
@@ -138,6 +145,7 @@ class Engine:
             goes_on=self.standalone.goes_on,
             progressed=self._progressed,
             loop=event_loop,
+            security=security.find,
         )
         self.standalone.executor = self.executor
         self.notifier = Notifier(database, settings.http, lease, retry_for, clock, later)
@@ -157,6 +165,7 @@ class Engine:
             later,
         )
         self.loop.listeners.append(self.watches.changed)
+        self.loop.on_end = lambda execution_id: security.over([execution_id])
         self.on_maintenance: Callable[[], object] = _nobody
         """Called when another process has begun or ended maintenance."""
         self.removal = Removal(database, self._forget, self.executor.cancel, later)
@@ -195,6 +204,8 @@ class Engine:
         future: Future[StartedExecution] = self._future()
         if future.done():
             return future
+        if request.security is not None:
+            return carry_out(self._starting_for(request, request.security))
         execution_id = request.execution_id or self._new_id()
         if self.decides:
             self.loop.start(execution_id, request.started, future, is_fresh=request.execution_id is None)
@@ -211,6 +222,24 @@ class Engine:
         replied.add_done_callback(started)
         self._post(mail.post_start, execution_id, request.started, replied)
         return future
+
+    def _starting_for(self, request: StartWorkflow, security: SecurityContext) -> Steps[StartedExecution]:
+        """In whose name an execution works is durable before it begins."""
+        execution_id = request.execution_id or self._new_id()
+        kept: Kept = yield self.security.keep(execution_id, "execution", security)
+        started = msgspec.structs.replace(
+            request.started, security_context=execution_id, caller=security.shown()
+        )
+        try:
+            answer: StartedExecution = yield self.start_workflow(StartWorkflow(started, execution_id))
+        except Unavailable:  # it may have begun all the same
+            raise
+        except MaestraleError:
+            yield self.security.undo(kept)
+            raise
+        if not answer.created:
+            yield self.security.undo(kept)
+        return answer
 
     def send(self, execution_id: str, event: AnyEvent) -> Future[None]:
         """Deliver a command by mail; the future resolves when its consequences are durable."""
@@ -366,6 +395,7 @@ class Engine:
     def _forget(self, execution_ids: Collection[str]) -> None:
         self.loop.forget(execution_ids)
         self.watches.changed(execution_ids)
+        self.security.over([*execution_ids])
 
     def _new_id(self) -> str:
         return Identity(f"{self._entropy():016x}", 0, self._clock()).next_id()

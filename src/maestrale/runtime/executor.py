@@ -60,6 +60,7 @@ class ActionRun(msgspec.Struct, frozen=True):
     `name` and `input` are what is really run; `adhoc`, for an ad-hoc action outside of workflows, says how
     its result is transformed. `process_id`: in whose name it is run; None if nobody else can know of it.
     `project_id`: with whose other actions it shares a turn where it has to wait for a place.
+    `security_context`: under which id it is kept in whose name it runs, if the context does not say it.
     """
 
     action_id: str
@@ -72,6 +73,7 @@ class ActionRun(msgspec.Struct, frozen=True):
     adhoc: AdHocRun | None = None
     process_id: str | None = None
     project_id: str = ""
+    security_context: str | None = None
 
 
 class Runnable(Protocol):
@@ -113,7 +115,8 @@ class Executor:
     `mark_started` makes the start of queued actions durable and gives back the ids that may still start.
     `lease` is asked before each start: in the name of a process that others may take for dead, nothing
     begins. `goes_on` is called on the event loop with actions that turn out to be completed from outside,
-    `progressed` with what actions say, by their ids.
+    `progressed` with what actions say, by their ids. `security` finds in whose name a run acts, by its
+    `security_context`.
     Without a `loop` it has one of its own, in a thread; a given one is driven by whoever gave it.
     """
 
@@ -130,7 +133,9 @@ class Executor:
         goes_on: Callable[[ActionRun], None],
         progressed: Callable[[dict[str, str]], None],
         loop: asyncio.AbstractEventLoop | None = None,
+        security: Callable[[str], Future[SecurityContext | None]] | None = None,
     ) -> None:
+        self._security = security
         self._goes_on = goes_on
         self._actions = actions
         self._finished = finished
@@ -356,11 +361,11 @@ class Executor:
                     patience.reschedule(self._loop.time() + silence)
 
         signals = RunningSignals(self._loop, said, beat)
-        context = msgspec.structs.replace(
-            run.context,
-            signals=signals,
-            security=run.context.security or SecurityContext(project_id=run.project_id or None),
-        )
+        security = run.context.security or SecurityContext(project_id=run.project_id or None)
+        if run.security_context is not None and self._security is not None and action.facts.acts_for_caller:
+            kept = await asyncio.wrap_future(self._security(run.security_context))
+            security = kept or security
+        context = msgspec.structs.replace(run.context, signals=signals, security=security)
         try:
             if action.is_async:
                 return await action.run(context, given)

@@ -92,6 +92,8 @@ class Loop:
         self._settling: list[threading.Event] = []
         self.listeners: list[Callable[[list[str]], None]] = []
         """Called in the loop's thread after each commit, with the ids of the executions that changed."""
+        self.on_end: Callable[[str], object] = _forgets
+        """Called in the loop's thread with each root execution that worked in somebody's name and is over."""
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     # -- from any thread
@@ -412,6 +414,13 @@ class Loop:
             _answer(slot, pending)
             if pending.letter is not None and pending.future is None:
                 self._reader.tell_sender(pending.letter)
+        workflow = draft.workflow
+        if (
+            workflow.security_context is not None
+            and workflow.parent_id is None
+            and workflow.state in states.COMPLETED
+        ):
+            self.on_end(workflow.id)
         if draft.has_work and not self._stopping:
             slot.pending.append(Pending(Continue()))
         self._make_runnable(slot)
@@ -457,6 +466,10 @@ def _answer(slot: Slot, pending: Pending) -> None:
         future.set_result(StartedExecution(slot.id, created=True))
     else:
         future.set_result(None)
+
+
+def _forgets(_execution_id: str) -> None:
+    """Hears of ends where nothing is kept for executions."""
 
 
 def _nothing() -> None:

@@ -118,4 +118,5 @@ def _run(engine: Engine, action: LeftAction, process_id: str) -> ActionRun:
         adhoc,
         process_id,
         action.project_id,
+        action.security_context,
     )

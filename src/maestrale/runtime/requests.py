@@ -11,16 +11,22 @@ import msgspec
 from maestrale.engine.events import AnyEvent, Started
 from maestrale.expressions.surroundings import Elsewhere
 from maestrale.expressions.template import Template
+from maestrale.model.security import SecurityContext
 from maestrale.model.values import Json, Microseconds
+from maestrale.runtime.security import Security
 
 T = TypeVar("T")
 
 
 class StartWorkflow(msgspec.Struct, frozen=True):
-    """Start one root execution; `execution_id` may be chosen by the client (then starting is idempotent)."""
+    """Start one root execution; `execution_id` may be chosen by the client (then starting is idempotent).
+
+    `security`: in whose name it works, if that is known.
+    """
 
     started: Started
     execution_id: str | None = None
+    security: SecurityContext | None = None
 
 
 class StartedExecution(msgspec.Struct, frozen=True):
@@ -47,6 +53,7 @@ class RunAction(msgspec.Struct, frozen=True):
     timeout: float | None = None
     save: bool = False
     wait: bool = False
+    security: SecurityContext | None = None
 
 
 class RanAction(msgspec.Struct, frozen=True):
@@ -84,6 +91,11 @@ class WorkflowEngine(Protocol):
 
     Futures fail with a `MaestraleError` that says why something was refused.
     """
+
+    @property
+    def security(self) -> Security:
+        """In whose name executions and triggers work."""
+        ...
 
     def start_workflow(self, request: StartWorkflow) -> Future[StartedExecution]:
         """Check input, environment and vars; create the execution and take its first decision."""

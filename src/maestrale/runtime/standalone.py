@@ -28,14 +28,17 @@ from maestrale.runtime.executor import ActionRun, Executor
 from maestrale.runtime.lease import Lease
 from maestrale.runtime.outside import work_out
 from maestrale.runtime.requests import RanAction, RunAction
+from maestrale.runtime.security import Security
 from maestrale.runtime.steps import Steps, carry_out
 from maestrale.runtime.timers import Later, in_a_thread
+from maestrale.store import security_contexts
 from maestrale.store.database import Database, is_unusable
 from maestrale.store.documents import Unstorable, Values, encode
 from maestrale.store.executions import fetcher
 from maestrale.store.leases import require
 from maestrale.store.progress import store_wait
 from maestrale.store.rows import Row, decode_adhoc, encode_adhoc
+from maestrale.store.security_contexts import Kept
 from maestrale.store.statements import insert_new
 from maestrale.store.tables import action_executions, execution_values
 
@@ -68,6 +71,7 @@ class Standalone:
         clock: Callable[[], Microseconds],
         entropy: Callable[[], int],
         evaluator: Evaluator,
+        security: Security,
         changed: Callable[[list[str]], None],
         field_size_kb: int,
         later: Later = in_a_thread,
@@ -76,6 +80,7 @@ class Standalone:
         self._changed = changed
         self._later = later
         self._evaluator = evaluator
+        self._security = security
         self._database = database
         self._actions = actions
         self._lease = lease
@@ -155,7 +160,7 @@ class Standalone:
             action_id,
             facts.key or facts.name,
             given if adhoc is None else adhoc.input,
-            action_context(action_id, self._settings),
+            action_context(action_id, self._settings, security=request.security),
             request.timeout,
             None,
             facts.waits_outside,
@@ -175,6 +180,9 @@ class Standalone:
             "repeatable": facts.repeatable,
             "adhoc": encode_adhoc(adhoc, values),
         }
+        kept = None
+        if request.security is not None:
+            kept = self._security.sealed(action_id, "action", request.security)
         if request.wait:
             self._waiting[action_id] = future
 
@@ -189,7 +197,7 @@ class Standalone:
             if row["queued"]:
                 self.executor.enqueue(run)
 
-        self._database.write(_store, row, values).add_done_callback(stored)
+        self._database.write(_store, row, values, kept).add_done_callback(stored)
 
     def goes_on(self, run: ActionRun) -> None:
         """An action, of a task or not, turns out to be completed from outside."""
@@ -335,8 +343,10 @@ class Standalone:
         }
 
 
-def _store(connection: Connection, row: Row, values: Values) -> None:
+def _store(connection: Connection, row: Row, values: Values, kept: Kept | None) -> None:
     require(connection, row["executor"])
+    if kept is not None:
+        security_contexts.keep(connection, kept)
     connection.execute(insert(action_executions).values(**row))
     _store_values(connection, row["id"], values)
 
@@ -362,6 +372,8 @@ def _complete(
         .where(table.id == action_id)
         .values(state=state, output=output, updated_at=now)
     )
+    if state in states.COMPLETED:
+        security_contexts.forget(connection, action_id)
     _store_values(connection, action_id, values)
 
 

@@ -282,6 +282,10 @@ def _planned(
     try:
         next_time = next_due(due.pattern, due.planned, now)
         started = started_event(connection, Viewer(due.project_id), _wish(due), publishers)
+        if due.caller is not None:
+            caller = msgspec.json.decode(due.caller) | {"is_trust_scoped": True}
+            key = execution_id_of(due.id, due.planned)
+            started = msgspec.structs.replace(started, security_context=key, caller=caller)
         program = programs.load(connection, started.definition_hash, started.workflow_name)
         check_input(program.spec, started.input)
     except NotFound as error:  # a workflow that was deleted does not come back

@@ -7,6 +7,8 @@ from typing import Final
 import msgspec
 
 from maestrale.model.errors import Forbidden
+from maestrale.model.security import ADMIN as ADMIN
+from maestrale.model.security import SecurityContext
 from maestrale.services.policy import BY_DEFAULT, Attributes, Policy
 from maestrale.store.selection import Viewer
 
@@ -14,14 +16,13 @@ DEFAULT_PROJECT: Final = "<default-project>"
 LONGEST_PROJECT_ID: Final = 80
 """Characters, as the database has room for them."""
 
-ADMIN: Final = "admin"
-"""The role of administrators."""
-
 
 class Caller(msgspec.Struct, frozen=True):
     """The person or program behind a request. An administrator sees every project.
 
     `policy` says what the roles and the rest of it allow.
+    `security`: what actions need to act for the caller in a cloud; None where the server does not know it.
+    `target`: the same for another cloud, where that was asked for.
     """
 
     project_id: str
@@ -30,6 +31,13 @@ class Caller(msgspec.Struct, frozen=True):
     roles: tuple[str, ...] = ()
     is_admin: bool = False
     policy: Policy = BY_DEFAULT
+    security: SecurityContext | None = None
+    target: SecurityContext | None = None
+
+    @property
+    def acting(self) -> SecurityContext | None:
+        """In whose name actions work that the caller starts."""
+        return self.target or self.security
 
     @property
     def viewer(self) -> Viewer:

@@ -109,6 +109,7 @@ class ActionExecutions:
             timeout=new.timeout,
             save=new.save_result,
             wait=new.run_sync,
+            security=caller.acting,
         )
         ran = await outcome(self._engine.run_action(request))
         if ran.action_id is None:

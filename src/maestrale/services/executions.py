@@ -28,6 +28,7 @@ from maestrale.runtime.starts import Wish, environment_of, started_event
 from maestrale.runtime.steps import Steps, carry_out
 from maestrale.services.access import Caller, authorise
 from maestrale.services.admission import Admission
+from maestrale.services.lending import lend
 from maestrale.services.lists import page_of
 from maestrale.services.waiting import Clock, outcome
 from maestrale.services.watching import Watching
@@ -144,12 +145,15 @@ class Executions:
                 "Workflow ID or workflow name must be provided",
                 "send workflow_name or workflow_id, or source_execution_id to repeat an execution",
             )
-        return await outcome(carry_out(self._starting(caller.viewer, new)))
+        return await outcome(carry_out(self._starting(caller, new)))
 
-    def _starting(self, viewer: Viewer, new: NewExecution) -> Steps[Row]:
+    def _starting(self, caller: Caller, new: NewExecution) -> Steps[Row]:
         """In the threads below, so that the event loop is woken once."""
+        viewer = caller.viewer
         started: Started = yield self._database.read(_prepared, viewer, new, self._publishers)
-        answer: StartedExecution = yield self._engine.start_workflow(StartWorkflow(started, new.id))
+        answer: StartedExecution = yield self._engine.start_workflow(
+            StartWorkflow(started, new.id, caller.acting)
+        )
         row: Row = yield self._database.read(_started, viewer, answer)
         return row
 
@@ -157,6 +161,8 @@ class Executions:
         """Describe, pause, resume or stop an execution, or change its environment."""
         authorise(caller, "executions:update")
         events = await outcome(self._database.read(_events, caller.viewer, identifier, change))
+        if change.state == states.RUNNING:
+            await lend(self._engine, caller, identifier)
         for event in events:
             await outcome(self._engine.send(identifier, event))
         only_described = all(isinstance(event, Described) for event in events)

@@ -15,6 +15,7 @@ from maestrale.model.values import Json
 from maestrale.runtime.requests import PlannedTask, WorkflowEngine
 from maestrale.runtime.starts import environment_of
 from maestrale.services.access import Caller, authorise
+from maestrale.services.lending import lend
 from maestrale.services.lists import page_of
 from maestrale.services.waiting import outcome
 from maestrale.services.watching import Watching
@@ -70,6 +71,7 @@ class Tasks:
         """Rerun or skip a failed task and answer the task as it is now."""
         authorise(caller, "tasks:update")
         execution_id, event = await outcome(self._database.read(_command, caller.viewer, identifier, change))
+        await lend(self._engine, caller, execution_id)
         await outcome(self._engine.send(execution_id, event))
         return await self._read(caller, identifier, TASK_FIELDS)
 
@@ -92,6 +94,7 @@ class Tasks:
             found = await outcome(reading)
         planned = await self._plan(caller, identifier)
         event = RestartRequested(identifier, found)
+        await lend(self._engine, caller, planned[0].workflow_execution_id)
         await outcome(self._engine.send(planned[0].workflow_execution_id, event))
         return await self._read(caller, identifier, TASK_FIELDS), planned
 

@@ -22,6 +22,7 @@ from maestrale.runtime.programs import Programs
 from maestrale.runtime.requests import WorkflowEngine
 from maestrale.services.access import Caller, authorise
 from maestrale.services.definitions import checked_scope
+from maestrale.services.lending import entrusted
 from maestrale.services.waiting import Clock, outcome
 from maestrale.store import cron_triggers, event_triggers
 from maestrale.store.catalogue import StartedFrom, definition_to_start
@@ -131,7 +132,8 @@ class CronTriggers:
         }
         row["sameness"] = _sameness(row)
         try:
-            stored = await outcome(self._database.write(cron_triggers.create_cron_trigger, row))
+            async with entrusted(self._engine, caller, row["id"], "cron_trigger"):
+                stored = await outcome(self._database.write(cron_triggers.create_cron_trigger, row))
         except IntegrityError:  # somebody else was quicker
             raise cron_triggers.duplicate(row, new.name) from None
         self._engine.triggers_changed()
@@ -140,8 +142,11 @@ class CronTriggers:
     async def delete(self, caller: Caller, identifier: str) -> None:
         """Remove a cron trigger. What it has started goes on."""
         authorise(caller, "cron_triggers:delete")
-        await outcome(self._database.write(cron_triggers.delete_cron_trigger, caller.viewer, identifier))
+        deleted = await outcome(
+            self._database.write(cron_triggers.delete_cron_trigger, caller.viewer, identifier)
+        )
         self._engine.triggers_changed()
+        self._engine.security.over([deleted])
 
 
 class EventTriggers:
@@ -149,9 +154,10 @@ class EventTriggers:
 
     shape = EVENT_TRIGGERS.shape()
 
-    def __init__(self, database: Database, programs: Programs, clock: Clock) -> None:
+    def __init__(self, database: Database, programs: Programs, engine: WorkflowEngine, clock: Clock) -> None:
         self._database = database
         self._programs = programs
+        self._engine = engine
         self._clock = clock
 
     async def page(self, caller: Caller, listing: Listing) -> list[Row]:
@@ -187,7 +193,8 @@ class EventTriggers:
             "created_at": self._clock(),
         }
         try:
-            return await outcome(self._database.write(event_triggers.create_event_trigger, row))
+            async with entrusted(self._engine, caller, row["id"], "event_trigger"):
+                return await outcome(self._database.write(event_triggers.create_event_trigger, row))
         except IntegrityError:  # somebody else was quicker
             raise event_triggers.duplicate(row) from None
 
@@ -225,6 +232,7 @@ class EventTriggers:
         authorise(caller, "event_triggers:delete")
         _check_uuid("The id of an event trigger", identifier)
         await outcome(self._database.write(event_triggers.delete_event_trigger, caller.viewer, identifier))
+        self._engine.security.over([identifier])
 
     async def _read(self, caller: Caller, identifier: str, fields: Sequence[str] | None) -> Row:
         _check_uuid("The id of an event trigger", identifier)

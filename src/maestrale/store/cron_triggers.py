@@ -19,6 +19,7 @@ from maestrale.model.values import Microseconds
 from maestrale.store import mail
 from maestrale.store.catalogue import keep_workflow
 from maestrale.store.paging import read_page
+from maestrale.store.security_contexts import copy_of_trigger
 from maestrale.store.selection import (
     Field,
     Resource,
@@ -28,7 +29,7 @@ from maestrale.store.selection import (
     select_fields,
     visible,
 )
-from maestrale.store.tables import cron_triggers
+from maestrale.store.tables import cron_triggers, security_contexts
 
 _trigger = cron_triggers.c
 
@@ -104,16 +105,19 @@ def duplicate(row: Row, known: str) -> Conflict:
     )
 
 
-def delete_cron_trigger(connection: Connection, viewer: Viewer, identifier: str) -> None:
+def delete_cron_trigger(connection: Connection, viewer: Viewer, identifier: str) -> str:
     """Remove a cron trigger; what it has started goes on. NotFound for an unknown one, Forbidden for one of
-    another project."""
+    another project. Its id."""
     row = get_cron_trigger(connection, viewer, identifier, ("id", "name", "project_id"))
     check_owner(viewer, row, f"Cron trigger '{row['name']}'")
     connection.execute(delete(cron_triggers).where(_trigger.id == row["id"]))
+    deleted: str = row["id"]
+    return deleted
 
 
 class Due(msgspec.Struct, frozen=True):
-    """A trigger whose time has come; `planned` is that time. Input and params are JSON text."""
+    """A trigger whose time has come; `planned` is that time. Input and params are JSON text, as is `caller`:
+    what may be known of whom it works for."""
 
     id: str
     name: str
@@ -126,6 +130,7 @@ class Due(msgspec.Struct, frozen=True):
     planned: Microseconds
     remaining: int | None
     failures: int
+    caller: str | None = None
 
 
 _DUE: Final = (
@@ -142,8 +147,11 @@ def find_due(connection: Connection, now: Microseconds, limit: int) -> list[Due]
         partition_by=_trigger.project_id, order_by=(_trigger.next_execution_time, _trigger.id)
     )
     due = select(*_DUE, turn.label("turn")).where(_trigger.next_execution_time <= now).subquery()
+    caller = select(security_contexts.c.caller).where(security_contexts.c.id == due.c.id).scalar_subquery()
     statement = (
-        select(*(due.c[column.name] for column in _DUE)).order_by(due.c.turn, due.c.planned).limit(limit)
+        select(*(due.c[column.name] for column in _DUE), caller)
+        .order_by(due.c.turn, due.c.planned)
+        .limit(limit)
     )
     return [Due(*row) for row in connection.execute(statement)]
 
@@ -170,6 +178,8 @@ def fire(
         )
     if not connection.execute(statement.where(_trigger.id == _unfired(due))).rowcount:
         return False
+    if due.caller is not None:
+        copy_of_trigger(connection, due.id, letter["execution_id"], now)
     return mail.post_start(connection, letter)
 
 

@@ -24,6 +24,7 @@ from maestrale.store.tables import (
     execution_heads,
     execution_values,
     mail,
+    security_contexts,
     task_executions,
     workflow_executions,
 )
@@ -186,6 +187,7 @@ def delete_action(connection: Connection, action_id: str) -> None:
     """Delete one stand-alone action execution."""
     connection.execute(delete(action_executions).where(action_executions.c.id == action_id))
     connection.execute(delete(execution_values).where(execution_values.c.root_id == action_id))
+    connection.execute(delete(security_contexts).where(security_contexts.c.id == action_id))
 
 
 def unused_texts(connection: Connection) -> list[str]:

@@ -264,7 +264,9 @@ def load_execution(
 
 def _workflow(row: Any, fetch: Callable[[str], bytes]) -> WorkflowExecution:
     names = WorkflowExecution.__struct_fields__
-    documents = ("cause", "input", "params", "variables", "globals", "output", "backlog", "cascades", "tags")
+    documents = (
+        "cause", "input", "params", "variables", "globals", "output", "backlog", "cascades", "tags", "caller",
+    )  # fmt: skip
     return WorkflowExecution(**{n: decode(row[n], fetch) if n in documents else row[n] for n in names})
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, select, update
 
 from maestrale.engine.events import Started
 from maestrale.engine.execution import AdHocRun
@@ -60,6 +60,7 @@ class LeftAction(msgspec.Struct, frozen=True):
     timeout: float | None
     input: dict[str, Json]
     adhoc: AdHocRun | None = None
+    security_context: str | None = None
 
 
 def take_left_actions(connection: Connection, left: Left) -> list[LeftAction]:
@@ -75,6 +76,10 @@ def take_left_actions(connection: Connection, left: Left) -> list[LeftAction]:
             task_executions.c.name.label("task_name"),
             workflow_executions.c.name.label("workflow_name"),
             workflow_executions.c.root_id,
+            # of a stand-alone action it stands under its own id, if at all
+            case(
+                (table.execution_id.is_(None), table.id), else_=workflow_executions.c.security_context
+            ).label("security_context"),
         )
         .outerjoin(task_executions, task_executions.c.id == table.task_id)
         .outerjoin(workflow_executions, workflow_executions.c.id == table.execution_id)

@@ -273,6 +273,7 @@ def workflow_row(workflow: WorkflowExecution, values: Values) -> Row:
         "tags": encode(workflow.tags, values),
         "accepted": False,
         "security_context": workflow.security_context,
+        "caller": encode_optional(workflow.caller, values),
         "created_at": workflow.created_at,
         "updated_at": workflow.updated_at,
         "finished_at": workflow.finished_at,

@@ -147,6 +147,7 @@ workflow_executions = Table(
     Column("known_state", Characters(10)),
     Column("known_output", Document),
     Column("cascades", Document),
+    Column("caller", Document),
     Index("ix_workflow_executions_created_at_id", "created_at", "id"),
     Index("ix_workflow_executions_project_id_created_at", "project_id", "created_at"),
     Index("ix_workflow_executions_project_id_state", "project_id", "state", "created_at"),
@@ -164,7 +165,30 @@ workflow_executions = Table(
 """`root_id` of a root is its own id (the API shows null); `parent_task_id` is null for roots.
 
 `accepted`, `known_state` and `known_output` are written by the parent: what it has heard of this execution.
-`cascades`: what its own children are still to be told by it, mostly null.
+`cascades`: what its own children are still to be told by it, mostly null. `security_context`: the id of a
+row of security_contexts, which need not be there any more; `caller`: what is known of it for ever.
+"""
+
+security_contexts = Table(
+    "security_contexts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", Characters(20), nullable=False),
+    Column("user_id", Name),
+    Column("project_id", Characters(80), nullable=False),
+    Column("caller", Document, nullable=False),
+    Column("trust_id", Name),
+    Column("sealed", LargeBinary),
+    Column("key_id", Name),
+    Column("ends_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_security_contexts_trust_id", "trust_id"),
+)
+"""In whose name something works, as long as it does. The id is that of what works: a root execution, a
+stand-alone action, a trigger; `kind` says which.
+
+By a trust, or by what is `sealed` with the key `key_id`, whose token is good until `ends_at`. `caller` holds
+no secret.
 """
 
 task_executions = Table(

@@ -65,17 +65,22 @@ def test_left_over_cloud_variables_are_said_to_be_ignored(
     monkeypatch: pytest.MonkeyPatch, nobody: str
 ) -> None:
     monkeypatch.setattr("maestrale.cli.connection.DEFAULT_URL", nobody)
-    cloud = {"OS_AUTH_URL": "http://keystone/v3", "OS_USERNAME": "u", "OS_PASSWORD": "secret"}
+    cloud = {"OS_USERNAME": "u", "OS_PASSWORD": "secret"}
     note, *error = run("workflow-list", **cloud).err.splitlines()
     assert note == (
-        "Note: ignored for now: OS_AUTH_URL, OS_USERNAME, OS_PASSWORD. This client cannot log in to a cloud "
-        f"yet; it asks the local server at {nobody} without credentials. "
-        "To be rid of this note: unset OS_AUTH_URL OS_USERNAME OS_PASSWORD"
+        "Note: OS_USERNAME, OS_PASSWORD are not enough to log in to a cloud; this client asks the local "
+        f"server at {nobody} without credentials. To be rid of this note: unset OS_USERNAME OS_PASSWORD"
     )
-    assert (
-        "The address is the default one: OS_AUTH_URL, OS_USERNAME, OS_PASSWORD cannot decide it yet." in error
-    )
+    assert "The address is the default one: OS_USERNAME, OS_PASSWORD cannot decide it." in error
     assert not any(line.startswith("Note") for line in run("-q", "workflow-list", **cloud).err.splitlines())
+
+
+def test_a_cloud_that_cannot_be_asked(nobody: str) -> None:
+    cloud = {"OS_AUTH_URL": nobody.removesuffix("/v2"), "OS_USERNAME": "u", "OS_PASSWORD": "secret"}
+    outcome = run("workflow-list", **cloud)
+    assert outcome.code == 1
+    assert outcome.err.startswith(f"ERROR (app) Keystone at {nobody[7:-3]} gives no answer")
+    assert "secret" not in outcome.err
 
 
 def test_the_note_does_not_touch_the_output(api: ApiServer) -> None:
@@ -83,15 +88,16 @@ def test_the_note_does_not_touch_the_output(api: ApiServer) -> None:
     outcome = run("execution-get", "e", "--os-username", "u", OS_MISTRAL_URL=api.url)
     assert outcome.code == 0
     assert outcome.out == ask(api, "execution-get", "e").out
-    assert outcome.err.startswith("Note: ignored for now: --os-username.")
-    assert f"it asks the server at {api.url} without credentials.\n" in outcome.err
+    assert outcome.err.startswith("Note: --os-username is not enough to log in to a cloud;")
+    assert f"asks the server at {api.url} without credentials.\n" in outcome.err
 
 
 def test_a_server_that_wants_a_log_in(api: ApiServer) -> None:
     api.answer("GET /executions/e", "<html/>", 401, Server_Error_Message="Authentication required")
     assert ask(api, "execution-get", "e").err == (
         "ERROR (app) Authentication required\n"
-        "Say who you are with --os-auth-token or OS_AUTH_TOKEN; this client cannot log in to a cloud yet.\n"
+        "Say who you are: with --os-auth-token, or log in with --os-auth-url, --os-username,"
+        " --os-password and --os-project-name.\n"
     )
     err = run("execution-get", "e", OS_MISTRAL_URL=api.url, OS_AUTH_TOKEN="wrong").err
     assert err == "ERROR (app) Authentication required\nThe token was given by OS_AUTH_TOKEN.\n"

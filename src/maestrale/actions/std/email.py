@@ -6,7 +6,7 @@ from maestrale.actions.base import ActionContext, action
 from maestrale.model.values import Json
 
 
-@action("std.email", secrets=("smtp_password",), check_types=False)
+@action("std.email", secrets=("smtp_password",), check_types=False, acts_for_caller=False)
 async def std_email(
     context: ActionContext,
     from_addr: str,

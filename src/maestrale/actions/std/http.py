@@ -22,7 +22,7 @@ SUCCESS_STATUSES = range(200, 307)
 _clients: dict[asyncio.AbstractEventLoop, dict[HttpSettings, HttpClient]] = {}
 
 
-@action("std.http", secrets=("auth", "cookies"), check_types=False)
+@action("std.http", secrets=("auth", "cookies"), check_types=False, acts_for_caller=False)
 async def std_http(
     context: ActionContext,
     url: str,
@@ -56,7 +56,13 @@ async def std_http(
     return await _send(context, method, url, params, sent, content, timeout, allow_redirects, proxies, verify)
 
 
-@action("std.mistral_http", waits_outside=True, secrets=("auth", "cookies"), check_types=False)
+@action(
+    "std.mistral_http",
+    waits_outside=True,
+    secrets=("auth", "cookies"),
+    check_types=False,
+    acts_for_caller=False,
+)
 async def std_mistral_http(
     context: ActionContext,
     url: str,

@@ -8,7 +8,7 @@ from maestrale.model.errors import InvalidAction
 from maestrale.model.values import Json
 
 
-@action("std.ssh", secrets=("password", "private_key"), check_types=False)
+@action("std.ssh", secrets=("password", "private_key"), check_types=False, acts_for_caller=False)
 async def std_ssh(
     context: ActionContext,
     cmd: str,
@@ -44,13 +44,13 @@ async def std_ssh(
     return results if len(results) > 1 else results[0]
 
 
-@action("std.wait_ssh", secrets=("password",), check_types=False)
+@action("std.wait_ssh", secrets=("password",), check_types=False, acts_for_caller=False)
 async def std_wait_ssh(context: ActionContext, host: str | list[str], username: str, password: str) -> Json:
     """Log in and run `ls -l`; with a retry policy, wait until a host can be logged in to."""
     return await std_ssh(context, "ls -l", host, username, password)
 
 
-@action("std.ssh_proxied", secrets=("password", "private_key"), check_types=False)
+@action("std.ssh_proxied", secrets=("password", "private_key"), check_types=False, acts_for_caller=False)
 async def std_ssh_proxied(
     context: ActionContext,
     cmd: str,

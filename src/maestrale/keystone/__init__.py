@@ -1,0 +1,1 @@
+"""The identity service of OpenStack: who holds a token, and tokens in the name of others."""
