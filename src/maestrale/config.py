@@ -26,6 +26,7 @@ from maestrale.model.durations import parse_duration
 from maestrale.model.errors import BadRequest, MaestraleError
 from maestrale.model.notifications import RETRY_FOR, Publisher, checked_publishers
 from maestrale.model.retention import EXPIRING, Retention
+from maestrale.model.secrets import SecretKeys, SecretRules
 from maestrale.model.timeouts import Timeouts
 from maestrale.model.urls import without_password
 from maestrale.model.values import MASK, Microseconds
@@ -232,10 +233,24 @@ class LogSettings(msgspec.Struct, frozen=True):
 
 class SecuritySettings(msgspec.Struct, frozen=True):
     """What protects the credentials in the database: `keys`, each as ID:BASE64, the newest first, or a
-    `key_file` of such lines. Without either a SQLite database has a key file beside it."""
+    `key_file` of such lines. Without either a SQLite database has a key file beside it.
+
+    `well_known_secret_keys`: where values under keys as `password` or `api_key` are secret (environments, or
+    also inputs); `secret_keys`: regular expressions for further keys of both."""
 
     keys: tuple[str, ...] = ()
     key_file: str = ""
+    well_known_secret_keys: Literal["none", "environments", "all"] = "environments"
+    secret_keys: tuple[str, ...] = ()
+
+    @property
+    def rules(self) -> SecretRules:
+        """What is secret of what people give."""
+        known = self.well_known_secret_keys
+        return SecretRules(
+            SecretKeys(self.secret_keys, well_known=known != "none"),
+            SecretKeys(self.secret_keys, well_known=known == "all"),
+        )
 
 
 class Settings(msgspec.Struct, frozen=True):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import importlib.util
 import logging
 import threading
 import uuid
@@ -50,6 +49,7 @@ from maestrale.services.workbooks import Workbooks
 from maestrale.store.database import dialect_of
 from maestrale.store.keyring import Keyring, make_key_file
 from maestrale.store.opening import open_database
+from maestrale.store.sealing import Sealing
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -76,7 +76,11 @@ class Service:
         roles = settings.server.roles
         _check_roles(roles, database_url(settings))
         prepare_expressions(settings)
-        self.database, lock = open_database(database_url(settings), timeouts(settings))
+        ring = keys_of(settings, dialect_of(database_url(settings)).file)
+        if ring is None:
+            log.warning("There are no keys: secrets are stored as they are. See docs/secrets.md")
+        sealing = None if ring is None else Sealing(ring)
+        self.database, lock = open_database(database_url(settings), timeouts(settings), sealing)
         self.lease = Lease(str(uuid.uuid4()))
         hints: Hints | None = None
         engines = None
@@ -94,7 +98,7 @@ class Service:
         self.security = Security(
             self.database,
             self.lease.now,
-            _keyring(settings, self.database.dialect.file),
+            sealing.keyring if sealing is not None and settings.server.auth == KEYSTONE else None,
             self.keystone,
             trusts=settings.keystone.trusts,
         )
@@ -120,6 +124,7 @@ class Service:
                 traces=settings.log.transitions,
             ),
             publishers=settings.notifier.publishers,
+            secrets=settings.security.rules,
             retry_for=settings.notifier.retry_for,
             asynchronous=settings.executor.asynchronous,
             threads=settings.executor.threads,
@@ -167,12 +172,12 @@ class Service:
 
     def services(self) -> Services:
         """The use cases."""
-        limits, clock = self.settings.api, self.lease.now
+        limits, clock, secrets = self.settings.api, self.lease.now, self.settings.security.rules
         admission = Admission(limits.max_waiting_starts, limits.longest_wait)
         return Services(
             definitions=Definitions(self.database, clock),
             workbooks=Workbooks(self.database, self.registry, self.engine, clock),
-            environments=Environments(self.database, clock),
+            environments=Environments(self.database, clock, secrets),
             code_sources=CodeSources(self.database, self.engine, clock),
             dynamic_actions=DynamicActions(
                 self.database, self.engine, clock, runs=self.settings.dynamic_actions.enabled
@@ -184,8 +189,9 @@ class Service:
                 self.watching,
                 clock,
                 publishers=self.settings.notifier.publishers,
+                secrets=secrets,
             ),
-            tasks=Tasks(self.database, self.engine, self.watching),
+            tasks=Tasks(self.database, self.engine, self.watching, secrets),
             action_executions=ActionExecutions(
                 self.database,
                 self.engine,
@@ -282,22 +288,25 @@ def _keystone(settings: Settings) -> Keystone | None:
         raise ConfigError(f"Keystone cannot be asked: {error}", "see docs/keystone.md") from None
 
 
-def _keyring(settings: Settings, database: Path | None) -> Keyring | None:
-    """The keys for credentials that are stored, None where none are. Raises a `MaestraleError`."""
+def keys_of(settings: Settings, database: Path | None) -> Callable[[], Keyring] | None:
+    """What reads the keys, which are made with the first secret beside a SQLite file; None where a PostgreSQL
+    has none. Raises a `MaestraleError` where keys are missing that must be there."""
     security = settings.security
-    if settings.server.auth != KEYSTONE and not security.keys and not security.key_file:
+    if database is None and settings.server.auth != KEYSTONE and not security.keys and not security.key_file:
         return None
-    if importlib.util.find_spec("cryptography") is None:
-        raise ConfigError(
-            "To keep credentials, a package is needed that is not installed",
-            "pip install 'maestrale[keystone]'",
-        )
     path = key_file(settings, database)
     if path is None:
-        return Keyring(security.keys)
-    if not security.key_file:
+        given = Keyring(security.keys)
+        return lambda: given
+    if security.key_file:
+        named = Keyring(file=path)
+        return lambda: named
+
+    def made() -> Keyring:
         make_key_file(path)
-    return Keyring(file=path)
+        return Keyring(file=path)
+
+    return made
 
 
 def _reference(document: dict[str, Any], base: str) -> str:

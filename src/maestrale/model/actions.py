@@ -9,6 +9,7 @@ import msgspec
 
 from maestrale.model import states
 from maestrale.model.errors import InvalidInput
+from maestrale.model.secrets import marked_headers
 from maestrale.model.values import Json, Secret
 
 
@@ -75,7 +76,10 @@ class ActionFacts(msgspec.Struct, frozen=True):
         return self.pure is not None and (self.pure_when is None or self.pure_when(given))
 
     def sealed(self, given: dict[str, Json]) -> dict[str, Json]:
-        """The same input, with what is given for the parameters in `secrets` marked as secret."""
+        """The same input, with what is given for the parameters in `secrets` marked as secret, and those
+        `headers` whose names say that they are."""
+        if "headers" in given and self.pure is None:
+            given = {**given, "headers": marked_headers(given["headers"])}
         if self.secrets.isdisjoint(given):
             return given
         return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
 from typing import Any, Final
 
 Json = Any
@@ -80,6 +81,33 @@ def concealed(text: str, value: Json) -> str:
     for member in members:
         text = concealed(text, member)
     return text
+
+
+def marked_again(value: Json, given: Json) -> Json:
+    """`value` with each text as a secret that has one of the secret texts of `given` in it."""
+    texts = tuple(_secret_texts(given))
+    return _marked_again(value, texts) if texts else value
+
+
+def _secret_texts(value: Json) -> Iterator[str]:
+    if isinstance(value, Secret):
+        secret = value.reveal()
+        if isinstance(secret, str) and len(secret) >= SHORTEST_SECRET:
+            yield secret
+        value = opened(value)
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for member in members:
+        yield from _secret_texts(member)
+
+
+def _marked_again(value: Json, texts: tuple[str, ...]) -> Json:
+    if isinstance(value, str):
+        return Secret(value) if any(text in value for text in texts) else value
+    if isinstance(value, dict):
+        return {key: _marked_again(item, texts) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_marked_again(item, texts) for item in value]
+    return value
 
 
 def opened(value: Json) -> Json:

@@ -23,6 +23,7 @@ from maestrale.model import states
 from maestrale.model.actions import ActionResult
 from maestrale.model.errors import InvalidState, MaestraleError, Unavailable
 from maestrale.model.notifications import RETRY_FOR, Publisher
+from maestrale.model.secrets import WELL_KNOWN, SecretRules
 from maestrale.model.security import SecurityContext
 from maestrale.model.values import Json, Microseconds
 from maestrale.runtime.actions import KnownActions
@@ -76,7 +77,8 @@ class Engine:
     """One engine with its executor. Implements `WorkflowEngine`; methods may be called from any thread.
 
     `engines`: the ids of the engines to which this process leaves all workflows, so that it runs nothing
-    itself but actions outside of them. `publishers`: who is told of all executions that triggers start.
+    itself but actions outside of them. `publishers`: who is told of all executions that triggers start;
+    `secrets`: what is secret of their inputs and environments.
     `retry_for`: seconds for which a notification that was not received is sent again.
     `later` and `event_loop` stand in for threads where time is not that of this machine; `evaluator`
     evaluates expressions that take long.
@@ -93,6 +95,7 @@ class Engine:
         settings: ActionSettings | None = None,
         limits: Limits | None = None,
         publishers: Sequence[Publisher] = (),
+        secrets: SecretRules = WELL_KNOWN,
         retry_for: float = RETRY_FOR,
         clock: Callable[[], Microseconds] | None = None,
         entropy: Callable[[], int] = system_entropy,
@@ -170,7 +173,15 @@ class Engine:
         """Called when another process has begun or ended maintenance."""
         self.removal = Removal(database, self._forget, self.executor.cancel, later)
         self.triggers = CronTriggers(
-            database, self.programs, self._commands, lease, self.loop.has_mail, publishers, clock, later
+            database,
+            self.programs,
+            self._commands,
+            lease,
+            self.loop.has_mail,
+            publishers,
+            clock,
+            later,
+            secrets,
         )
 
     @property

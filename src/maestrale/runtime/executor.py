@@ -28,7 +28,7 @@ from maestrale.engine.execution import AdHocRun
 from maestrale.model import states
 from maestrale.model.actions import DYNAMIC, ActionFacts, ActionResult
 from maestrale.model.security import SecurityContext
-from maestrale.model.values import Json, concealed, reveal
+from maestrale.model.values import Json, concealed, marked_again, reveal
 from maestrale.runtime.fairness import FairQueue
 from maestrale.runtime.signals import Progress, RunningSignals
 from maestrale.runtime.threads import Threads, as_exception
@@ -396,7 +396,8 @@ class Executor:
 
 
 def _without_secrets(result: ActionResult, given: Json) -> ActionResult:
-    """The same result; the text of an error may quote what was given, but no secret."""
-    if result.state != "ERROR" or not isinstance(result.result, str):
-        return result
-    return ActionResult(result.state, concealed(result.result, given))
+    """The same result: the text of an error may quote what was given, but no secret; and what else came back
+    with a secret in it is one."""
+    if result.state == "ERROR" and isinstance(result.result, str):
+        return ActionResult(result.state, concealed(result.result, given))
+    return ActionResult(result.state, marked_again(result.result, given))

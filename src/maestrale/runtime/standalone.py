@@ -38,6 +38,7 @@ from maestrale.store.executions import fetcher
 from maestrale.store.leases import require
 from maestrale.store.progress import store_wait
 from maestrale.store.rows import Row, decode_adhoc, encode_adhoc
+from maestrale.store.sealing import sealed
 from maestrale.store.security_contexts import Kept
 from maestrale.store.statements import insert_new
 from maestrale.store.tables import action_executions, execution_values
@@ -353,7 +354,9 @@ def _store(connection: Connection, row: Row, values: Values, kept: Kept | None) 
 
 def _store_values(connection: Connection, action_id: str, values: Values) -> None:
     for key, data in values.items():
-        connection.execute(insert_new(execution_values).values(root_id=action_id, hash=key, data=data))
+        connection.execute(
+            insert_new(execution_values).values(root_id=action_id, hash=key, data=sealed(connection, data))
+        )
 
 
 def _complete(

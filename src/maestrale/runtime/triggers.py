@@ -25,6 +25,7 @@ from maestrale.model import maintenance as status_of
 from maestrale.model.errors import MaestraleError, NotFound, Unavailable
 from maestrale.model.notifications import Publisher
 from maestrale.model.schedules import next_due
+from maestrale.model.secrets import WELL_KNOWN, SecretRules
 from maestrale.model.values import Microseconds
 from maestrale.runtime.commands import Commands
 from maestrale.runtime.lease import Lease
@@ -84,6 +85,7 @@ class CronTriggers:
         publishers: Sequence[Publisher] = (),
         clock: Callable[[], Microseconds] | None = None,
         later: Later = in_a_thread,
+        secrets: SecretRules = WELL_KNOWN,
     ) -> None:
         self._database = database
         self._programs = programs
@@ -91,6 +93,7 @@ class CronTriggers:
         self._lease = lease
         self._has_mail = has_mail
         self._publishers = publishers
+        self._secrets = secrets
         self._clock = clock or lease.now
         self._later = later
         self._lock = threading.Lock()
@@ -163,7 +166,7 @@ class CronTriggers:
                 if maintained.status != status_of.RUNNING:
                     return AGAIN_AFTER
                 firings: list[Firing] = yield self._database.read(
-                    plan, self._programs, self._publishers, now, FIRED_AT_ONCE
+                    plan, self._programs, self._publishers, self._secrets, now, FIRED_AT_ONCE
                 )
                 if not (yield from self._fire(firings)):
                     return AGAIN_AFTER
@@ -261,12 +264,13 @@ def plan(
     connection: Connection,
     programs: Programs,
     publishers: Sequence[Publisher],
+    secrets: SecretRules,
     now: Microseconds,
     limit: int,
 ) -> list[Firing]:
     """What to do about the triggers that are due, at most `limit` of them."""
     return [
-        _planned(connection, programs, publishers, due, now)
+        _planned(connection, programs, publishers, secrets, due, now)
         for due in cron_triggers.find_due(connection, now, limit)
     ]
 
@@ -275,13 +279,14 @@ def _planned(
     connection: Connection,
     programs: Programs,
     publishers: Sequence[Publisher],
+    secrets: SecretRules,
     due: Due,
     now: Microseconds,
 ) -> Firing:
     next_time: Microseconds | None = None
     try:
         next_time = next_due(due.pattern, due.planned, now)
-        started = started_event(connection, Viewer(due.project_id), _wish(due), publishers)
+        started = started_event(connection, Viewer(due.project_id), _wish(due), publishers, secrets)
         if due.caller is not None:
             caller = msgspec.json.decode(due.caller) | {"is_trust_scoped": True}
             key = execution_id_of(due.id, due.planned)

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy.exc import IntegrityError
 
 from maestrale.model.listing import Listing, Row
+from maestrale.model.secrets import WELL_KNOWN, SecretRules
 from maestrale.model.values import Json
 from maestrale.services.access import Caller, authorise
 from maestrale.services.definitions import checked_scope
@@ -42,7 +43,8 @@ class Environments:
 
     shape = ENVIRONMENTS.shape()
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, secrets: SecretRules = WELL_KNOWN) -> None:
+        self._secrets = secrets
         self._database = database
         self._clock = clock
 
@@ -60,7 +62,7 @@ class Environments:
         """Store a new environment."""
         authorise(caller, "environments:create")
         check_free_name("an environment", name, NAME_LENGTH)
-        values = _values(caller, change)
+        values = self._values(caller, change)
         try:
             return await outcome(
                 self._database.write(
@@ -80,7 +82,7 @@ class Environments:
     async def update(self, caller: Caller, name: str, change: EnvironmentChange) -> Row:
         """Change an environment; given `variables` replace all that were there."""
         authorise(caller, "environments:update")
-        values = _values(caller, change)
+        values = self._values(caller, change)
         return await outcome(
             self._database.write(update_environment, caller.viewer, name, values, self._clock())
         )
@@ -90,12 +92,15 @@ class Environments:
         authorise(caller, "environments:delete")
         await outcome(self._database.write(delete_environment, caller.viewer, name))
 
-
-def _values(caller: Caller, change: EnvironmentChange) -> dict[str, Any]:
-    """What was given, checked, by the names of the columns."""
-    given: dict[str, Any] = {
-        name: value for name, value in msgspec.structs.asdict(change).items() if value is not msgspec.UNSET
-    }
-    if "scope" in given:
-        given["scope"] = checked_scope(caller, given["scope"], "environments") or "private"
-    return given
+    def _values(self, caller: Caller, change: EnvironmentChange) -> dict[str, Any]:
+        """What was given, checked, by the names of the columns."""
+        given: dict[str, Any] = {
+            name: value
+            for name, value in msgspec.structs.asdict(change).items()
+            if value is not msgspec.UNSET
+        }
+        if "scope" in given:
+            given["scope"] = checked_scope(caller, given["scope"], "environments") or "private"
+        if "variables" in given:
+            given["variables"] = self._secrets.environment.marked_map(given["variables"])
+        return given

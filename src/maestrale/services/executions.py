@@ -22,6 +22,7 @@ from maestrale.model import states
 from maestrale.model.errors import BadRequest, Conflict, NotFound
 from maestrale.model.listing import Listing, Row
 from maestrale.model.notifications import Publisher
+from maestrale.model.secrets import WELL_KNOWN, SecretRules
 from maestrale.model.values import Json
 from maestrale.runtime.requests import StartedExecution, StartWorkflow, WorkflowEngine
 from maestrale.runtime.starts import Wish, environment_of, started_event
@@ -33,6 +34,7 @@ from maestrale.services.lists import page_of
 from maestrale.services.waiting import Clock, outcome
 from maestrale.services.watching import Watching
 from maestrale.store.database import Database
+from maestrale.store.lookups import find_start
 from maestrale.store.queries import (
     EXECUTION_FIELDS,
     EXECUTIONS,
@@ -96,10 +98,12 @@ class Executions:
         clock: Clock,
         *,
         publishers: Sequence[Publisher] = (),
+        secrets: SecretRules = WELL_KNOWN,
     ) -> None:
         self._admission = admission
         self._watching = watching
         self._publishers = publishers
+        self._secrets = secrets
         self._database = database
         self._clock = clock
         self._engine = engine
@@ -150,7 +154,7 @@ class Executions:
     def _starting(self, caller: Caller, new: NewExecution) -> Steps[Row]:
         """In the threads below, so that the event loop is woken once."""
         viewer = caller.viewer
-        started: Started = yield self._database.read(_prepared, viewer, new, self._publishers)
+        started: Started = yield self._database.read(_prepared, viewer, new, self._publishers, self._secrets)
         answer: StartedExecution = yield self._engine.start_workflow(
             StartWorkflow(started, new.id, caller.acting)
         )
@@ -160,7 +164,7 @@ class Executions:
     async def update(self, caller: Caller, identifier: str, change: ExecutionChange) -> Row:
         """Describe, pause, resume or stop an execution, or change its environment."""
         authorise(caller, "executions:update")
-        events = await outcome(self._database.read(_events, caller.viewer, identifier, change))
+        events = await outcome(self._database.read(_events, caller.viewer, identifier, change, self._secrets))
         if change.state == states.RUNNING:
             await lend(self._engine, caller, identifier)
         for event in events:
@@ -242,7 +246,11 @@ def _check_id(identifier: str) -> None:
 
 
 def _prepared(
-    connection: Connection, viewer: Viewer, new: NewExecution, everybody: Sequence[Publisher]
+    connection: Connection,
+    viewer: Viewer,
+    new: NewExecution,
+    everybody: Sequence[Publisher],
+    secrets: SecretRules,
 ) -> Started:
     """The event that starts what was wished for. `everybody`: publishers that are told of every execution."""
     workflow, namespace = new.workflow, new.namespace
@@ -251,12 +259,12 @@ def _prepared(
         source = get_execution(connection, viewer, new.source_id)
         workflow = workflow or source["workflow_id"] or source["workflow_name"]
         namespace = source["workflow_namespace"] if namespace is None else namespace
-        given = merge_maps(msgspec.json.decode(source["input"]), given)
-        kept = msgspec.json.decode(source["params"])
+        source_input, kept = find_start(connection, source["id"])
+        given = merge_maps(source_input, given)
         params = merge_maps({k: v for k, v in kept.items() if k not in OF_THE_SERVICE}, params)
         description = f"{description or ''} Based on the execution '{new.source_id}'".strip()
     wish = Wish(workflow or "", namespace or "", given, params, description)
-    return started_event(connection, viewer, wish, everybody)
+    return started_event(connection, viewer, wish, everybody, secrets)
 
 
 def _started(connection: Connection, viewer: Viewer, answer: StartedExecution) -> Row:
@@ -274,7 +282,7 @@ def _started(connection: Connection, viewer: Viewer, answer: StartedExecution) -
 
 
 def _events(
-    connection: Connection, viewer: Viewer, identifier: str, change: ExecutionChange
+    connection: Connection, viewer: Viewer, identifier: str, change: ExecutionChange, secrets: SecretRules
 ) -> list[AnyEvent]:
     """What has to be told to an execution.
 
@@ -289,7 +297,7 @@ def _events(
     if change.environment is not None:
         if state not in (None, states.RUNNING):
             raise BadRequest("The property params.env can only be updated alone or with state RUNNING")
-        environment = environment_of(connection, viewer.project_id, change.environment)
+        environment = environment_of(connection, viewer.project_id, change.environment, secrets)
     events: list[AnyEvent] = []
     if change.description is not None:
         events.append(Described(change.description))

@@ -11,6 +11,7 @@ from maestrale.engine.events import RerunRequested, RestartRequested, SkipReques
 from maestrale.model import states
 from maestrale.model.errors import BadRequest
 from maestrale.model.listing import Listing, Row
+from maestrale.model.secrets import WELL_KNOWN, SecretRules
 from maestrale.model.values import Json
 from maestrale.runtime.requests import PlannedTask, WorkflowEngine
 from maestrale.runtime.starts import environment_of
@@ -42,7 +43,14 @@ class Tasks:
 
     shape = TASKS.shape()
 
-    def __init__(self, database: Database, engine: WorkflowEngine, watching: Watching) -> None:
+    def __init__(
+        self,
+        database: Database,
+        engine: WorkflowEngine,
+        watching: Watching,
+        secrets: SecretRules = WELL_KNOWN,
+    ) -> None:
+        self._secrets = secrets
         self._watching = watching
         self._database = database
         self._engine = engine
@@ -70,7 +78,9 @@ class Tasks:
     async def update(self, caller: Caller, identifier: str, change: TaskChange) -> Row:
         """Rerun or skip a failed task and answer the task as it is now."""
         authorise(caller, "tasks:update")
-        execution_id, event = await outcome(self._database.read(_command, caller.viewer, identifier, change))
+        execution_id, event = await outcome(
+            self._database.read(_command, caller.viewer, identifier, change, self._secrets)
+        )
         await lend(self._engine, caller, execution_id)
         await outcome(self._engine.send(execution_id, event))
         return await self._read(caller, identifier, TASK_FIELDS)
@@ -90,7 +100,9 @@ class Tasks:
         authorise(caller, "tasks:update")
         found = None
         if environment is not None:
-            reading = self._database.read(environment_of, caller.viewer.project_id, environment)
+            reading = self._database.read(
+                environment_of, caller.viewer.project_id, environment, self._secrets
+            )
             found = await outcome(reading)
         planned = await self._plan(caller, identifier)
         event = RestartRequested(identifier, found)
@@ -113,7 +125,7 @@ def _listed(connection: Connection, viewer: Viewer, listing: Listing, execution_
 
 
 def _command(
-    connection: Connection, viewer: Viewer, identifier: str, change: TaskChange
+    connection: Connection, viewer: Viewer, identifier: str, change: TaskChange, secrets: SecretRules
 ) -> tuple[str, RerunRequested | SkipRequested]:
     """The execution to tell and what to tell it; what is wrong with the wish is a BadRequest."""
     fields = ("id", "name", "workflow_name", "workflow_execution_id", "state", "runtime_context")
@@ -142,5 +154,5 @@ def _command(
         )
     environment = None
     if change.environment is not None:
-        environment = environment_of(connection, viewer.project_id, change.environment)
+        environment = environment_of(connection, viewer.project_id, change.environment, secrets)
     return execution_id, RerunRequested(identifier, change.reset, environment)

@@ -126,7 +126,7 @@ class CauseReader:
 
     def __init__(self, connection: Connection, root_id: str) -> None:
         self._connection = connection
-        self._fetch = fetcher(connection, root_id)
+        self._fetch = fetcher(connection, root_id, opens=False)
 
     def execution(self, execution_id: str) -> ExecutionFacts:
         """One workflow execution, which must be there."""

@@ -23,6 +23,7 @@ from maestrale.model.urls import without_password
 from maestrale.store import postgresql
 from maestrale.store.dialect import DatabaseError, Dialect, TookTooLong, UnfitValue
 from maestrale.store.postgresql import Postgresql
+from maestrale.store.sealing import Sealing, with_sealing
 from maestrale.store.sqlite import Sqlite
 from maestrale.store.sqlite import configure_sqlite as configure_sqlite
 
@@ -89,11 +90,22 @@ class Unit:
 class Database:
     """One database, opened for use by this process. Close it to finish what was handed in."""
 
-    def __init__(self, url: str, readers: int = READERS, timeouts: Timeouts | None = None) -> None:
-        """Connect. Raises `DatabaseError` where that cannot be done, with the reason and what to do."""
+    def __init__(
+        self,
+        url: str,
+        readers: int = READERS,
+        timeouts: Timeouts | None = None,
+        sealing: Sealing | None = None,
+    ) -> None:
+        """Connect. `sealing`: what protects secrets, None to store them as they are.
+
+        Raises `DatabaseError` where that cannot be done, with the reason and what to do.
+        """
         self.dialect = dialect_of(url, timeouts)
         self._list_timeout = (timeouts or Timeouts()).list
-        self.engine, self.writing = self.dialect.engines(readers + LISTERS)
+        self.engine, self.writing = (
+            with_sealing(engine, sealing) for engine in self.dialect.engines(readers + LISTERS)
+        )
         self._connection = self._connect()
         self._writing = threading.Lock()
         """Held by the thread that uses the connection for writing."""

@@ -2,13 +2,15 @@
 
 A document may hold `{"$value": "<hash>"}` in place of itself or of one of its entries. Data of users that
 looks like such a reference is always stored by reference itself, so that nothing is mistaken. Secrets are
-stored as `{"$secret": value}`; data of users that looks like one gets a further `$` in front.
+stored as `{"$secret": value}`, always by reference, and sealed on their way into the table (see `sealing`);
+data of users that looks like one gets a further `$` in front.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -21,7 +23,9 @@ LARGE: Final = 4096
 """Bytes of JSON from which a value is worth a reference."""
 
 _REFERENCE: Final = "$value"
-_SECRET: Final = "$secret"
+SECRET: Final = "$secret"
+"""The key of a map that stands for a secret."""
+_SALT: Final = os.urandom(32)
 _SECRET_MARK: Final = b'$secret"'
 _MARKS: Final = (b'"$value"', _SECRET_MARK)
 _EMPTY: Final[dict[type, str]] = {dict: "{}", list: "[]"}
@@ -42,7 +46,9 @@ class Values(dict[str, bytes]):
 
     def add(self, value: Json, data: bytes) -> str:
         """Put in a value, which is `data` as JSON; its hash."""
-        key = hashlib.blake2b(data, digest_size=32).hexdigest()
+        # A plain hash would tell who guesses a secret whether it is the one.
+        salt = _SALT if _SECRET_MARK in data else b""
+        key = hashlib.blake2b(data, digest_size=32, key=salt).hexdigest()
         if key not in self:
             self[key] = data
             self.bytes += len(data)
@@ -71,7 +77,7 @@ class Unstorable(BadRequest):
 
 def _hook(value: Any) -> Any:
     if isinstance(value, Secret):
-        return {_SECRET: value.reveal()}
+        return {SECRET: value.reveal()}
     raise TypeError(f"it is of type {type(value).__name__}")
 
 
@@ -100,7 +106,7 @@ def restore(value: Any) -> Any:
     if isinstance(value, dict):
         if len(value) == 1:
             ((key, item),) = value.items()
-            if key == _SECRET:
+            if key == SECRET:
                 return Secret(restore(item))
             if _looks_marked(key):
                 return {key[1:]: restore(item)}
@@ -114,7 +120,7 @@ def restore(value: Any) -> Any:
 
 def _marked(value: Any) -> Any:
     if isinstance(value, Secret):
-        return {_SECRET: _marked(value.reveal())}
+        return {SECRET: _marked(value.reveal())}
     if isinstance(value, dict):
         if len(value) == 1:
             ((key, item),) = value.items()

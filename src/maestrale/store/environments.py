@@ -10,8 +10,11 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from maestrale.model.errors import Conflict, NotFound
 from maestrale.model.listing import Listing, Row
-from maestrale.model.values import Json, Microseconds
+from maestrale.model.secrets import kept
+from maestrale.model.values import Json, Microseconds, masked
+from maestrale.store.documents import dump, restore
 from maestrale.store.paging import read_page
+from maestrale.store.sealing import opened, sealed
 from maestrale.store.selection import (
     Field,
     Resource,
@@ -61,11 +64,10 @@ def get_environment(
 def find_variables(connection: Connection, project_id: str, name: str) -> dict[str, Json] | None:
     """The variables of the environment that executions of a project mean by this name, if there is one."""
     try:
-        row = get_environment(connection, Viewer(project_id), name, ("variables",))
+        row = get_environment(connection, Viewer(project_id), name, ("id", "variables"))
     except NotFound:
         return None
-    found: dict[str, Json] = msgspec.json.decode(row["variables"])
-    return found
+    return _variables(connection, row)
 
 
 def create_environment(
@@ -90,7 +92,7 @@ def create_environment(
             project_id=project_id,
             scope=scope,
             description=description,
-            variables=_document(variables),
+            **_columns(connection, variables),
             created_at=now,
         )
     )
@@ -108,7 +110,8 @@ def duplicate(name: str, project_id: str) -> Conflict:
 def update_environment(
     connection: Connection, viewer: Viewer, name: str, changes: Mapping[str, Any], now: Microseconds
 ) -> Row:
-    """Change an environment: `description`, `scope`, and `variables`, which are replaced as a whole.
+    """Change an environment: `description`, `scope`, and `variables`, which are replaced as a whole;
+    `***` among them stands for the secret that was there.
 
     NotFound for an unknown one, Forbidden for one of another project. What does not change anything keeps
     its `updated_at`.
@@ -116,8 +119,10 @@ def update_environment(
     row = _changeable(connection, viewer, name)
     changed = dict(changes)
     if "variables" in changed:
-        changed["variables"] = _document(changed["variables"])
-    if any(row[field] != value for field, value in changed.items()):
+        before = _variables(connection, row)
+        variables = kept(changed["variables"], before)
+        changed |= _columns(connection, variables) if variables != before else {"variables": row["variables"]}
+    if any(row.get(field) != value for field, value in changed.items()):
         statement = update(environments).where(_environment.id == row["id"])
         connection.execute(statement.values(updated_at=now, **changed))
     return read_stored(connection, ENVIRONMENTS, row["id"])
@@ -135,5 +140,20 @@ def _changeable(connection: Connection, viewer: Viewer, name: str) -> Row:
     return row
 
 
-def _document(variables: dict[str, Json]) -> str:
-    return msgspec.json.encode(variables).decode()
+def _variables(connection: Connection, row: Row) -> dict[str, Json]:
+    data = connection.execute(select(_environment.sealed).where(_environment.id == row["id"])).scalar()
+    found: dict[str, Json] = (
+        msgspec.json.decode(row["variables"])
+        if data is None
+        else restore(msgspec.json.decode(opened(connection, data)))
+    )
+    return found
+
+
+def _columns(connection: Connection, variables: dict[str, Json]) -> dict[str, Any]:
+    """What is stored: what people see, and what executions get if that is something else."""
+    shown = masked(variables)
+    return {
+        "variables": msgspec.json.encode(shown).decode(),
+        "sealed": None if shown == variables else sealed(connection, dump(variables)),
+    }

@@ -26,6 +26,7 @@ from maestrale.store.rows import (
     load_event,
     row_bytes,
 )
+from maestrale.store.sealing import opened, sealed, sealed_rows
 from maestrale.store.tables import (
     action_executions,
     command_replies,
@@ -83,7 +84,7 @@ def write_executions(connection: Connection, batch: list[ExecutionRows]) -> None
         writes.insert_new(
             execution_values,
             [
-                {"root_id": r.root_id, "hash": key, "data": data}
+                {"root_id": r.root_id, "hash": key, "data": sealed(connection, data)}
                 for r in sorted(batch, key=lambda rows: rows.root_id)
                 for key, data in sorted(r.values.items())
             ],
@@ -95,9 +96,11 @@ def write_executions(connection: Connection, batch: list[ExecutionRows]) -> None
         writes.insert(action_executions, [row for r in batch for row in r.new_actions])
         writes.update(action_executions, [row for r in batch for row in r.changed_actions])
         writes.update(workflow_executions, [row for r in batch for row in r.known])
-        writes.insert(decision_records, [row for r in batch for row in r.records])
-        _write_mail(writes, batch)
-        writes.insert(notifications, [row for r in batch for row in r.notifications])
+        records = [row for r in batch for row in r.records]
+        writes.insert(decision_records, sealed_rows(connection, records, "event", "answers"))
+        _write_mail(writes, batch, sealed_rows(connection, [row for r in batch for row in r.mail], "event"))
+        told = [row for r in batch for row in r.notifications]
+        writes.insert(notifications, sealed_rows(connection, told, "publisher", "body"))
     for rows in batch:
         for task_id, attempt, indexes in rows.rejected:
             _reject(connection, task_id, attempt, indexes)
@@ -144,10 +147,10 @@ def _write_heads(writes: Writes, batch: list[ExecutionRows]) -> None:
     writes.insert(execution_heads, [r.head for r in batch if r.is_new])
 
 
-def _write_mail(writes: Writes, batch: list[ExecutionRows]) -> None:
+def _write_mail(writes: Writes, batch: list[ExecutionRows], letters: list[Row]) -> None:
     consumed = [sequence for r in batch for sequence in r.consumed]
     writes.delete(mail.c.sequence, consumed, otherwise=MailChanged)
-    writes.insert(mail, [row for r in batch for row in r.mail])
+    writes.insert(mail, letters)
     writes.insert(command_replies, [msgspec.structs.asdict(reply) for r in batch for reply in r.replies])
 
 
@@ -197,21 +200,27 @@ class _Meter:
             yield row
 
 
-def fetcher(connection: Connection, root_id: str) -> Callable[[str], bytes]:
-    """How to get a large value of an execution tree; each is read at most once."""
-    return _fetcher(connection, root_id, _Meter())
+def fetcher(connection: Connection, root_id: str, *, opens: bool = True) -> Callable[[str], bytes]:
+    """How to get a large value of an execution tree; each is read at most once.
+
+    Secrets in it are opened only if it `opens` them: what is masked anyway needs no key.
+    """
+    return _fetcher(connection, root_id, _Meter(), opens=opens)
 
 
-def _fetcher(connection: Connection, root_id: str, meter: _Meter) -> Callable[[str], bytes]:
+def _fetcher(
+    connection: Connection, root_id: str, meter: _Meter, *, opens: bool = True
+) -> Callable[[str], bytes]:
     known: dict[str, bytes] = {}
 
     def fetch(key: str) -> bytes:
         if key not in known:
-            known[key] = connection.execute(
+            data = connection.execute(
                 select(execution_values.c.data).where(
                     execution_values.c.root_id == root_id, execution_values.c.hash == key
                 )
             ).scalar_one()
+            known[key] = opened(connection, data) if opens else data
             meter.bytes += len(known[key])
         return known[key]
 
@@ -396,8 +405,8 @@ def read_records(connection: Connection, execution_id: str) -> list[Record]:
         Record(
             row["sequence"],
             row["at"],
-            load_event(row["event"]),
-            load_answers(row["answers"]),
+            load_event(opened(connection, row["event"])),
+            load_answers(opened(connection, row["answers"])),
             load_changes(row["changes"]),
         )
         for row in connection.execute(query).mappings()

@@ -42,6 +42,16 @@ def find_workflow(connection: Connection, project_id: str, name: str, namespace:
     return found
 
 
+def find_start(connection: Connection, execution_id: str) -> tuple[dict[str, Json], dict[str, Json]]:
+    """The input and the params with which an execution was started, secrets marked."""
+    table = workflow_executions.c
+    row = connection.execute(
+        select(table.input, table.params, table.root_id).where(table.id == execution_id)
+    ).one()
+    fetch = fetcher(connection, row.root_id)
+    return decode(row.input, fetch), decode(row.params, fetch)
+
+
 class FoundDefinition(msgspec.Struct, frozen=True):
     """An ad-hoc action as it is stored."""
 

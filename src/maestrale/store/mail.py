@@ -10,8 +10,10 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from maestrale.engine.events import AnyEvent, DecisionFailed
 from maestrale.model.values import Microseconds
+from maestrale.store.keyring import KeyringError
 from maestrale.store.marks import select_standing, with_root_kept
 from maestrale.store.rows import Reply, Row, Unreadable, load_event
+from maestrale.store.sealing import opened, sealed_rows
 from maestrale.store.tables import command_replies, execution_heads, mail
 
 LETTERS_PER_READ = 100
@@ -37,7 +39,7 @@ class Letter(msgspec.Struct, frozen=True):
 
 def post(connection: Connection, rows: list[Row]) -> None:
     """Put letters into the box."""
-    connection.execute(insert(mail), rows)
+    connection.execute(insert(mail), sealed_rows(connection, rows, "event"))
 
 
 def post_command(connection: Connection, row: Row) -> bool:
@@ -69,18 +71,18 @@ def read_letters(connection: Connection, execution_ids: Collection[str]) -> dict
             .limit(LETTERS_PER_READ)
         )
         for row in connection.execute(query).mappings():
-            letters.append(_letter(row))
+            letters.append(_letter(connection, row))
             if letters[-1].problem is not None:
                 break
     return found
 
 
-def _letter(row: Any) -> Letter:
+def _letter(connection: Connection, row: Any) -> Letter:
     problem = None
     event: AnyEvent
     try:
-        event = load_event(row["event"])
-    except Unreadable as error:
+        event = load_event(opened(connection, row["event"]))
+    except (Unreadable, KeyringError) as error:
         problem = f"The message with the number {row['sequence']} cannot be read: {error}"
         event = DecisionFailed(problem)
     names = ("sequence", "execution_id", "command_id", "attempts", "reply_to")

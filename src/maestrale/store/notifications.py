@@ -13,6 +13,7 @@ from maestrale.model.notifications import Publisher
 from maestrale.model.values import Json, Microseconds
 from maestrale.store.documents import dump, has_marks, restore
 from maestrale.store.rows import Row
+from maestrale.store.sealing import opened
 from maestrale.store.tables import notifications, processes
 
 HELD_FOR: Final = 60_000_000
@@ -73,7 +74,7 @@ def take_notifications(
     connection.execute(
         update(notifications).where(_table.id.in_(ids)).values(taken_by=process_id, due_at=until)
     )
-    return [_outgoing(row, until) for row in rows]
+    return [_outgoing(connection, row, until) for row in rows]
 
 
 def forget_notifications(connection: Connection, ids: Sequence[str]) -> None:
@@ -98,8 +99,8 @@ def next_notification_due(connection: Connection) -> Microseconds | None:
     return found
 
 
-def _outgoing(row: RowMapping, until: Microseconds) -> Outgoing:
-    publisher, body = _loaded(row["publisher"]), _loaded(row["body"])
+def _outgoing(connection: Connection, row: RowMapping, until: Microseconds) -> Outgoing:
+    publisher, body = (_loaded(opened(connection, row[name])) for name in ("publisher", "body"))
     return Outgoing(row["id"], publisher, body, row["attempts"], row["created_at"], until)
 
 

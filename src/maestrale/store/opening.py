@@ -8,9 +8,12 @@ from maestrale.model.timeouts import Timeouts
 from maestrale.store.database import Database, dialect_of
 from maestrale.store.lock import DatabaseLock
 from maestrale.store.schema import prepare
+from maestrale.store.sealing import Sealing
 
 
-def open_database(url: str, timeouts: Timeouts) -> tuple[Database, DatabaseLock | None]:
+def open_database(
+    url: str, timeouts: Timeouts, sealing: Sealing | None = None
+) -> tuple[Database, DatabaseLock | None]:
     """Open a database with the newest schema, and the lock of its file if it is one.
 
     Raises `DatabaseInUse` where another process has the file, and other `DatabaseError` where the database
@@ -22,7 +25,7 @@ def open_database(url: str, timeouts: Timeouts) -> tuple[Database, DatabaseLock 
         if lock is not None:
             lock.acquire()
             opened.callback(lock.release)
-        database = Database(url, timeouts=timeouts)
+        database = Database(url, timeouts=timeouts, sealing=sealing)
         opened.callback(database.close)
         prepare(database)
         opened.pop_all()

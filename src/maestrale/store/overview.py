@@ -84,7 +84,7 @@ def read_overview(connection: Connection, viewer: Viewer, execution_id: str) -> 
         .join_from(workflow_executions, execution_heads, execution_heads.c.id == _workflow.id)
         .where(_workflow.id == execution_id)
     ).one()
-    fetch = fetcher(connection, row["root_execution_id"] or execution_id)
+    fetch = fetcher(connection, row["root_execution_id"] or execution_id, opens=False)
     tasks, tasks_in_all = _tasks(connection, execution_id, fetch)
     actions, actions_in_all = _actions(connection, execution_id)
     children, children_in_all = _sub_workflows(connection, execution_id)

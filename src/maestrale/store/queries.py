@@ -357,4 +357,4 @@ def _wrapped(connection: Connection, root_id: str, output: str | None) -> str:
 
 def _document(connection: Connection, root_id: str, text: str | None) -> str:
     """JSON text of a stored document, an empty map where there is none."""
-    return expand(text, fetcher(connection, root_id))
+    return expand(text, fetcher(connection, root_id, opens=False))

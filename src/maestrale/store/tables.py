@@ -421,9 +421,11 @@ environments = Table(
     Column("variables", Document, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger),
+    Column("sealed", LargeBinary),
     UniqueConstraint("name", "project_id"),
     Index("ix_environments_created_at_id", "created_at", "id"),
 )
+"""`variables`: as people see them. `sealed`: as executions get them, where some are secret."""
 
 cron_triggers = Table(
     "cron_triggers",

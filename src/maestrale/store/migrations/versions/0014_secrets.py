@@ -1,0 +1,15 @@
+"""secrets in environments"""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "0014"
+down_revision: str | None = "0013"
+branch_labels: Sequence[str] | None = None
+depends_on: Sequence[str] | None = None
+
+
+def upgrade() -> None:
+    op.add_column("environments", sa.Column("sealed", sa.LargeBinary(), nullable=True))
