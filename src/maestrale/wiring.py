@@ -98,7 +98,7 @@ class Service:
         self.security = Security(
             self.database,
             self.lease.now,
-            sealing.keyring if sealing is not None and settings.server.auth == KEYSTONE else None,
+            sealing.keyring if sealing is not None and keeps_credentials(settings) else None,
             self.keystone,
             trusts=settings.keystone.trusts,
         )
@@ -288,11 +288,17 @@ def _keystone(settings: Settings) -> Keystone | None:
         raise ConfigError(f"Keystone cannot be asked: {error}", "see docs/keystone.md") from None
 
 
+def keeps_credentials(settings: Settings) -> bool:
+    """Whether tokens of callers may be kept: they come from a Keystone, or keys were given."""
+    security = settings.security
+    return settings.server.auth == KEYSTONE or bool(security.keys or security.key_file)
+
+
 def keys_of(settings: Settings, database: Path | None) -> Callable[[], Keyring] | None:
     """What reads the keys, which are made with the first secret beside a SQLite file; None where a PostgreSQL
     has none. Raises a `MaestraleError` where keys are missing that must be there."""
     security = settings.security
-    if database is None and settings.server.auth != KEYSTONE and not security.keys and not security.key_file:
+    if database is None and not keeps_credentials(settings):
         return None
     path = key_file(settings, database)
     if path is None:

@@ -16,6 +16,7 @@ from service import PATIENCE, Clock, World
 from sqlalchemy.exc import OperationalError
 from trigger_rows import SECOND, Row, add_trigger, started_by, triggers
 
+from maestrale.model.secrets import WELL_KNOWN
 from maestrale.runtime.presence import AmongOthers
 from maestrale.runtime.triggers import Firing, execution_id_of, plan
 from maestrale.store import leases, mail
@@ -105,7 +106,7 @@ def test_nothing_is_ordered_by_who_was_overtaken(noon: World, remaining: int) ->
 
 def plan_of(world: World) -> Firing:
     firing: Firing
-    (firing,) = world.database.read(plan, world.engine.programs, (), NOON, 10).result(PATIENCE)
+    (firing,) = world.database.read(plan, world.engine.programs, (), WELL_KNOWN, NOON, 10).result(PATIENCE)
     return firing
 
 

@@ -13,6 +13,7 @@ from maestrale.store import security_contexts
 from maestrale.store.database import Database, dialect_of
 from maestrale.store.dialect import DatabaseError
 from maestrale.store.keyring import Keyring, KeyringError, add_key, drop_old_keys, make_key_file
+from maestrale.store.sealing import is_needed
 from maestrale.store.security_contexts import Kept
 
 
@@ -37,7 +38,8 @@ def new(file: Path) -> None:
 def rotate(database_url: str | None, config_file: Path | None) -> None:
     """Add a new key to the key file, and protect with it what is stored.
 
-    Servers may go on: they read the file again. The key before stays in the file until the next rotation.
+    Servers may go on: they read the file again. The key before stays in the file until the next rotation, and
+    longer while environments or executions have secrets that were stored with it.
     Where the keys are a setting (security.keys), put a new one first, restart all servers, and then run this.
     """
     settings = load_settings({("database", "url"): database_url}, config_file)
@@ -53,9 +55,11 @@ def rotate(database_url: str | None, config_file: Path | None) -> None:
     database = Database(url_of(settings), timeouts=timeouts(settings))
     try:
         count = _seal_anew(database, keyring)
+        dropped = 0
+        if file is not None:
+            dropped = drop_old_keys(file, lambda key_id: database.read(is_needed, key_id).result())
     finally:
         database.close()
-    dropped = 0 if file is None else drop_old_keys(file)
     click.echo(
         f"Protected anew, with the key {keyring.newest}: {count}."
         + (f" Old keys dropped: {dropped}." if dropped else "")

@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -141,12 +141,16 @@ def add_key(path: Path) -> None:
     _rewrite(path, [new_key(), *_lines(path)])
 
 
-def drop_old_keys(path: Path) -> int:
-    """Forget all but the newest keys of a file; how many were dropped. Raises `KeyringError`."""
+def drop_old_keys(path: Path, is_needed: Callable[[str], bool] = lambda _: False) -> int:
+    """Forget all but the newest keys of a file, and those that are needed by their id; how many were dropped.
+
+    Raises `KeyringError`.
+    """
     lines = _lines(path)
-    if len(lines) > KEPT:
-        _rewrite(path, lines[:KEPT])
-    return max(0, len(lines) - KEPT)
+    kept = lines[:KEPT] + [line for line in lines[KEPT:] if is_needed(line.strip().partition(":")[0])]
+    if len(kept) < len(lines):
+        _rewrite(path, kept)
+    return len(lines) - len(kept)
 
 
 def _lines(path: Path) -> list[str]:
