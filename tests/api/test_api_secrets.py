@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -205,7 +206,7 @@ def test_a_masked_variable_keeps_its_secret(served: Api) -> None:
     served.put("/v2/environments", name="e", variables={"password": "***", "user": "you"})
 
     found = served.service.database.read(find_variables, owner(served), "e").result()
-    assert shown["variables"] == '{"password":"***","user":"me"}'
+    assert json.loads(shown["variables"]) == {"password": "***", "user": "me"}
     assert found == {"password": Secret(secret("before")), "user": "you"}
 
 
@@ -224,6 +225,8 @@ def test_keys_stay_while_secrets_need_them(served: Api, tmp_path: Path) -> None:
     assert found == {"password": Secret(secret("kept"))}
     file.unlink()
     make_key_file(file)
+    another = {"name": "another", "variables": {"password": secret("new")}}
+    assert served("POST", "/v2/environments", json=another).status_code == 201
     with pytest.raises(KeyringError, match=f"The key '{first}' is on no ring"):
         database.read(find_variables, owner(served), "e").result()
 

@@ -12,7 +12,7 @@ from maestrale.store.database import Database
 from maestrale.store.dialect import DatabaseError
 from maestrale.store.tables import for_postgresql, metadata
 
-HEAD: Final = "0013"
+HEAD: Final = "0014"
 """The newest revision in migrations/versions."""
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
