@@ -15,12 +15,15 @@ SANDBOX := XDG_DATA_HOME="$(HERE)/data" XDG_CONFIG_HOME="$(HERE)/config" XDG_CAC
 CORE_FOLDERS := tests/unit/engine tests/unit/lang
 PYTEST := $(SANDBOX) $(BIN)/python -m pytest -n 3
 
-.PHONY: help demo test lint core-tests other-tests install clouds clean FORCE
+CLIENTS := $(TEST)/clients/venv
+
+.PHONY: help demo test lint core-tests other-tests clients install clouds clean FORCE
 
 help:
 	@echo "make demo    run two workflows and see what happens"
 	@echo "make test    run all checks and tests"
 	@echo "make lint    run the checks only (style, types, layers)"
+	@echo "make clients ask the service with python-mistralclient and openstack (installs them into $(TEST))"
 	@echo "make clouds  install a Keystone for tests (a few minutes, once); without it they are skipped"
 	@echo "make clean   remove everything that make has made, .venv too"
 
@@ -42,6 +45,20 @@ core-tests: $(STAMP) $(TEST)/tmp
 
 other-tests: $(STAMP) $(TEST)/tmp
 	$(PYTEST) --basetemp=$(TEST)/other tests $(CORE_FOLDERS:%=--ignore=%)
+
+# The original clients bring 50 packages, which the service does not need: they get a folder of their own.
+clients: $(STAMP) $(CLIENTS)/.installed $(TEST)/tmp
+	$(SANDBOX) $(BIN)/python -m pytest --basetemp=$(TEST)/asked -m '' tests/clients
+
+$(CLIENTS)/.installed: tests/clients/requirements.txt | $(STAMP)
+	@rm -rf $(CLIENTS)
+	@sh scripts/make-venv $(CLIENTS)
+	@echo "Installing the original clients into $(CLIENTS): half a minute, once; later runs need no network."
+	@mkdir -p $(CLIENTS)/tmp
+	@TMPDIR="$(CURDIR)/$(CLIENTS)/tmp" $(CLIENTS)/bin/python -m pip install --quiet --no-cache-dir \
+		--disable-pip-version-check --requirement $<
+	@rm -rf $(CLIENTS)/tmp
+	@cp $< $@
 
 install: $(STAMP)
 

@@ -58,7 +58,8 @@ def _program(name: str) -> str:
 
 
 class PostgresqlServer:
-    """One server for a whole test run. Its databases are named by `create`."""
+    """One server for a whole test run. Its databases are named by `create`; those of a server that was
+    there before, in the same folder, are still there."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self._data = folder / "data"
@@ -70,6 +71,12 @@ class PostgresqlServer:
         self.port = 0
 
     def __enter__(self) -> Self:
+        if not self._data.exists():
+            self._make()
+        self.start()
+        return self
+
+    def _make(self) -> None:
         self._data.mkdir(mode=0o700)
         if os.geteuid() == 0:
             os.chown(self._data, NOBODY, NOBODY)
@@ -79,8 +86,6 @@ class PostgresqlServer:
              "--pwfile=/dev/stdin", "--no-instructions", f"--wal-segsize={WAL_SEGMENT_MIB}"],
             check=True, input=b"secret\n", stdout=subprocess.DEVNULL, cwd="/",
         )  # fmt: skip
-        self.start()
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()

@@ -18,6 +18,7 @@ import msgspec
 from maestrale.actions.egress import HttpSettings
 from maestrale.actions.process_settings import ProcessSettings
 from maestrale.actions.settings import EmailSettings, JavaScriptSettings, OpenStackSettings, SshSettings
+from maestrale.api.identity_settings import OidcSettings, ProxySettings
 from maestrale.expressions.options import Options
 from maestrale.keystone.settings import KeystoneSettings
 from maestrale.model import states
@@ -49,7 +50,9 @@ class ServerSettings(msgspec.Struct, frozen=True):
     """`roles`: what this process does, both or (where several share a PostgreSQL) one of them. `grace`:
     seconds that running actions get when the service stops. `allowed_hosts`: names under which the server
     may be called besides loopback ("*": any). `allowed_origins`: web origins whose pages may use the API.
-    `auth`: how callers are known, as NAME or NAME:ARGUMENT; "none": whoever reaches the server is trusted."""
+    `tls_cert`, `tls_key`: PEM files with a certificate and its key; with them the server speaks HTTPS.
+    `auth`: how callers are known, as NAME or NAME:ARGUMENT; "none": whoever reaches the server is trusted.
+    `policy_file`: what callers may do, where that is not the default."""
 
     roles: tuple[Role, ...] = ROLES
     host: str = "127.0.0.1"
@@ -57,7 +60,10 @@ class ServerSettings(msgspec.Struct, frozen=True):
     grace: float = 10.0
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
+    tls_cert: str = ""
+    tls_key: str = ""
     auth: str = NO_AUTHENTICATION
+    policy_file: str = ""
 
     @property
     def knows_callers(self) -> bool:
@@ -66,17 +72,19 @@ class ServerSettings(msgspec.Struct, frozen=True):
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True):
-    """`url`: empty means a SQLite file in the user's data folder. The others are for PostgreSQL, in seconds:
-    how long to wait for a lock and for a statement, and after which time without a statement the server ends
-    a transaction (0: without limit)."""
+    """`url`: empty means a SQLite file in the user's data folder. The others are seconds (0: without limit).
+    `list_timeout`: how long the rows of a list may be looked for. For PostgreSQL alone: how long to wait for
+    a lock and for a statement, and after which time without a statement the server ends a transaction."""
 
     url: str = ""
+    list_timeout: float = 5.0
     lock_timeout: float = 10.0
     statement_timeout: float = 60.0
     idle_in_transaction_session_timeout: float = 60.0
 
     def __post_init__(self) -> None:
-        if min(self.lock_timeout, self.statement_timeout, self.idle_in_transaction_session_timeout) < 0:
+        waits = (self.lock_timeout, self.statement_timeout, self.idle_in_transaction_session_timeout)
+        if min(self.list_timeout, *waits) < 0:
             raise ValueError("a time-out cannot be negative; 0 means without limit")
 
 
@@ -236,6 +244,8 @@ class Settings(msgspec.Struct, frozen=True):
     server: ServerSettings = ServerSettings()
     keystone: KeystoneSettings = KeystoneSettings()
     security: SecuritySettings = SecuritySettings()
+    proxy: ProxySettings = ProxySettings()
+    oidc: OidcSettings = OidcSettings()
     database: DatabaseSettings = DatabaseSettings()
     api: ApiLimits = ApiLimits()
     engine: EngineSettings = EngineSettings()
@@ -255,7 +265,9 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 SECTIONS: Final = Settings.__struct_fields__
-SECRETS: Final = frozenset({("keystone", "password"), ("security", "keys")})
+SECRETS: Final = frozenset(
+    {("keystone", "password"), ("security", "keys"), ("proxy", "secret"), ("oidc", "client_secret")}
+)
 """Settings that are never shown."""
 
 
@@ -356,6 +368,7 @@ def timeouts(settings: Settings) -> Timeouts:
         lock=database.lock_timeout,
         statement=database.statement_timeout,
         idle_in_transaction=database.idle_in_transaction_session_timeout,
+        list=database.list_timeout,
     )
 
 

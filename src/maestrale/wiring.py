@@ -8,10 +8,10 @@ import importlib.util
 import logging
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -43,6 +43,7 @@ from maestrale.services.environments import Environments
 from maestrale.services.evaluations import Evaluations
 from maestrale.services.events import Events
 from maestrale.services.executions import Executions
+from maestrale.services.health import Readiness
 from maestrale.services.members import Members
 from maestrale.services.operations import Operations
 from maestrale.services.overviews import Overviews
@@ -85,12 +86,14 @@ class Service:
         self.lease = Lease(str(uuid.uuid4()))
         hints: Hints | None = None
         engines = None
+        self._engines: Callable[[], list[str]] = list
         self.presence: Presence
         if lock is not None:
             self.presence = Alone(self.database, lock, self.lease)
         else:
             self.presence = among = AmongOthers(self.database, self.lease)
             hints = among.hints
+            self._engines = among.engines
             engines = None if "engine" in roles else among.engines
         self.keystone = _keystone(settings)
         self.registry = action_registry(settings)
@@ -209,12 +212,13 @@ class Service:
             evaluations=Evaluations(self.database, self.engine, clock),
             members=Members(self.database, clock, knows_projects=self.settings.server.knows_callers),
             events=Events(self.database, self.watching, limits.max_event_streams),
+            readiness=Readiness(self.database, self.engine, self.lease, self.watching, self._engines),
             overviews=Overviews(self.database, self.engine.programs, clock),
         )
 
     def app(self) -> ASGIApp:
         """The HTTP application. Raises a `MaestraleError` if it cannot know callers as set."""
-        from maestrale.api.app import create_app
+        from maestrale.api.app import PageMakers, create_app
         from maestrale.api.authentications import choose
         from maestrale.api.settings import ApiSettings
         from maestrale.ui.app import Pages
@@ -225,12 +229,14 @@ class Service:
             max_limit=limits.max_limit,
             max_body=limits.max_body,
             max_wait=limits.max_wait,
+            proxies=ApiSettings().proxies.union(self.settings.proxy.trusted),
             allowed_hosts=frozenset(server.allowed_hosts),
             allowed_origins=frozenset(server.allowed_origins),
         )
         services, authentication = self.services(), choose(self.settings, self._known_by_keystone)
+        makers = PageMakers(welcome, _reference)
         return create_app(
-            services, settings, welcome, authentication, lambda app: Pages(app, services, authentication)
+            services, settings, makers, authentication, lambda app: Pages(app, services, authentication)
         )
 
     def _known_by_keystone(self) -> Authentication:
@@ -324,6 +330,12 @@ def _keyring(settings: Settings, database: Path | None) -> Keyring | None:
     if not security.key_file:
         make_key_file(path)
     return Keyring(file=path)
+
+
+def _reference(document: dict[str, Any], base: str) -> str:
+    from maestrale.ui.reference import reference  # not needed to start
+
+    return reference(document, base)
 
 
 def _warm_up(registry: Registry) -> None:

@@ -10,8 +10,12 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import httpx
+from conformity import Description
 
 from maestrale.actions.process_settings import ProcessSettings
+from maestrale.api.app import PageMakers, all_routes
+from maestrale.api.openapi import make_document
+from maestrale.api.settings import ApiSettings
 from maestrale.config import ApiLimits, DatabaseSettings, ServerSettings, Settings
 from maestrale.model import states
 from maestrale.wiring import Service
@@ -37,23 +41,25 @@ class Api:
 
     def __init__(self, service: Service, token: str | None = None, app: Any = None) -> None:
         self.service = service
-        self._app = app or service.app()
+        self.app = app or service.app()
         self._headers = {} if token is None else {"X-Auth-Token": token}
         self._changed = threading.Condition()
         service.engine.loop.listeners.append(self._committed)
 
     def as_caller(self, token: str) -> Api:
         """The same for the caller with this token."""
-        return Api(self.service, token, self._app)
+        return Api(self.service, token, self.app)
 
     def __call__(self, method: str, path: str, host: str = HOST, **given: Any) -> httpx.Response:
         async def once() -> httpx.Response:
-            transport = httpx.ASGITransport(self._app)
+            transport = httpx.ASGITransport(self.app)
             base = f"http://{host}"
             async with httpx.AsyncClient(transport=transport, base_url=base, headers=self._headers) as client:
                 return await client.request(method, path, **given)
 
-        return asyncio.run(once())
+        answer = asyncio.run(once())
+        description(self.service).check(answer)
+        return answer
 
     def get(self, path: str, **query: str) -> Any:
         """What a read that must succeed answers."""
@@ -122,6 +128,18 @@ class Api:
     def _committed(self, _execution_ids: list[str]) -> None:
         with self._changed:
             self._changed.notify_all()
+
+
+_descriptions: list[Description] = []
+
+
+def description(service: Service) -> Description:
+    """What the API says of itself: of every service the same, so it is made once."""
+    if not _descriptions:
+        makers = PageMakers(str, lambda _document, base: base)
+        routes = all_routes(service.services(), ApiSettings(), makers)
+        _descriptions.append(Description(make_document(routes, is_open=False)))
+    return _descriptions[0]
 
 
 def _content(answer: httpx.Response, status: int) -> Any:

@@ -6,13 +6,15 @@ import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from api_service import assert_fault, serving
 from callers import ALICE, BOB, Callers, callers, token_file
 from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
 
-from maestrale.api.authentication import EverybodyIsTheOperator
+from maestrale.api.authentication import Entry, EverybodyIsTheOperator
 from maestrale.api.authentications import choose
 from maestrale.api.token_file import TokenFileError, read_token_file
 from maestrale.config import ConfigError, ServerSettings, Settings, load
@@ -243,6 +245,28 @@ def test_a_way_of_a_package(tmp_path: Path) -> None:
         busy = api("GET", "/v2/environments", headers={"X-Badge": "later"})
         assert (busy.status_code, busy.headers["Retry-After"]) == (503, "7")
         assert busy.json()["faultstring"] == "the reader is broken"
+
+
+def test_nothing_behind_the_entrance_sees_who_somebody_says_to_be() -> None:
+    seen: list[tuple[bytes, bytes]] = []
+
+    async def inner(scope: Scope, _receive: Receive, _send: Send) -> None:
+        seen.extend(scope["headers"])
+
+    said = ["x-project-id", "x-user-id", "x-user-name", "x-user", "x-roles", "x-role", "x-tenant-id",
+            "x-identity-status", "x-service-identity-status", "x-service-roles", "x-domain-id",
+            "x-project-domain-name", "x-user-domain-id", "x-is-admin-project"]  # fmt: skip
+    kept = ["x-target-project-id", "x-target-region-name", "x-auth-token", "x-openstack-request-id", "accept"]
+    headers = [(name.encode(), b"x") for name in (*said, *kept)]
+    for path in ("/v2/workflows", "/v2/"):
+        scope = {"type": "http", "method": "GET", "path": path, "headers": headers, "client": None}
+        asyncio.run(Entry(inner, EverybodyIsTheOperator())(scope, _nothing, _nothing))
+        assert [name.decode() for name, _ in seen] == kept
+        seen.clear()
+
+
+async def _nothing(*_: object) -> Any:
+    raise AssertionError("nothing is received or sent")
 
 
 @pytest.mark.usefixtures("package")

@@ -11,13 +11,15 @@ import pytest
 from api_service import NOBODY, Api, assert_fault
 from callers import callers
 from every_request import TABLE, Asked
-from starlette.datastructures import Headers
 from starlette.routing import Route
 
-from maestrale.api.app import all_routes, create_app
+from maestrale.api.app import PageMakers, all_routes, create_app
 from maestrale.api.settings import ApiSettings
-from maestrale.services.access import RULES, Caller, authorise
+from maestrale.services.access import Caller, authorise
+from maestrale.services.policy import RULES
 from maestrale.wiring import Service
+
+MAKERS: Final = PageMakers(str, lambda _document, base: base)
 
 BY_DEFAULT: Final = {
     "anybody": """
@@ -63,18 +65,18 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield people.root.service
 
 
-class Always:
-    """Takes everybody for the same caller."""
+class Everybody:
+    """Takes everybody for one caller."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    async def caller(self, _headers: Headers, _address: str | None) -> Caller:
+    async def caller(self, _headers: object, _address: str | None) -> Caller:
         return self._caller
 
 
 def ask(service: Service, caller: Caller, row: Asked) -> Any:
-    app = create_app(service.services(), ApiSettings(), str, Always(caller))
+    app = create_app(service.services(), ApiSettings(), MAKERS, Everybody(caller))
     path = re.sub(r"\{[^}]+\}", NOBODY, row.path)
     return Api(service, app=app)(row.method, path, **row.given)
 
@@ -103,7 +105,7 @@ def test_who_may_not_is_refused(service: Service, row: Asked, rule: str) -> None
 
 def test_the_table_has_every_path_and_method(service: Service) -> None:
     found = set()
-    for route in all_routes(service.services(), ApiSettings(), str):
+    for route in all_routes(service.services(), ApiSettings(), MAKERS):
         assert isinstance(route, Route)
         methods = set(route.methods or ()) - {"HEAD", "OPTIONS"}
         found |= {(method, route.path) for method in methods}

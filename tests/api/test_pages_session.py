@@ -16,7 +16,7 @@ from callers import ALICE, BOB, ROOT, Callers, callers
 from page_reading import HTML, Page, page_of
 from starlette.datastructures import Headers
 
-from maestrale.api.app import create_app
+from maestrale.api.app import PageMakers, create_app
 from maestrale.api.settings import ApiSettings
 from maestrale.services.access import Caller
 from maestrale.ui.app import Pages
@@ -275,7 +275,8 @@ def known_as(people: Callers, caller: Caller, settings: ApiSettings | None = Non
     service = people.root.service
     services, known = service.services(), _Known(caller)
     pages = partial(Pages, services=services, authentication=known)
-    return Api(service, app=create_app(services, settings or ApiSettings(), str, known, pages))
+    makers = PageMakers(str, lambda _document, base: base)
+    return Api(service, app=create_app(services, settings or ApiSettings(), makers, known, pages))
 
 
 class _Refused(Caller, frozen=True):

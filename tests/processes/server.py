@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from typing import Self
 
 import httpx
 
-START_SECONDS = 20
+START_SECONDS = 60
 
 
 def free_port() -> int:
@@ -39,7 +40,9 @@ class Server:
         self.database = folder / "maestrale.db"
         self.database_url = database_url or f"sqlite:///{self.database}"
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        certificate = settings.get("MAESTRALE_SERVER_TLS_CERT")
+        self.trust = ssl.create_default_context(cafile=certificate) if certificate else False
+        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
         self.log = folder / "server.log"
         self.environment = clean_environment(folder) | {"MAESTRALE_STD_HTTP_DENIED_CIDRS": ""} | settings
         self.process: subprocess.Popen[bytes] | None = None
@@ -53,6 +56,7 @@ class Server:
             if self.process.poll() is not None:
                 raise AssertionError(f"the server ended:\n{self.log.read_text()}")
             if time.monotonic() > end:
+                self.kill()
                 raise AssertionError(f"the server does not answer:\n{self.log.read_text()}")
             time.sleep(0.02)
         return self
@@ -62,7 +66,7 @@ class Server:
         if self.roles == "engine":
             return b"runs workflows" in self.log.read_bytes()[self._known :]
         try:
-            return httpx.get(f"{self.url}/v2/", trust_env=False).status_code == 200
+            return httpx.get(f"{self.url}/v2/", trust_env=False, verify=self.trust).status_code == 200
         except httpx.TransportError:
             return False
 

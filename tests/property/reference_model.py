@@ -175,9 +175,8 @@ class Model:
         self.late.clear()
 
     def really_complete(self, run: Run, state: str, timed_out: bool, has_waited: bool) -> None:
-        has_waited_for_others = run.state == "WAITING"
         run.state, run.ended_at, run.due = state, self.now, None
-        if run.task.join and not has_waited_for_others:
+        if run.task.join:
             run.context = run.execution.merged(self.arrivals(run))
         if timed_out:
             run.timeout_at = None

@@ -52,7 +52,7 @@ def execution(key: str, **changed: Any) -> ExecutionRows:
         is_new=True,
         head=head(key, root_id=workflow["root_id"]),
         workflow=workflow,
-        new_tasks=[task(f"{key}-t", key)],
+        new_tasks=[task(f"{key}-t", key, project_id=workflow["project_id"])],
         new_actions=[action(f"{key}-a", key)],
     )
 
@@ -109,6 +109,7 @@ def task(key: str, execution_id: str, **changed: Any) -> Row:
         "updated_at": None,
         "started_at": None,
         "finished_at": None,
+        "project_id": "p",
     }
     return row | changed
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, event, insert
 from store_rows import action, execution, task
 
 from maestrale.model.errors import MaestraleError
@@ -15,9 +15,10 @@ from maestrale.model.listing import OPERATORS, Filter, Listing, SortKey
 from maestrale.store import actions, catalogue, environments, queries
 from maestrale.store.database import Database
 from maestrale.store.executions import write_executions
+from maestrale.store.paging import read_page
 from maestrale.store.rows import ExecutionRows
 from maestrale.store.schema import prepare
-from maestrale.store.selection import Resource, Viewer, read_page
+from maestrale.store.selection import Resource, Viewer
 from maestrale.store.tables import definition_texts, definitions
 from maestrale.store.tables import environments as environments_table
 from postgresql import PostgresqlServer
@@ -210,6 +211,22 @@ def test_nulls(databases: Pair, name: str) -> None:
         databases, [(resource, VIEWERS[2], Listing(limit=100, nulls=(field,))) for field in nullable]
     )
     assert any(answers)
+
+
+@pytest.mark.parametrize("name", ["executions", "tasks", "action executions"])
+def test_documents_that_are_not_wanted_are_not_read(databases: Pair, name: str) -> None:
+    asked: list[str] = []
+    listing = Listing(limit=5, fields=("id", "state"), sort=(SortKey("state_info"), SortKey("id")))
+
+    def read(connection: Connection) -> None:
+        event.listen(connection, "before_cursor_execute", lambda *told: asked.append(str(told[2])))
+        lists = {"executions": queries.list_executions, "tasks": queries.list_tasks}
+        lists.get(name, queries.list_action_executions)(connection, VIEWERS[2], listing)
+
+    databases[0].write(read).result()
+    assert asked
+    for document in ("input", "output", "params", "published", "runtime", "triggered_by", "globals"):
+        assert not any(f".{document}" in statement for statement in asked), asked
 
 
 def test_texts_are_ordered_by_their_bytes(databases: Pair) -> None:

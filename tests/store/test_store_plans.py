@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, insert, text
+from sqlalchemy import Connection, insert, text
+from store_plans import choose_any_index
+from store_plans import plans as plans_of
 from store_rows import execution
 
 from maestrale.engine.events import Continue
@@ -86,47 +88,6 @@ def database(module_database_url: str) -> Iterator[Database]:
     opened.write(fill).result()
     yield opened
     opened.close()
-
-
-class Asked(NamedTuple):
-    """A statement that was sent, with its values."""
-
-    statement: str
-    values: Any
-
-
-def _plans(database: Database, unit: Callable[[Connection], object]) -> list[str]:
-    """How the database carries out each statement of a unit, whose changes are undone."""
-    asked: list[Asked] = []
-
-    class Undone(Exception):
-        pass
-
-    def plan(connection: Connection) -> None:
-        _choose_any_index(connection)
-
-        def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_: object) -> None:
-            asked.append(Asked(statement, values))
-
-        event.listen(connection, "before_cursor_execute", note)
-        unit(connection)
-        event.remove(connection, "before_cursor_execute", note)
-        raise Undone
-
-    with pytest.raises(Undone):
-        database.write(plan).result()
-    explain = "EXPLAIN QUERY PLAN" if database.dialect.file else "EXPLAIN"
-
-    def read(connection: Connection) -> list[str]:
-        _choose_any_index(connection)
-        found = []
-        for statement, values in asked:
-            one = values[0] if isinstance(values, list) else values
-            rows = connection.exec_driver_sql(f"{explain} {statement}", one)
-            found.append("\n".join(str(row[-1]) for row in rows))
-        return found
-
-    return database.write(read).result()
 
 
 NEWEST = (SortKey("created_at", True), SortKey("id", True))
@@ -235,7 +196,7 @@ UNITS: dict[str, Callable[[Connection], object]] = {
 
 @pytest.mark.parametrize("name", UNITS)
 def test_by_an_index(database: Database, name: str) -> None:
-    plans = _plans(database, UNITS[name])
+    plans = plans_of(database, UNITS[name])
     assert plans
     for plan in plans:
         _assert_by_index(plan)
@@ -274,19 +235,13 @@ def test_a_commit(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         batch.append(rows)
 
     def commit(connection: Connection) -> None:
-        _choose_any_index(connection)
+        choose_any_index(connection)
         write_executions(connection, batch)
 
     database.write(commit).result()
     assert len(plans) >= 6
     for plan in plans:
         _assert_by_index(plan)
-
-
-def _choose_any_index(connection: Connection) -> None:
-    """Have PostgreSQL read a whole table only where no index helps, as it does once tables are big."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SET LOCAL enable_seqscan = off"))
 
 
 def _assert_by_index(plan: str) -> None:

@@ -11,12 +11,19 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, delete, func, insert, select, text
+from store_rows import execution
 
 from maestrale.store.database import Database
 from maestrale.store.dialect import DatabaseError
 from maestrale.store.lock import DatabaseInUse, DatabaseLock
 from maestrale.store.schema import HEAD, MIGRATIONS, find_revision, prepare, upgrade
-from maestrale.store.tables import definition_texts, mail, metadata
+from maestrale.store.tables import (
+    definition_texts,
+    mail,
+    metadata,
+    task_executions,
+    workflow_executions,
+)
 from postgresql import PostgresqlServer
 
 POSTGRESQL_SHAPE = """
@@ -134,6 +141,26 @@ def test_an_older_database_is_upgraded_at_the_start(database: Database) -> None:
     assert database.read(find_revision).result() == HEAD
     kept = database.read(lambda connection: connection.execute(select(definition_texts.c.text)).scalar())
     assert kept.result() == "kept"
+
+
+def test_tasks_of_an_older_database_get_their_project(database: Database) -> None:
+    def as_it_was(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0010")
+        for number, project in enumerate(("web", "storage")):
+            rows = execution(f"e{number}", project_id=project)
+            row = {name: value for name, value in (rows.workflow or {}).items() if name != "caller"}
+            connection.execute(insert(workflow_executions), [row])
+            old = {name: value for name, value in rows.new_tasks[0].items() if name != "project_id"}
+            connection.execute(insert(task_executions), [old])
+
+    database.write(as_it_was).result()
+    prepare(database)
+    project = select(task_executions.c.project_id).order_by(task_executions.c.id)
+    found = database.read(lambda connection: connection.execute(project).scalars().all()).result()
+    assert found == ["web", "storage"]
 
 
 def test_durability_settings(tmp_path: Path) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from maestrale.api.answers import CREATED, json_answer, nothing
+from maestrale.api.answers import CREATED, NOTHING, json_answer, nothing
+from maestrale.api.arguments import ACTION_YAML, NAMESPACE, UPLOAD
 from maestrale.api.authentication import caller_of
-from maestrale.api.bodies import check_query, read_text
-from maestrale.api.listing import page_answer, read_listing
+from maestrale.api.bodies import read_text
+from maestrale.api.listing import ListQuery, page_answer, read_listing
+from maestrale.api.objects import Action
+from maestrale.api.operation import operation
+from maestrale.api.replies import UploadedActions, Verdict, page_of
 from maestrale.api.resources import presented_action, without_nulls
 from maestrale.api.routing import missing_id, route
 from maestrale.api.settings import ApiSettings
@@ -19,9 +25,13 @@ from maestrale.api.uploads import (
     stored_answer,
     verdict_answer,
 )
+from maestrale.model.errors import Conflict, NotFound
 from maestrale.model.listing import Row
 from maestrale.services import Services
+from maestrale.services.actions import Actions
 from maestrale.services.definitions import Stored
+
+ACTIONS: Final = ListQuery(Actions.shape, default_sort="name")
 
 
 class ActionRoutes:
@@ -40,22 +50,23 @@ class ActionRoutes:
             route("/v2/actions/{identifier}/{namespace}", GET=self.get, PUT=self.update, DELETE=self.delete),
         ]
 
+    @operation(query=ACTIONS, answers=page_of(Action, ACTIONS), fails=(NotFound,))
     async def page(self, request: Request) -> Response:
         """List actions."""
-        shape = self._actions.shape
-        listing = read_listing(request, shape, self._settings.max_limit, default_sort="name")
+        listing = read_listing(request, ACTIONS, self._settings.max_limit)
         rows = await self._actions.page(caller_of(request), listing)
         shown = [presented_action(row) for row in rows]
-        return json_answer(page_answer(request, "/v2/actions", shape, listing, shown))
+        return json_answer(page_answer(request, "/v2/actions", ACTIONS.shape, listing, shown))
 
+    @operation(query=(NAMESPACE,), answers=Action, fails=(NotFound,))
     async def get(self, request: Request) -> Response:
         """One action by id or name."""
-        check_query(request, {"namespace"})
         row = await self._actions.get(
             caller_of(request), request.path_params["identifier"], _namespace(request)
         )
         return json_answer(presented_action(row))
 
+    @operation(takes=ACTION_YAML, query=UPLOAD, answers=UploadedActions, status=CREATED, fails=(Conflict,))
     async def create(self, request: Request) -> Response:
         """Store every ad-hoc action of a text."""
         upload = await read_upload(request)
@@ -67,6 +78,7 @@ class ActionRoutes:
         )
         return stored_answer(_uploaded(stored), stored.warnings, CREATED)
 
+    @operation(takes=ACTION_YAML, query=UPLOAD, answers=UploadedActions, fails=(NotFound, Conflict))
     async def update(self, request: Request) -> Response:
         """Replace every ad-hoc action of a text, or the one that the path names."""
         upload = await read_upload(request)
@@ -79,15 +91,15 @@ class ActionRoutes:
         )
         return stored_answer(_uploaded(stored), stored.warnings)
 
+    @operation(query=(NAMESPACE,), status=NOTHING, fails=(NotFound,))
     async def delete(self, request: Request) -> Response:
         """Remove an ad-hoc action."""
-        check_query(request, {"namespace"})
         await self._actions.delete(caller_of(request), request.path_params["identifier"], _namespace(request))
         return nothing()
 
+    @operation(takes=ACTION_YAML, answers=Verdict)
     async def validate(self, request: Request) -> Response:
         """Say what is wrong with a text."""
-        check_query(request, ())
         return verdict_answer(await self._actions.validate(await read_text(request)))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -14,8 +17,11 @@ from starlette.responses import Response
 from maestrale.model.errors import ExpressionError, Later, MaestraleError, Place
 
 CREATED: Final = 201
+NOTHING: Final = 204
 
 HEADER_LENGTH: Final = 2000
+
+_STYLE: Final = re.compile("<style>(.*?)</style>", re.DOTALL)
 
 
 def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -24,9 +30,22 @@ def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | No
     return Response(body, status, dict(headers or {}), "application/json")
 
 
+def html_answer(page: str) -> Response:
+    """A page that stands for itself: it may use its own styles and icons of this server, and run nothing."""
+    styles = [hashlib.sha256(style.encode()).digest() for style in _STYLE.findall(page)]
+    hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in styles)
+    headers = {
+        "Content-Security-Policy": f"default-src 'none'; style-src {hashes}; img-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }
+    return Response(page, headers=headers, media_type="text/html")
+
+
 def nothing() -> Response:
     """The answer to a deletion."""
-    return Response(status_code=204)
+    return Response(status_code=NOTHING)
 
 
 def fault(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 import msgspec
@@ -17,6 +17,7 @@ from maestrale.api.answers import fault
 from maestrale.api.target import target_of
 from maestrale.model.errors import BadRequest, Later, Unauthorized
 from maestrale.services.access import OPERATOR, Caller
+from maestrale.services.policy import Policy
 
 
 class Authentication(Protocol):
@@ -30,7 +31,12 @@ class Authentication(Protocol):
         ...
 
 
-OPEN: Final = frozenset({"/", "/v2", "/v2/", "/health", "/healthcheck", "/info"})
+OPEN: Final = frozenset(
+    {
+        *("/", "/v2", "/v2/", "/health", "/healthcheck", "/ready", "/info"),
+        *("/docs", "/openapi.json", "/v2/openapi.json"),
+    }
+)
 """What anybody may ask: nothing there is about an object."""
 
 REFUSED: Final = "Failed to validate access token"
@@ -72,6 +78,18 @@ class Tokens:
         return hashlib.blake2b(token.encode(), key=self._key, digest_size=32).digest()
 
 
+class UnderPolicy:
+    """Another way, whose callers are held to what `policy` gives at the time, not to the defaults."""
+
+    def __init__(self, authentication: Authentication, policy: Callable[[], Policy]) -> None:
+        self._authentication = authentication
+        self._policy = policy
+
+    async def caller(self, headers: Headers, address: str | None) -> Caller:
+        found = await self._authentication.caller(headers, address)
+        return msgspec.structs.replace(found, policy=self._policy())
+
+
 class Entry:
     """Lets requests through that tell who sends them, and those that everybody may send."""
 
@@ -101,7 +119,7 @@ class Entry:
                 await fault(error.status, str(error))(scope, receive, send)
                 return
             except Later as error:
-                log.warning("%s %s: %s", scope["method"], scope["path"], error.message)
+                log.info("%s %s: %s", scope["method"], scope["path"], error.message)
                 later = {"Retry-After": str(error.retry_after)}
                 await fault(error.status, str(error), later)(scope, receive, send)
                 return

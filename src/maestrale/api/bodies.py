@@ -14,6 +14,7 @@ from maestrale.model.values import Json
 
 TRUE_WORDS = frozenset({"true", "1", "t", "y", "yes", "on"})
 FALSE_WORDS = frozenset({"false", "0", "f", "n", "no", "off", ""})
+IDENTITY: Final = "identity"
 JSON_TYPES = frozenset({"", "application/json"})
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 LONGEST_NUMBER: Final = 30
@@ -38,7 +39,7 @@ def content_type(request: Request) -> str:
 
 async def read_text(request: Request) -> str:
     """A definition text; its content type does not matter, except that XML is refused."""
-    _refuse_xml(request)
+    _refuse_unreadable(request)
     return await _utf8(request)
 
 
@@ -49,7 +50,7 @@ async def read_attributes(
 
     `optional`: no body at all means no attributes.
     """
-    _refuse_xml(request)
+    _refuse_unreadable(request)
     if optional and not await request.body():
         return {}
     given = content_type(request)
@@ -129,7 +130,10 @@ def _refuse_nul(subject: str, value: Json) -> None:
                 pass
 
 
-def _refuse_xml(request: Request) -> None:
+def _refuse_unreadable(request: Request) -> None:
+    encoding = request.headers.get("content-encoding", IDENTITY).strip().lower()
+    if encoding != IDENTITY:  # what is small here could be huge when it is unpacked
+        raise UnsupportedType(f"Unknown content encoding: {encoding}", "send the body as it is")
     given = content_type(request)
     if given.endswith(("/xml", "+xml")):
         raise UnsupportedType(f"Unknown mimetype: {given}", "XML is not supported")

@@ -9,11 +9,14 @@ from starlette.routing import BaseRoute
 
 from maestrale.api.answers import json_answer
 from maestrale.api.authentication import caller_of
-from maestrale.api.bodies import check_query, read_attributes, text_of
+from maestrale.api.bodies import read_attributes, text_of
+from maestrale.api.operation import operation
+from maestrale.api.replies import Evaluated
 from maestrale.api.routing import route
-from maestrale.model.errors import BadRequest
+from maestrale.api.wishes import Question, attributes
+from maestrale.model.errors import BadRequest, NotFound, TooManyRequests
 from maestrale.services import Services
-from maestrale.services.evaluations import Question
+from maestrale.services.evaluations import Question as Asked
 
 
 class EvaluationRoutes:
@@ -26,14 +29,19 @@ class EvaluationRoutes:
         """All routes."""
         return [route("/v2/evaluations", POST=self.evaluate)]
 
+    @operation(
+        takes=Question,
+        answers=Evaluated,
+        fails=(NotFound, TooManyRequests),
+        example={"expression": "<% $.name.toUpper() %>", "data": {"name": "Ada"}},
+    )
     async def evaluate(self, request: Request) -> Response:
         """Try an expression."""
-        check_query(request, ())
-        content = await read_attributes(request, "evaluation", ("expression", "data", "task_execution_id"))
+        content = await read_attributes(request, "evaluation", attributes(Question))
         expression = text_of(content, "expression")
         if expression is None:
             raise BadRequest('Missing argument: "expression"', "the text to evaluate, such as <% $.name %>")
-        question = Question(
+        question = Asked(
             expression, content.get("data", msgspec.UNSET), text_of(content, "task_execution_id")
         )
         evaluated = await self._evaluations.evaluate(caller_of(request), question)

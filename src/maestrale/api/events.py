@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import datetime
 from collections.abc import AsyncGenerator
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -15,10 +16,11 @@ from starlette.types import Receive, Scope, Send
 
 from maestrale.api.answers import nothing
 from maestrale.api.authentication import caller_of
-from maestrale.api.bodies import check_query, query_number
+from maestrale.api.bodies import query_number
 from maestrale.api.connection import watched
+from maestrale.api.operation import Argument, Media, operation
 from maestrale.api.routing import route
-from maestrale.model.errors import BadRequest, MaestraleError, NotFound
+from maestrale.model.errors import BadRequest, MaestraleError, NotFound, TooManyRequests
 from maestrale.model.history import History, HistoryEvent, ShownChange
 from maestrale.model.values import Microseconds
 from maestrale.services import Services
@@ -35,6 +37,13 @@ INFO_LENGTH: Final = 1000
 END: Final = "-end"
 """Behind the id of the last event: whoever has that has heard of the end, too."""
 
+AFTER: Final = Argument(
+    "after",
+    "Only what comes after this event; the header `Last-Event-ID` comes first.",
+    Annotated[int, Meta(ge=0)],
+)
+STREAM: Final = Media("text/event-stream", "Events as they come, until the execution is over.")
+
 Pages = AsyncGenerator[History | None, None]
 
 
@@ -48,9 +57,9 @@ class EventRoutes:
         """All routes."""
         return [route("/v2/executions/{id}/events", GET=self.stream)]
 
+    @operation(query=(AFTER,), answers=STREAM, also={204: None}, fails=(NotFound, TooManyRequests))
     async def stream(self, request: Request) -> Response:
         """Everything that has happened after an event, then what happens, until the execution is over."""
-        check_query(request, {"after"})
         after, has_end = _position(request)
         pages = self._events.follow(caller_of(request), request.path_params["id"], after)
         try:

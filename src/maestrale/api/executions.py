@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from maestrale.api.answers import CREATED, json_answer, nothing
+from maestrale.api.answers import CREATED, NOTHING, json_answer, nothing
+from maestrale.api.arguments import FORCE, INCLUDE_OUTPUT, SINGLE, TREE
 from maestrale.api.authentication import caller_of
 from maestrale.api.bodies import (
-    check_query,
     flag_of,
     json_of,
     object_of,
@@ -21,25 +23,46 @@ from maestrale.api.bodies import (
     text_of,
 )
 from maestrale.api.connection import while_connected
-from maestrale.api.listing import page_answer, read_fields, read_listing
+from maestrale.api.listing import ListQuery, page_answer, read_fields, read_listing
+from maestrale.api.objects import ActionExecution, Execution, Task
+from maestrale.api.operation import Argument, operation
+from maestrale.api.replies import Executions, Report, RestartedTask, page_of
 from maestrale.api.resources import presented, presented_all, presented_report
 from maestrale.api.routing import missing_id, route
 from maestrale.api.settings import ApiSettings
-from maestrale.model.errors import BadRequest
+from maestrale.api.wishes import (
+    ActionRun,
+    ActionUpdate,
+    ExecutionStart,
+    ExecutionUpdate,
+    TaskRestart,
+    TaskUpdate,
+    attributes,
+)
+from maestrale.model.errors import BadRequest, Conflict, NotFound, TooManyRequests
 from maestrale.model.listing import Filter, Listing, Row
 from maestrale.model.values import Json
 from maestrale.services import Services
-from maestrale.services.action_executions import NewActionExecution
+from maestrale.services.action_executions import ActionExecutions, NewActionExecution
 from maestrale.services.executions import ExecutionChange, NewExecution
-from maestrale.services.tasks import TaskChange
+from maestrale.services.executions import Executions as WorkflowExecutions
+from maestrale.services.tasks import TaskChange, Tasks
 
-SINGLE = frozenset({"fields", "wait"})
-TREE = frozenset({"errors_only", "max_depth"})
-LISTS = ("all_projects", "nulls", "include_output")
-EXECUTION_ATTRIBUTES = frozenset({"source_execution_id", "published_global"})
-TASK_ATTRIBUTES = frozenset({"reset", "env"})
-RESTART_ATTRIBUTES = frozenset({"env", "dry_run"})
-ACTION_ATTRIBUTES = frozenset({"params", "task_name"})
+LISTS: Final = ("all_projects", "nulls", "include_output")
+EXECUTIONS: Final = ListQuery(WorkflowExecutions.shape, also=LISTS)
+CHILDREN_OF: Final = ListQuery(WorkflowExecutions.shape, also=LISTS, without=("task_execution_id",))
+TASKS: Final = ListQuery(Tasks.shape)
+TASKS_OF: Final = ListQuery(Tasks.shape, without=("workflow_execution_id",))
+ACTION_EXECUTIONS: Final = ListQuery(ActionExecutions.shape, also=("include_output",))
+ACTIONS_OF: Final = ListQuery(
+    ActionExecutions.shape, also=("include_output",), without=("task_execution_id",)
+)
+STATISTICS_ONLY: Final = Argument("statistics_only", "Without the tree.", bool)
+
+# Clients send objects back as they got them: what can be read may be sent, and is ignored.
+EXECUTION_ATTRIBUTES: Final = {*attributes(Execution), *attributes(ExecutionStart)}
+TASK_ATTRIBUTES: Final = {*attributes(Task), *attributes(TaskUpdate)}
+ACTION_ATTRIBUTES: Final = {*attributes(ActionExecution), *attributes(ActionRun)}
 
 
 class ExecutionRoutes:
@@ -78,19 +101,20 @@ class ExecutionRoutes:
             ),
         ]
 
+    @operation(query=EXECUTIONS, answers=page_of(Execution, EXECUTIONS), fails=(NotFound,))
     async def page(self, request: Request) -> Response:
         """List workflow executions."""
-        listing = read_listing(request, self._executions.shape, self._settings.max_limit, also=LISTS)
+        listing = read_listing(request, EXECUTIONS, self._settings.max_limit)
         return await self._execution_page(request, listing, None)
 
     async def _execution_page(self, request: Request, listing: Listing, task_id: str | None) -> Response:
         rows = await self._executions.page(caller_of(request), listing, task_id)
-        shape = self._executions.shape
-        return json_answer(page_answer(request, "/v2/executions", shape, listing, presented_all(rows)))
+        shown = presented_all(rows)
+        return json_answer(page_answer(request, "/v2/executions", EXECUTIONS.shape, listing, shown))
 
+    @operation(query=SINGLE, answers=Execution, fails=(NotFound, TooManyRequests))
     async def get(self, request: Request) -> Response:
         """One workflow execution."""
-        check_query(request, SINGLE)
         fields = read_fields(request, self._executions.shape.fields)
         found = self._executions.get(caller_of(request), _id(request), fields, self._wait(request))
         return json_answer(presented(await while_connected(request, found)))
@@ -99,11 +123,16 @@ class ExecutionRoutes:
         """How long to wait for the end of what is asked for."""
         return query_seconds(request, "wait", self._settings.max_wait)
 
+    @operation(
+        takes=ExecutionStart,
+        answers=Execution,
+        status=CREATED,
+        fails=(NotFound, Conflict, TooManyRequests),
+        example={"workflow_name": "greet", "input": {"name": "Ada"}},
+    )
     async def start(self, request: Request) -> Response:
         """Start a workflow."""
-        check_query(request, ())
-        known = EXECUTION_ATTRIBUTES | set(self._executions.shape.fields)
-        content = await read_attributes(request, "wf_ex", known)
+        content = await read_attributes(request, "wf_ex", EXECUTION_ATTRIBUTES)
         new = NewExecution(
             workflow=text_of(content, "workflow_id") or text_of(content, "workflow_name") or None,
             namespace=text_of(content, "workflow_namespace"),
@@ -115,11 +144,10 @@ class ExecutionRoutes:
         )
         return json_answer(presented(await self._executions.start(caller_of(request), new)), CREATED)
 
+    @operation(takes=ExecutionUpdate, answers=Execution, fails=(NotFound,), example={"state": "PAUSED"})
     async def update(self, request: Request) -> Response:
         """Describe, pause, resume, stop, or change the environment."""
-        check_query(request, ())
-        known = EXECUTION_ATTRIBUTES | set(self._executions.shape.fields)
-        content = await read_attributes(request, "wf_ex", known)
+        content = await read_attributes(request, "wf_ex", EXECUTION_ATTRIBUTES)
         change = ExecutionChange(
             state=text_of(content, "state") or None,
             state_info=text_of(content, "state_info"),
@@ -128,22 +156,23 @@ class ExecutionRoutes:
         )
         return json_answer(presented(await self._executions.update(caller_of(request), _id(request), change)))
 
+    @operation(query=(FORCE,), status=NOTHING, fails=(NotFound,))
     async def delete(self, request: Request) -> Response:
         """Delete with everything below."""
-        check_query(request, {"force"})
         await self._executions.delete(caller_of(request), _id(request), query_flag(request, "force"))
         return nothing()
 
+    @operation(query=(*TREE, INCLUDE_OUTPUT), answers=Executions, fails=(NotFound,))
     async def tree(self, request: Request) -> Response:
         """The execution and everything below it."""
         return await self._below(request, of_task=False)
 
+    @operation(query=(*TREE, INCLUDE_OUTPUT), answers=Executions, fails=(NotFound,))
     async def tree_of_task(self, request: Request) -> Response:
         """Everything below a task."""
         return await self._below(request, of_task=True)
 
     async def _below(self, request: Request, *, of_task: bool) -> Response:
-        check_query(request, TREE | {"include_output"})
         rows = await self._executions.below(
             caller_of(request),
             _id(request),
@@ -154,9 +183,9 @@ class ExecutionRoutes:
         )
         return json_answer({"executions": presented_all(rows)})
 
+    @operation(query=(*TREE, STATISTICS_ONLY), answers=Report, fails=(NotFound,))
     async def report(self, request: Request) -> Response:
         """Statistics and tree."""
-        check_query(request, TREE | {"statistics_only"})
         report = await self._executions.report(
             caller_of(request),
             _id(request),
@@ -166,36 +195,35 @@ class ExecutionRoutes:
         )
         return json_answer(presented_report(report))
 
+    @operation(query=TASKS_OF, answers=page_of(Task, TASKS), fails=(NotFound,))
     async def tasks_of(self, request: Request) -> Response:
         """The tasks of an execution."""
-        without = ("workflow_execution_id",)
-        listing = read_listing(request, self._tasks.shape, self._settings.max_limit, without=without)
+        listing = read_listing(request, TASKS_OF, self._settings.max_limit)
         listing = _below(listing, "workflow_execution_id", _id(request))
         return await self._task_page(request, listing, _id(request))
 
+    @operation(query=TASKS, answers=page_of(Task, TASKS), fails=(NotFound,))
     async def task_page(self, request: Request) -> Response:
         """List tasks."""
-        listing = read_listing(request, self._tasks.shape, self._settings.max_limit)
+        listing = read_listing(request, TASKS, self._settings.max_limit)
         return await self._task_page(request, listing, None)
 
     async def _task_page(self, request: Request, listing: Listing, execution_id: str | None) -> Response:
         rows = await self._tasks.page(caller_of(request), listing, execution_id)
-        shape = self._tasks.shape
         shown = [_task(row, listing.fields) for row in rows]
-        return json_answer(page_answer(request, "/v2/tasks", shape, listing, shown))
+        return json_answer(page_answer(request, "/v2/tasks", TASKS.shape, listing, shown))
 
+    @operation(query=SINGLE, answers=Task, fails=(NotFound, TooManyRequests))
     async def task(self, request: Request) -> Response:
         """One task with its result."""
-        check_query(request, SINGLE)
         fields = read_fields(request, self._tasks.shape.fields)
         found = self._tasks.get(caller_of(request), _id(request), fields, self._wait(request))
         return json_answer(_task(await while_connected(request, found), fields))
 
+    @operation(takes=TaskUpdate, answers=Task, fails=(NotFound,), example={"state": "RUNNING", "reset": True})
     async def update_task(self, request: Request) -> Response:
         """Rerun or skip a task."""
-        check_query(request, ())
-        known = TASK_ATTRIBUTES | set(self._tasks.shape.fields)
-        content = await read_attributes(request, "task", known)
+        content = await read_attributes(request, "task", TASK_ATTRIBUTES)
         change = TaskChange(
             state=text_of(content, "state"),
             reset=flag_of(content, "reset"),
@@ -205,10 +233,10 @@ class ExecutionRoutes:
         )
         return json_answer(_task(await self._tasks.update(caller_of(request), _id(request), change)))
 
+    @operation(takes=TaskRestart, answers=RestartedTask, fails=(NotFound,), example={"dry_run": True})
     async def restart_task(self, request: Request) -> Response:
         """Run a finished execution again from a task, or with `dry_run` only say what that would mean."""
-        check_query(request, ())
-        content = await read_attributes(request, "restart", RESTART_ATTRIBUTES, optional=True)
+        content = await read_attributes(request, "restart", attributes(TaskRestart), optional=True)
         if flag_of(content, "dry_run"):
             planned = await self._tasks.plan_restart(caller_of(request), _id(request))
             answer: Row = {"dry_run": True}
@@ -217,61 +245,59 @@ class ExecutionRoutes:
             answer = _task(row)
         return json_answer(answer | {"tasks": [msgspec.to_builtins(task) for task in planned]})
 
+    @operation(query=CHILDREN_OF, answers=page_of(Execution, EXECUTIONS), fails=(NotFound,))
     async def children_of(self, request: Request) -> Response:
         """The sub-workflow executions that a task has started."""
-        listing = read_listing(
-            request,
-            self._executions.shape,
-            self._settings.max_limit,
-            also=LISTS,
-            without=("task_execution_id",),
-        )
+        listing = read_listing(request, CHILDREN_OF, self._settings.max_limit)
         listing = _below(listing, "task_execution_id", _id(request))
         return await self._execution_page(request, listing, _id(request))
 
+    @operation(query=ACTIONS_OF, answers=page_of(ActionExecution, ACTION_EXECUTIONS), fails=(NotFound,))
     async def actions_of(self, request: Request) -> Response:
         """The action executions of a task."""
-        listing = read_listing(
-            request,
-            self._actions.shape,
-            self._settings.max_limit,
-            also=("include_output",),
-            without=("task_execution_id",),
-        )
+        listing = read_listing(request, ACTIONS_OF, self._settings.max_limit)
         listing = _below(listing, "task_execution_id", _id(request))
         return await self._action_page(request, listing, _id(request))
 
+    @operation(
+        query=ACTION_EXECUTIONS, answers=page_of(ActionExecution, ACTION_EXECUTIONS), fails=(NotFound,)
+    )
     async def action_page(self, request: Request) -> Response:
         """List action executions."""
-        shape = self._actions.shape
-        listing = read_listing(request, shape, self._settings.max_limit, also=("include_output",))
+        listing = read_listing(request, ACTION_EXECUTIONS, self._settings.max_limit)
         return await self._action_page(request, listing, None)
 
     async def _action_page(self, request: Request, listing: Listing, task_id: str | None) -> Response:
         rows = await self._actions.page(caller_of(request), listing, task_id)
-        shape = self._actions.shape
-        return json_answer(page_answer(request, "/v2/action_executions", shape, listing, presented_all(rows)))
+        shape, shown = ACTION_EXECUTIONS.shape, presented_all(rows)
+        return json_answer(page_answer(request, "/v2/action_executions", shape, listing, shown))
 
+    @operation(query=SINGLE, answers=ActionExecution, fails=(NotFound, TooManyRequests))
     async def action(self, request: Request) -> Response:
         """One action execution."""
         return await self._one_action(request, _id(request), None)
 
+    @operation(query=SINGLE, answers=ActionExecution, fails=(NotFound, TooManyRequests))
     async def action_of(self, request: Request) -> Response:
         """One action execution of a task."""
         return await self._one_action(request, request.path_params["action_id"], _id(request))
 
     async def _one_action(self, request: Request, action_id: str, task_id: str | None) -> Response:
-        check_query(request, SINGLE)
         fields = read_fields(request, self._actions.shape.fields)
         wait = self._wait(request)
         found = self._actions.get(caller_of(request), action_id, fields, task_id, wait)
         return json_answer(presented(await while_connected(request, found)))
 
+    @operation(
+        takes=ActionRun,
+        answers=ActionExecution,
+        status=CREATED,
+        fails=(NotFound, TooManyRequests),
+        example={"name": "std.echo", "input": {"output": "Hello"}},
+    )
     async def run(self, request: Request) -> Response:
         """Run one action by itself."""
-        check_query(request, ())
-        known = ACTION_ATTRIBUTES | set(self._actions.shape.fields)
-        content = await read_attributes(request, "action_ex", known)
+        content = await read_attributes(request, "action_ex", ACTION_ATTRIBUTES)
         name = text_of(content, "name")
         if not name:
             raise BadRequest("Please provide at least action name to run action.")
@@ -288,20 +314,24 @@ class ExecutionRoutes:
         )
         return json_answer(presented(await self._actions.run(caller_of(request), new)), CREATED)
 
+    @operation(
+        takes=ActionUpdate,
+        answers=ActionExecution,
+        fails=(NotFound,),
+        example={"state": "SUCCESS", "output": {"disk": "sda"}},
+    )
     async def complete(self, request: Request) -> Response:
         """Complete, pause or resume an action execution."""
-        check_query(request, ())
-        known = ACTION_ATTRIBUTES | set(self._actions.shape.fields)
-        content = await read_attributes(request, "action_ex", known)
+        content = await read_attributes(request, "action_ex", ACTION_ATTRIBUTES)
         output = _output(content)
         row = await self._actions.update(
             caller_of(request), _id(request), text_of(content, "state"), output, "output" in content
         )
         return json_answer(presented(row))
 
+    @operation(status=NOTHING, fails=(NotFound,))
     async def delete_action(self, request: Request) -> Response:
         """Refused by default."""
-        check_query(request, ())
         await self._actions.delete(caller_of(request), _id(request))
         return nothing()
 

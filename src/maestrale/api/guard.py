@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import os
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -17,21 +16,17 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from maestrale.api.addresses import Addresses
 from maestrale.api.answers import fault
+from maestrale.api.headers import missing
+from maestrale.api.request_ids import HEADER, begin
 from maestrale.api.settings import ApiSettings
 from maestrale.model.errors import BadRequest
 
-REQUEST_ID = "X-Openstack-Request-Id"
 HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
 REMEMBERED_HOSTS = 100
 
 logger = logging.getLogger(__name__)
-
-
-def _new_request_id() -> str:
-    """`req-` and a random UUID (version 4), as OpenStack's services write it."""
-    text = os.urandom(16).hex()
-    return f"req-{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
 
 class BodyTooLarge(BadRequest):
@@ -47,22 +42,27 @@ class Guard:
         self._app = app
         self._settings = settings
         self._is_known_host = lru_cache(REMEMBERED_HOSTS)(self._knows_host)
+        self._is_proxy = Addresses(settings.proxies).__contains__
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _new_request_id()
+        headers = Headers(scope=scope)
+        request_id = begin(headers.get(HEADER)).own
         started = False
 
         async def send_with_id(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+                answered = MutableHeaders(scope=message)
+                answered[HEADER] = request_id
+                answered.raw.extend(missing(answered.raw, is_secure))
             await send(message)
 
-        headers = Headers(scope=scope)
+        scope = self._as_sent(scope, headers)
+        is_secure = scope.get("scheme") == "https"
         refusal = self._refusal(scope, headers)
         if refusal is not None:
             await fault(*refusal)(scope, receive, send_with_id)
@@ -70,13 +70,21 @@ class Guard:
         try:
             await self._app(scope, self._counted(receive), send_with_id)
         except ClientDisconnect:
-            logger.info("%s %s: the client left [%s]", scope["method"], scope["path"], request_id)
+            logger.info("%s %s: the client left", scope["method"], scope["path"])
         except Exception:
-            logger.exception("%s %s failed [%s]", scope["method"], scope["path"], request_id)
+            logger.exception("%s %s failed", scope["method"], scope["path"])
             if started:
                 raise
             text = f"Internal server error [request_id={request_id}] (the log of the server says more)"
             await fault(500, text)(scope, receive, send_with_id)
+
+    def _as_sent(self, scope: Scope, headers: Headers) -> Scope:
+        """The request as the client sent it to a proxy, if that is one of ours: links answer in kind."""
+        forwarded = headers.get("x-forwarded-proto", "").strip().lower()
+        client = scope.get("client")
+        if forwarded in ("http", "https") and client is not None and self._is_proxy(client[0]):
+            return {**scope, "scheme": forwarded}
+        return scope
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
         """Status and text if this request is not let in."""

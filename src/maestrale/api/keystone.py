@@ -68,5 +68,5 @@ class KeystoneTokens:
             holder.user_name,
             holder.roles,
             ADMIN in holder.roles,
-            context,
+            security=context,
         )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cached_property
 from typing import Final
 from urllib.parse import quote
 
+import msgspec
 from starlette.requests import Request
 
-from maestrale.api.bodies import check_query, query_flag, query_number
+from maestrale.api.bodies import query_flag, query_number
 from maestrale.model.errors import BadRequest
 from maestrale.model.listing import OPERATORS, Filter, Listing, Row, Shape, SortKey
 
@@ -17,25 +19,35 @@ READABLE: Final = ":,"
 """What links leave unescaped in values, so that people can read them."""
 
 
-def read_listing(
-    request: Request,
-    shape: Shape,
-    max_limit: int,
-    *,
-    also: Collection[str] = (),
-    without: Collection[str] = (),
-    default_sort: str = "created_at",
-) -> Listing:
-    """The list that the query asks for.
+class ListQuery(msgspec.Struct, frozen=True, dict=True):
+    """What the query of a list may ask for.
 
     `also`: arguments known here besides those of every list (of `all_projects`, `nulls` and
-    `include_output`). `without`: filters that make no sense here. BadRequest says what is wrong.
+    `include_output`). `without`: filters that make no sense here.
     """
-    filters = shape.filters - set(without)
-    check_query(request, PAGING | filters | set(also))
+
+    shape: Shape
+    also: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    default_sort: str = "created_at"
+
+    @cached_property
+    def filters(self) -> frozenset[str]:
+        """The fields that can be filtered by."""
+        return self.shape.filters - set(self.without)
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """All names of arguments."""
+        return PAGING | self.filters | set(self.also)
+
+
+def read_listing(request: Request, query: ListQuery, max_limit: int) -> Listing:
+    """The list that the query of a request asks for. BadRequest says what is wrong."""
+    shape, also, filters = query.shape, query.also, query.filters
     return Listing(
         limit=_limit(request, max_limit),
-        sort=_sort(request, shape, default_sort),
+        sort=_sort(request, shape, query.default_sort),
         filters=tuple(
             _filter(name, value) for name, value in request.query_params.items() if name in filters
         ),
@@ -93,7 +105,9 @@ def _sort(request: Request, shape: Shape, default: str) -> tuple[SortKey, ...]:
             raise BadRequest(f"Unknown sort direction '{direction}' in sort_dirs", "use asc or desc")
     directions += ["asc"] * (len(keys) - len(directions))
     sort = {key: SortKey(key, way == "desc") for key, way in zip(keys, directions, strict=True)}
-    sort.setdefault("id", SortKey("id"))
+    # Ids grow with time: of what is as old as another, the newest comes first where age counts downwards.
+    newest_first = list(sort.values())[-1] == SortKey("created_at", descending=True)
+    sort.setdefault("id", SortKey("id", newest_first))
     return tuple(sort.values())
 
 

@@ -10,27 +10,40 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from maestrale.api.answers import CREATED, json_answer, nothing
+from maestrale.api.answers import CREATED, NOTHING, json_answer, nothing
+from maestrale.api.arguments import FIELDS
 from maestrale.api.authentication import caller_of
-from maestrale.api.bodies import check_query, number_of, object_of, read_attributes, text_of
-from maestrale.api.listing import page_answer, read_fields, read_listing
+from maestrale.api.bodies import number_of, object_of, read_attributes, text_of
+from maestrale.api.listing import ListQuery, page_answer, read_fields, read_listing
+from maestrale.api.objects import CronTrigger, EventTrigger
+from maestrale.api.operation import operation
+from maestrale.api.replies import page_of
 from maestrale.api.resources import presented
 from maestrale.api.routing import missing_id, route
 from maestrale.api.settings import ApiSettings
-from maestrale.model.errors import BadRequest
+from maestrale.api.wishes import CronTriggerStart, EventTriggerStart, EventTriggerUpdate, attributes
+from maestrale.model.errors import BadRequest, Conflict, NotFound
 from maestrale.model.listing import Row
 from maestrale.model.values import Json
 from maestrale.services import Services
-from maestrale.services.triggers import FIXED, EventTriggerChange, NewCronTrigger, NewEventTrigger
+from maestrale.services.triggers import (
+    FIXED,
+    CronTriggers,
+    EventTriggerChange,
+    EventTriggers,
+    NewCronTrigger,
+    NewEventTrigger,
+)
 
-CRON_ATTRIBUTES: Final = (
-    "name", "workflow_name", "workflow_id", "workflow_input", "workflow_params", "pattern",
-    "first_execution_time", "remaining_executions", "scope",
-)  # fmt: skip
-EVENT_ATTRIBUTES: Final = (
-    "name", "workflow_id", "workflow_input", "workflow_params", "exchange", "topic", "event", "scope",
-)  # fmt: skip
+CRON_TRIGGERS: Final = ListQuery(CronTriggers.shape, also=("all_projects",))
+EVENT_TRIGGERS: Final = ListQuery(EventTriggers.shape, also=("all_projects",))
 NEEDED: Final = (*FIXED, "workflow_id")
+_EXAMPLE: Final = {
+    "workflow_id": "1f7e0a52-3c0d-4b4f-9f55-5d3f2a9d7c11",
+    "exchange": "storage",
+    "topic": "notifications",
+    "event": "object.create",
+}
 
 
 class CronTriggerRoutes:
@@ -47,25 +60,31 @@ class CronTriggerRoutes:
             route("/v2/cron_triggers/{identifier:path}", GET=self.get, DELETE=self.delete),
         ]
 
+    @operation(query=CRON_TRIGGERS, answers=page_of(CronTrigger, CRON_TRIGGERS), fails=(NotFound,))
     async def page(self, request: Request) -> Response:
         """List cron triggers."""
-        shape = self._triggers.shape
-        listing = read_listing(request, shape, self._settings.max_limit, also=("all_projects",))
+        listing = read_listing(request, CRON_TRIGGERS, self._settings.max_limit)
         rows = await self._triggers.page(caller_of(request), listing)
         shown = [_shown(row, listing.fields) for row in rows]
-        return json_answer(page_answer(request, "/v2/cron_triggers", shape, listing, shown))
+        return json_answer(page_answer(request, "/v2/cron_triggers", CRON_TRIGGERS.shape, listing, shown))
 
+    @operation(query=(FIELDS,), answers=CronTrigger, fails=(NotFound,))
     async def get(self, request: Request) -> Response:
         """One cron trigger by id or name."""
-        check_query(request, {"fields"})
         fields = read_fields(request, self._triggers.shape.fields)
         row = await self._triggers.get(caller_of(request), request.path_params["identifier"], fields)
         return json_answer(_shown(row, fields))
 
+    @operation(
+        takes=CronTriggerStart,
+        answers=CronTrigger,
+        status=CREATED,
+        fails=(NotFound, Conflict),
+        example={"name": "nightly", "workflow_name": "report", "pattern": "0 3 * * *"},
+    )
     async def create(self, request: Request) -> Response:
         """Store a cron trigger."""
-        check_query(request, ())
-        content = await read_attributes(request, "cron_trigger", CRON_ATTRIBUTES)
+        content = await read_attributes(request, "cron_trigger", attributes(CronTriggerStart))
         new = NewCronTrigger(
             name=text_of(content, "name") or "",
             workflow=_workflow(content),
@@ -79,9 +98,9 @@ class CronTriggerRoutes:
         row = await self._triggers.create(caller_of(request), new)
         return json_answer(_new(_shown(row, None)), CREATED)
 
+    @operation(status=NOTHING, fails=(NotFound,))
     async def delete(self, request: Request) -> Response:
         """Remove a cron trigger."""
-        check_query(request, ())
         await self._triggers.delete(caller_of(request), request.path_params["identifier"])
         return nothing()
 
@@ -100,25 +119,31 @@ class EventTriggerRoutes:
             route("/v2/event_triggers/{identifier}", GET=self.get, PUT=self.update, DELETE=self.delete),
         ]
 
+    @operation(query=EVENT_TRIGGERS, answers=page_of(EventTrigger, EVENT_TRIGGERS), fails=(NotFound,))
     async def page(self, request: Request) -> Response:
         """List event triggers."""
-        shape = self._triggers.shape
-        listing = read_listing(request, shape, self._settings.max_limit, also=("all_projects",))
+        listing = read_listing(request, EVENT_TRIGGERS, self._settings.max_limit)
         rows = await self._triggers.page(caller_of(request), listing)
         shown = [presented(row) for row in rows]
-        return json_answer(page_answer(request, "/v2/event_triggers", shape, listing, shown))
+        return json_answer(page_answer(request, "/v2/event_triggers", EVENT_TRIGGERS.shape, listing, shown))
 
+    @operation(query=(FIELDS,), answers=EventTrigger, fails=(NotFound,))
     async def get(self, request: Request) -> Response:
         """One event trigger by id."""
-        check_query(request, {"fields"})
         fields = read_fields(request, self._triggers.shape.fields)
         row = await self._triggers.get(caller_of(request), request.path_params["identifier"], fields)
         return json_answer(presented(row))
 
+    @operation(
+        takes=EventTriggerStart,
+        answers=EventTrigger,
+        status=CREATED,
+        fails=(NotFound, Conflict),
+        example=_EXAMPLE,
+    )
     async def create(self, request: Request) -> Response:
         """Store an event trigger."""
-        check_query(request, ())
-        content = await read_attributes(request, "event_trigger", EVENT_ATTRIBUTES)
+        content = await read_attributes(request, "event_trigger", attributes(EventTriggerStart))
         needed = {name: text_of(content, name) or "" for name in NEEDED}
         missing = [name for name, text in needed.items() if not text]
         if missing:
@@ -133,10 +158,15 @@ class EventTriggerRoutes:
         row = await self._triggers.create(caller_of(request), new)
         return json_answer(_new(presented(row)), CREATED)
 
+    @operation(
+        takes=EventTriggerUpdate,
+        answers=EventTrigger,
+        fails=(NotFound, Conflict),
+        example={"name": "uploads"},
+    )
     async def update(self, request: Request) -> Response:
         """Change an event trigger."""
-        check_query(request, ())
-        content = await read_attributes(request, "event_trigger", EVENT_ATTRIBUTES)
+        content = await read_attributes(request, "event_trigger", attributes(EventTriggerStart))
         if fixed := [name for name in FIXED if name in content]:
             raise BadRequest(
                 f"Can not update fields {', '.join(fixed)} of event trigger.",
@@ -152,9 +182,9 @@ class EventTriggerRoutes:
         row = await self._triggers.update(caller_of(request), request.path_params["identifier"], change)
         return json_answer(presented(row))
 
+    @operation(status=NOTHING, fails=(NotFound,))
     async def delete(self, request: Request) -> Response:
         """Remove an event trigger."""
-        check_query(request, ())
         await self._triggers.delete(caller_of(request), request.path_params["identifier"])
         return nothing()
 

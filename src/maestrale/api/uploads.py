@@ -8,11 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from maestrale.api.answers import json_answer
-from maestrale.api.bodies import check_query, read_text
+from maestrale.api.bodies import read_text
 from maestrale.model.listing import Row
 from maestrale.services.definitions import Verdict
 
-_QUERY: Final = frozenset({"namespace", "scope", "skip_validation"})
 CHARSET: Final = {"Content-Type": "application/json;charset=utf-8"}
 
 
@@ -30,8 +29,7 @@ class Upload(NamedTuple):
 
 
 async def read_upload(request: Request) -> Upload:
-    """What a request uploads. BadRequest for an unknown query argument or a text that cannot be read."""
-    check_query(request, _QUERY)
+    """What a request uploads. BadRequest for a text that cannot be read."""
     return Upload(await read_text(request), namespace_of(request), request.query_params.get("scope"))
 
 

@@ -8,12 +8,15 @@ from starlette.routing import BaseRoute
 
 from maestrale.api.answers import json_answer
 from maestrale.api.authentication import caller_of
-from maestrale.api.bodies import check_query
+from maestrale.api.operation import operation
+from maestrale.api.replies import Explanation
 from maestrale.api.routing import route
+from maestrale.model.errors import NotFound
 from maestrale.model.listing import Row
 from maestrale.model.values import timestamp_text
 from maestrale.services import Services
-from maestrale.services.why import Explanation, Node
+from maestrale.services.why import Explanation as Found
+from maestrale.services.why import Node
 
 
 class WhyRoutes:
@@ -30,23 +33,23 @@ class WhyRoutes:
             route("/v2/action_executions/{id}/why", GET=self.action),
         ]
 
+    @operation(answers=Explanation, fails=(NotFound,))
     async def execution(self, request: Request) -> Response:
         """Why a workflow execution is where it is."""
-        check_query(request, ())
         return _answer(await self._why.execution(caller_of(request), request.path_params["id"]))
 
+    @operation(answers=Explanation, fails=(NotFound,))
     async def task(self, request: Request) -> Response:
         """Why a task execution is where it is."""
-        check_query(request, ())
         return _answer(await self._why.task(caller_of(request), request.path_params["id"]))
 
+    @operation(answers=Explanation, fails=(NotFound,))
     async def action(self, request: Request) -> Response:
         """Why an action execution is where it is."""
-        check_query(request, ())
         return _answer(await self._why.action(caller_of(request), request.path_params["id"]))
 
 
-def _answer(explanation: Explanation) -> Response:
+def _answer(explanation: Found) -> Response:
     return json_answer(
         {
             "why": _tree(explanation.why),

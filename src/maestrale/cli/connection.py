@@ -16,6 +16,8 @@ from maestrale.client.connection import DEFAULT_URL, Connection, Credentials, To
 from maestrale.client.errors import ApiError, ClientError, ServerUnreachable
 
 if TYPE_CHECKING:
+    import ssl
+
     from maestrale.cli.keystone_login import KeystoneLogin
     from maestrale.client.sync import Client
 
@@ -33,6 +35,9 @@ class GlobalOption(NamedTuple):
 SHOWN: Final = (
     GlobalOption(("--os-mistral-url",), "OS_MISTRAL_URL", f"Address of the API [default: {DEFAULT_URL}]"),
     GlobalOption(("--os-auth-token",), "OS_AUTH_TOKEN", "Token that tells the server who you are."),
+    GlobalOption(("--auth-type",), "MISTRAL_AUTH_TYPE", "How to log in with a password: keycloak-oidc."),
+    GlobalOption(("--openid-client-id",), "OPENID_CLIENT_ID", "Client of the Keycloak to log in with."),
+    GlobalOption(("--openid-client-secret",), "OPENID_CLIENT_SECRET", "Secret of that client, if any."),
     GlobalOption(("--os-cacert",), "OS_CACERT", "Certificate authority of the server, a PEM file."),
     GlobalOption(("--os-cert",), "OS_CERT", "Certificate of this client, a PEM file."),
     GlobalOption(("--os-key",), "OS_KEY", "Key of the client's certificate, a PEM file."),
@@ -56,13 +61,11 @@ ACCEPTED: Final = (
     *(GlobalOption((f"--os-{name}",), f"OS_{name.upper().replace('-', '_')}") for name in _NAMES),
     GlobalOption(("--os-target_cacert",), "OS_TARGET_CACERT"),
     GlobalOption(("--target_insecure",), flag=True),
-    GlobalOption(("--auth-type",), "MISTRAL_AUTH_TYPE"),
-    GlobalOption(("--openid-client-id",), "OPENID_CLIENT_ID"),
-    GlobalOption(("--openid-client-secret",), "OPENID_CLIENT_SECRET"),
     GlobalOption(("--profile",), "OS_PROFILE"),
 )
 """Options of the original client that say how to log in to a cloud."""
 
+KEYCLOAK: Final = "keycloak-oidc"
 KEYSTONE: Final = "keystone"
 LOGIN: Final = ("os_auth_url", "os_username", "os_password")
 """Those that show that somebody expects a log-in, unless there is a token."""
@@ -84,10 +87,10 @@ class Settings:
     def url(self) -> str:
         """The address of the API: given, or from the catalogue of the cloud that one logs in to."""
         given = self._values.get("os_mistral_url")
-        return str(given or (self.login and self.login.endpoint()) or DEFAULT_URL)
+        return str(given or (self._keystone and self._keystone.endpoint()) or DEFAULT_URL)
 
     @cached_property
-    def login(self) -> KeystoneLogin | None:
+    def _keystone(self) -> KeystoneLogin | None:
         """How to log in to the cloud that is named, if it is not enough to send a token as it is."""
         if self._values.get("auth_type", KEYSTONE) != KEYSTONE:
             return None
@@ -95,30 +98,59 @@ class Settings:
             return None
         from maestrale.cli.cloud_options import login_to_cloud
 
-        trust = self._connection(str(self._values.get("os_auth_url"))).options["verify"]
-        return login_to_cloud(self._values, os.environ, trust)
+        return login_to_cloud(self._values, os.environ, self._trust("os_auth_url"))
 
     @property
-    def _caller(self) -> Credentials | None:
-        """Who asks, and the other cloud in which actions are to work."""
-        caller = self.login or self.credentials
+    def credentials(self) -> Credentials | None:
+        """Who asks, and the other cloud in which actions are to work; None for nobody in particular."""
+        caller = self._keystone or self._token or self._keycloak
         if not self._values.get("os_target_auth_url"):
             return caller
         from maestrale.cli.cloud_options import login_to_target
         from maestrale.cli.keystone_login import WithTarget
 
-        trust = self._connection(str(self._values.get("os_target_auth_url"))).options["verify"]
-        return WithTarget(caller, login_to_target(self._values, trust))
+        return WithTarget(caller, login_to_target(self._values, self._trust("os_target_auth_url")))
 
     @property
-    def credentials(self) -> Credentials | None:
-        """The token that is to be sent as it is, None if there is none."""
+    def _token(self) -> Token | None:
+        """What is to be sent as it is."""
         token = str(self._values.get("os_auth_token") or "")
         try:
             return Token(token) if token else None
         except ClientError:
             origin = self._origins["os_auth_token"]
             raise click.ClickException(f"What {origin} holds is not a token.") from None
+
+    @cached_property
+    def _keycloak(self) -> Credentials | None:
+        """How to get tokens of a Keycloak, where somebody is to be logged in there."""
+        if self._values.get("auth_type") != KEYCLOAK:
+            return None
+        from maestrale.cli.credentials import KeycloakLogin
+
+        realm = self._values.get("os_project_name") or self._values.get("os_tenant_name")
+        needed = {
+            "--os-auth-url": self._values.get("os_auth_url"),
+            "--os-project-name": realm,
+            "--os-username": self._values.get("os_username"),
+            "--os-password": self._values.get("os_password"),
+            "--openid-client-id": self._values.get("openid_client_id"),
+        }
+        if missing := [name for name, value in needed.items() if not value]:
+            raise click.ClickException(
+                f"To log in to a Keycloak, {', '.join(missing)} is missing (the project is the realm), "
+                "or give a token with --os-auth-token."
+            )
+        address, _, user, password, client = map(str, needed.values())
+        return KeycloakLogin(
+            address,
+            str(realm),
+            user=user,
+            password=password,
+            client=client,
+            secret=str(self._values.get("openid_client_secret") or ""),
+            verify=self._trust("os_auth_url"),
+        )
 
     @property
     def verbosity(self) -> int:
@@ -154,7 +186,8 @@ class Settings:
         _load_httpx()
         from maestrale.client.sync import Client
 
-        return Client(**self._connection(self.url, self._caller).options, on_warning=on_warning)
+        server = self._server(self.url, self.credentials)
+        return Client(**server.options, on_warning=on_warning)
 
     def explain(self, error: ClientError) -> str:
         """What went wrong, who decided the address, and what to do."""
@@ -185,10 +218,12 @@ class Settings:
 
     def _way_in(self) -> str:
         """What a person may do whom the server does not know."""
-        if self.login is not None:
+        if self._keystone is not None:
             return "The token is one of the cloud that you have logged in to: does the server know it?"
-        if self.credentials:
+        if self._token:
             return f"The token was given by {self._origins['os_auth_token']}."
+        if self._keycloak:
+            return "The token comes from Keycloak: does the server take tokens of this realm?"
         return (
             "Say who you are: with --os-auth-token, or log in with --os-auth-url, --os-username,"
             " --os-password and --os-project-name."
@@ -224,7 +259,7 @@ class Settings:
 
     def _login_origins(self) -> list[str]:
         """The variables and options that show that somebody expects a log-in, where there is none."""
-        if self.credentials or self.login is not None:
+        if self._token or self._keystone or self._values.get("auth_type") == KEYCLOAK:
             return []
         return [self._origins[name] for name in LOGIN if name in self._origins]
 
@@ -241,7 +276,11 @@ class Settings:
             f"this client asks {server} at {self.url} without credentials.{remedy}"
         )
 
-    def _connection(self, url: str, caller: Credentials | None = None) -> Connection:
+    def _trust(self, option: str) -> bool | ssl.SSLContext:
+        """How to check the certificate at the address that an option gives."""
+        return self._server(str(self._values.get(option))).options["verify"]
+
+    def _server(self, url: str, caller: Credentials | None = None) -> Connection:
         """A server, who asks it and whom to trust."""
         return Connection(
             base_url=url,

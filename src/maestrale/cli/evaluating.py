@@ -104,8 +104,8 @@ def _in_database(settings: Settings, question: Question) -> Answer:
     except DatabaseInUse as error:
         if error.holder.address is None:
             raise
-        credentials = click.get_current_context().ensure_object(Connection).credentials
-        backend = Remote(f"{error.holder.address}/v2", credentials)
+        connection = click.get_current_context().ensure_object(Connection)
+        backend = Remote(f"{error.holder.address}/v2", connection.credentials)
     try:
         return backend.evaluate(question)
     finally:

@@ -16,6 +16,7 @@ from maestrale.cli.evaluating import evaluate
 from maestrale.cli.keys import keys
 from maestrale.cli.local_options import config_option, configure_log, database_option, load_settings
 from maestrale.cli.new_action import new_action
+from maestrale.cli.policy import policy
 from maestrale.cli.running import read_input, run_file
 from maestrale.cli.serving import serve
 from maestrale.cli.simulating import simulate_command
@@ -46,7 +47,14 @@ def _roles(context: click.Context, parameter: click.Parameter, given: tuple[str,
 @click.option("--host", help="Address to listen on [default: 127.0.0.1, this machine only].")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on [default: 8989].")
 @click.option(
-    "--auth", metavar="none|tokens:FILE|NAME", help="How callers are known [default: none, all may do all]."
+    "--auth",
+    metavar="none|tokens:FILE|proxy|oidc",
+    help="How callers are known [default: none, all may do all].",
+)
+@click.option("--policy-file", metavar="FILE", help="What callers may do, a policy file (YAML or JSON).")
+@click.option("--tls-cert", metavar="FILE", help="Certificate, a PEM file: the server speaks HTTPS then.")
+@click.option(
+    "--tls-key", metavar="FILE", help="Key of the certificate, a PEM file [default: in the same file]."
 )
 @database_option
 @config_option
@@ -55,6 +63,9 @@ def server(
     host: str | None,
     port: int | None,
     auth: str | None,
+    policy_file: str | None,
+    tls_cert: str | None,
+    tls_key: str | None,
     database_url: str | None,
     config_file: Path | None,
 ) -> None:
@@ -64,6 +75,9 @@ def server(
         ("server", "host"): host,
         ("server", "port"): port,
         ("server", "auth"): auth,
+        ("server", "policy_file"): policy_file,
+        ("server", "tls_cert"): tls_cert,
+        ("server", "tls_key"): tls_key,
         ("database", "url"): database_url,
     }
     settings = load_settings(flags, config_file)
@@ -162,5 +176,6 @@ COMMANDS = {
     "keys": keys,
     "new-action": new_action,
     "action-docs": action_docs,
+    "policy": policy,
     "simulate": simulate_command,
 }

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from maestrale import config
+from maestrale.api.request_ids import RequestIdFilter
 from maestrale.config import Settings
 
 config_option = click.option(
@@ -36,6 +37,9 @@ def configure_log(settings: Settings) -> None:
         raise config.ConfigError(
             f"Wrong value for log.level: {settings.log.level!r}", "debug, info, warning, error"
         )
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.addFilter(RequestIdFilter())
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s%(request)s"
+    logging.basicConfig(level=level, format=form, handlers=[handler])
     for name in ("maestrale.notifications", "maestrale.transitions"):  # who asks for them wants to see them
         logging.getLogger(name).setLevel(logging.INFO)

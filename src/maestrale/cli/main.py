@@ -29,6 +29,7 @@ LOCAL: Final = {
     "keys": "Make and change the keys that protect stored credentials",
     "new-action": "Make a package with an action of your own",
     "action-docs": "Print a reference of the installed actions",
+    "policy": "Show which rules callers are held to, and why one passes or not",
     "simulate": "Try the engine under random faults, on a virtual clock",
 }
 """What `COMMANDS` in `cli/local.py` holds. That module loads the whole service, so its help stands here."""

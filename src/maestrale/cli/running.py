@@ -167,8 +167,8 @@ def _backend(settings: Settings) -> Backend:
     except DatabaseInUse as error:
         if error.holder.address is None:
             raise
-        credentials = click.get_current_context().ensure_object(Connection).credentials
-        return Remote(f"{error.holder.address}/v2", credentials)
+        connection = click.get_current_context().ensure_object(Connection)
+        return Remote(f"{error.holder.address}/v2", connection.credentials)
 
 
 def _follow(backend: Backend, execution_id: str, is_quiet: bool) -> tuple[Row, list[Row]]:

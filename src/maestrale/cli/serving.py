@@ -7,6 +7,7 @@ import contextlib
 import ipaddress
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable
 from typing import Final
@@ -15,6 +16,7 @@ import click
 
 from maestrale import __version__
 from maestrale.cli.output import size_text
+from maestrale.cli.tls import server_context
 from maestrale.config import Settings
 from maestrale.model.errors import MaestraleError
 from maestrale.wiring import Service
@@ -33,19 +35,20 @@ def serve(settings: Settings) -> None:
     if "api" not in settings.server.roles:
         _work(settings)
         return
+    tls = server_context(settings.server.tls_cert, settings.server.tls_key)
     listener = open_socket(settings.server.host, settings.server.port)
     with contextlib.closing(listener):
         service = Service(settings)
         try:
             host, port = listener.getsockname()[:2]
-            address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            address = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
             app = service.app()
             service.start(address)
             say(f"Maestrale {__version__} listens on {address}/v2")
             _tell_of_data(service, "Its data is in")
             _warn_of_strangers(settings, host)
             service.warm_up()
-            asyncio.run(_run(app, listener, service.let_go))
+            asyncio.run(_run(app, listener, tls, service.let_go))
         finally:
             service.stop()
     say("Stopped.")
@@ -69,8 +72,8 @@ def _warn_of_strangers(settings: Settings, host: str) -> None:
         return
     if not settings.server.knows_callers:
         say("Warning: there is no authentication; whoever reaches this address may do everything.")
-    else:
-        say("Note: tokens cross the network as they are; put a proxy that speaks HTTPS in front.")
+    elif not settings.server.tls_cert:
+        say("Note: tokens cross the network as they are; use --tls-cert, or a proxy that speaks HTTPS.")
 
 
 def _work(settings: Settings) -> None:
@@ -102,7 +105,9 @@ def _tell_of_data(service: Service, beginning: str) -> None:
         say(f"{service.settings.retention.rule}.")
 
 
-async def _run(app: object, listener: socket.socket, let_go: Callable[[], None]) -> None:
+async def _run(
+    app: object, listener: socket.socket, tls: ssl.SSLContext | None, let_go: Callable[[], None]
+) -> None:
     """`let_go` has requests answered that would wait for long."""
     import uvicorn
 
@@ -113,7 +118,11 @@ async def _run(app: object, listener: socket.socket, let_go: Callable[[], None])
         lifespan="off",
         timeout_graceful_shutdown=3,
         server_header=False,
+        # It would put the word of whoever is on this machine in the place of the peer's address.
+        proxy_headers=False,
     )
+    config.load()
+    config.ssl = tls
     server = uvicorn.Server(config)
     loop = asyncio.get_running_loop()
     with contextlib.suppress(NotImplementedError):

@@ -5,9 +5,9 @@ Bits 0 to 255 stand for the first characters of Unicode, bit 256 for all others.
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Callable, Sequence
-from re import _parser  # type: ignore[attr-defined] # the one place where the parts of a pattern are known
 from typing import Any, Final
 
 _KNOWN: Final = 256
@@ -15,8 +15,11 @@ _OTHERS: Final = 1 << _KNOWN
 ALL: Final = (1 << (_KNOWN + 1)) - 1
 """Every character."""
 
-_REPEATS: Final = frozenset({_parser.MAX_REPEAT, _parser.MIN_REPEAT, _parser.POSSESSIVE_REPEAT})
-_ENDS: Final = frozenset({_parser.AT_END, _parser.AT_END_STRING})
+PARSER: Final[Any] = importlib.import_module("re._parser")
+"""The one place where the parts of a pattern are known; types know nothing of it."""
+
+_REPEATS: Final = frozenset({PARSER.MAX_REPEAT, PARSER.MIN_REPEAT, PARSER.POSSESSIVE_REPEAT})
+_ENDS: Final = frozenset({PARSER.AT_END, PARSER.AT_END_STRING})
 
 
 def first_of(items: Sequence[Any], after: int, flags: int) -> int:
@@ -42,22 +45,22 @@ def is_apart(sets: Sequence[int]) -> bool:
 
 def _first(kind: Any, argument: Any, flags: int) -> tuple[int, bool]:
     """With what one item may begin, and whether it may match nothing."""
-    if kind is _parser.AT:
+    if kind is PARSER.AT:
         return (_bit(ord("\n")), False) if argument in _ENDS else (0, True)
     if kind in _REPEATS:
         least, _, items = argument
         first, is_empty = _of_group(items, flags)
         return first, is_empty or int(least) == 0
-    if kind is _parser.SUBPATTERN:
+    if kind is PARSER.SUBPATTERN:
         return _of_group(argument[-1], flags | argument[1])
-    if kind is _parser.ATOMIC_GROUP:
+    if kind is PARSER.ATOMIC_GROUP:
         return _of_group(argument, flags)
-    if kind is _parser.BRANCH:
+    if kind is PARSER.BRANCH:
         found = [_of_group(branch, flags) for branch in argument[1]]
         return _united([first for first, _ in found]), any(is_empty for _, is_empty in found)
-    if kind is _parser.ASSERT or kind is _parser.ASSERT_NOT:
+    if kind is PARSER.ASSERT or kind is PARSER.ASSERT_NOT:
         return 0, True
-    return _characters(kind, argument, flags), kind in (_parser.GROUPREF, _parser.GROUPREF_EXISTS)
+    return _characters(kind, argument, flags), kind in (PARSER.GROUPREF, PARSER.GROUPREF_EXISTS)
 
 
 def _of_group(items: Any, flags: int) -> tuple[int, bool]:
@@ -67,25 +70,25 @@ def _of_group(items: Any, flags: int) -> tuple[int, bool]:
 
 def _characters(kind: Any, argument: Any, flags: int) -> int:
     """The characters that an item of one character may be; all where that is not known."""
-    if kind is _parser.LITERAL:
+    if kind is PARSER.LITERAL:
         return _folded(_bit(argument), flags)
-    if kind is _parser.NOT_LITERAL:
+    if kind is PARSER.NOT_LITERAL:
         return ALL & ~_bit(argument) | _OTHERS
-    if kind is not _parser.IN:
+    if kind is not PARSER.IN:
         return ALL
     members = list(argument)
-    is_negated = bool(members) and members[0][0] is _parser.NEGATE
+    is_negated = bool(members) and members[0][0] is PARSER.NEGATE
     found = _folded(_united([_member(*member) for member in members[is_negated:]]), flags)
     return ALL & ~found | _OTHERS if is_negated else found
 
 
 def _member(kind: Any, argument: Any) -> int:
-    if kind is _parser.LITERAL:
+    if kind is PARSER.LITERAL:
         return _bit(argument)
-    if kind is _parser.RANGE:
+    if kind is PARSER.RANGE:
         low, high = argument
         return _united([_bit(number) for number in range(low, min(high, _KNOWN) + 1)] or [_OTHERS])
-    return _CATEGORIES.get(argument, ALL) if kind is _parser.CATEGORY else ALL
+    return _CATEGORIES.get(argument, ALL) if kind is PARSER.CATEGORY else ALL
 
 
 def _bit(number: int) -> int:
@@ -112,10 +115,10 @@ def _where(test: Callable[[str], object]) -> int:
 
 
 _CATEGORIES: Final[dict[Any, int]] = {
-    _parser.CATEGORY_DIGIT: _where(str.isdigit),
-    _parser.CATEGORY_NOT_DIGIT: _where(lambda letter: not letter.isdecimal()),
-    _parser.CATEGORY_SPACE: _where(str.isspace),
-    _parser.CATEGORY_NOT_SPACE: _where(lambda letter: not letter.isspace()),
-    _parser.CATEGORY_WORD: _where(lambda letter: letter.isalnum() or letter == "_"),
-    _parser.CATEGORY_NOT_WORD: _where(lambda letter: not letter.isalnum() and letter != "_"),
+    PARSER.CATEGORY_DIGIT: _where(str.isdigit),
+    PARSER.CATEGORY_NOT_DIGIT: _where(lambda letter: not letter.isdecimal()),
+    PARSER.CATEGORY_SPACE: _where(str.isspace),
+    PARSER.CATEGORY_NOT_SPACE: _where(lambda letter: not letter.isspace()),
+    PARSER.CATEGORY_WORD: _where(lambda letter: letter.isalnum() or letter == "_"),
+    PARSER.CATEGORY_NOT_WORD: _where(lambda letter: not letter.isalnum() and letter != "_"),
 }

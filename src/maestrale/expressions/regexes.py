@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import functools
 import re
-from re import _parser  # type: ignore[attr-defined] # the one place where the parts of a pattern are known
 from typing import Any, Final
 
 from maestrale.expressions.guards import allow_size
-from maestrale.expressions.regex_parts import ALL, first_of, is_apart
+from maestrale.expressions.regex_parts import ALL, PARSER, first_of, is_apart
 from maestrale.expressions.views import CURRENT
 
 _ENDLESS: Final = 10**18
@@ -23,8 +22,8 @@ _ENDLESS: Final = 10**18
 _MOST_TURNS: Final = 64
 """After so many turns of a repetition that can match in two ways each, the end is not seen."""
 
-_REPEATS: Final = frozenset({_parser.MAX_REPEAT, _parser.MIN_REPEAT, _parser.POSSESSIVE_REPEAT})
-_ONE_CHARACTER: Final = frozenset({_parser.LITERAL, _parser.NOT_LITERAL, _parser.ANY, _parser.IN, _parser.AT})
+_REPEATS: Final = frozenset({PARSER.MAX_REPEAT, PARSER.MIN_REPEAT, PARSER.POSSESSIVE_REPEAT})
+_ONE_CHARACTER: Final = frozenset({PARSER.LITERAL, PARSER.NOT_LITERAL, PARSER.ANY, PARSER.IN, PARSER.AT})
 _FLAGS: Final = re.IGNORECASE | re.MULTILINE | re.DOTALL
 _GROUP: Final = re.compile(r"\\(?:g<|\d)")
 
@@ -61,12 +60,12 @@ def worst_steps(pattern: str, flags: int, length: int) -> int:
 
 @functools.lru_cache(1000)
 def _parsed(pattern: str, flags: int) -> tuple[Any, bool]:
-    parsed = _parser.parse(pattern, flags)
+    parsed = PARSER.parse(pattern, flags)
     first = parsed.data[0] if parsed.data else None
-    at_start = {_parser.AT_BEGINNING_STRING}
+    at_start = {PARSER.AT_BEGINNING_STRING}
     if not parsed.state.flags & re.MULTILINE:
-        at_start.add(_parser.AT_BEGINNING)
-    return parsed, first is not None and first[0] is _parser.AT and first[1] in at_start
+        at_start.add(PARSER.AT_BEGINNING)
+    return parsed, first is not None and first[0] is PARSER.AT and first[1] in at_start
 
 
 class _Judge:
@@ -95,17 +94,17 @@ class _Judge:
             return 1, 1
         if kind in _REPEATS:
             return self._repeat(argument, after, is_last=is_last)
-        if kind is _parser.SUBPATTERN:
+        if kind is PARSER.SUBPATTERN:
             return self.sequence(argument[-1], after, is_last=is_last)
-        if kind is _parser.BRANCH:
+        if kind is PARSER.BRANCH:
             return self._branches(argument[1], after, is_last=is_last)
-        if kind is _parser.ASSERT or kind is _parser.ASSERT_NOT:
+        if kind is PARSER.ASSERT or kind is PARSER.ASSERT_NOT:
             ways, steps = self.sequence(argument[1], ALL)
             return 1, min(_ENDLESS, ways * steps)
-        if kind is _parser.ATOMIC_GROUP:
+        if kind is PARSER.ATOMIC_GROUP:
             ways, steps = self.sequence(argument, ALL)
             return 1, min(_ENDLESS, ways * steps)
-        if kind is _parser.GROUPREF_EXISTS:
+        if kind is PARSER.GROUPREF_EXISTS:
             found = [branch for branch in argument[1:] if branch is not None]
             ways, steps = self._branches(found, after, is_last=is_last)
             return ways + 1, steps + 1

@@ -102,6 +102,11 @@ class Loop:
         """Start the thread."""
         self._thread.start()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it turns."""
+        return self._thread.is_alive()
+
     def end(self) -> None:
         """Decide and commit what has arrived, then stop the thread; who still waits is refused."""
         if self._thread.is_alive():

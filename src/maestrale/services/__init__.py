@@ -13,6 +13,7 @@ from maestrale.services.environments import Environments
 from maestrale.services.evaluations import Evaluations
 from maestrale.services.events import Events
 from maestrale.services.executions import Executions
+from maestrale.services.health import Readiness
 from maestrale.services.members import Members
 from maestrale.services.operations import Operations
 from maestrale.services.overviews import Overviews
@@ -41,4 +42,5 @@ class Services(NamedTuple):
     evaluations: Evaluations
     members: Members
     events: Events
+    readiness: Readiness
     overviews: Overviews

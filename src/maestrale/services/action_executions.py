@@ -15,6 +15,7 @@ from maestrale.model.values import Json, masked
 from maestrale.runtime.requests import RanAction, RunAction, WorkflowEngine
 from maestrale.services.access import Caller, authorise
 from maestrale.services.admission import Admission
+from maestrale.services.lists import page_of
 from maestrale.services.waiting import outcome
 from maestrale.services.watching import Watching
 from maestrale.store.database import Database
@@ -68,7 +69,7 @@ class ActionExecutions:
     async def page(self, caller: Caller, listing: Listing, task_id: str | None = None) -> list[Row]:
         """One page of action executions. With `task_id`: NotFound if there is no such task."""
         authorise(caller, "action_executions:list")
-        return await outcome(self._database.read(_listed, caller.viewer, listing, task_id))
+        return await page_of(self._database, ACTION_EXECUTIONS, _listed, caller.viewer, listing, task_id)
 
     async def get(
         self,
@@ -115,7 +116,7 @@ class ActionExecutions:
             return _unsaved(request, ran)
         row = await self._read(caller, ran.action_id)
         if ran.state == states.RUNNING:
-            row |= {"state": states.RUNNING, "state_info": None, "output": "{}", "accepted": False}
+            row |= {"state": states.RUNNING, "state_info": None, "output": None, "accepted": False}
         return row
 
     async def update(

@@ -35,6 +35,7 @@ class Actions(Uploads):
 
     kind = "action"
     collection = "actions"
+    shape = action_resource(()).shape()
 
     def __init__(self, database: Database, registry: Registry, engine: WorkflowEngine, clock: Clock) -> None:
         super().__init__(database, clock)
@@ -42,7 +43,6 @@ class Actions(Uploads):
         self._engine = engine
         self._installed = _installed(registry, ())
         self._resource = action_resource(self._installed)
-        self.shape = self._resource.shape()
 
     async def page(self, caller: Caller, listing: Listing) -> list[Row]:
         """One page of actions; the id and so the marker of an installed action is its name."""

@@ -13,7 +13,7 @@ from maestrale.model.listing import Listing, Row
 from maestrale.model.values import Json
 from maestrale.services.access import Caller, authorise
 from maestrale.services.definitions import checked_scope
-from maestrale.services.names import check_name
+from maestrale.services.names import check_free_name
 from maestrale.services.waiting import Clock, outcome
 from maestrale.store.database import Database
 from maestrale.store.environments import (
@@ -59,7 +59,7 @@ class Environments:
     async def create(self, caller: Caller, name: str, change: EnvironmentChange) -> Row:
         """Store a new environment."""
         authorise(caller, "environments:create")
-        check_name("an environment", name, NAME_LENGTH)
+        check_free_name("an environment", name, NAME_LENGTH)
         values = _values(caller, change)
         try:
             return await outcome(

@@ -29,6 +29,7 @@ from maestrale.runtime.steps import Steps, carry_out
 from maestrale.services.access import Caller, authorise
 from maestrale.services.admission import Admission
 from maestrale.services.lending import lend
+from maestrale.services.lists import page_of
 from maestrale.services.waiting import Clock, outcome
 from maestrale.services.watching import Watching
 from maestrale.store.database import Database
@@ -108,7 +109,7 @@ class Executions:
         authorise(caller, "executions:list")
         if listing.all_projects or any(filter_.name == "project_id" for filter_ in listing.filters):
             authorise(caller, "executions:list:all_projects")
-        return await outcome(self._database.read(_listed, caller.viewer, listing, task_id))
+        return await page_of(self._database, EXECUTIONS, _listed, caller.viewer, listing, task_id)
 
     async def get(
         self, caller: Caller, identifier: str, fields: Sequence[str] | None = None, wait: float = 0

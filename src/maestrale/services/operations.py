@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import Connection, select
 
 from maestrale.model import maintenance
 from maestrale.model.errors import BadRequest
@@ -18,7 +17,6 @@ from maestrale.services.access import Caller, authorise
 from maestrale.services.waiting import Clock, outcome
 from maestrale.store.database import Database
 from maestrale.store.leases import neighbours
-from maestrale.store.tables import processes
 
 
 class Operations:
@@ -32,10 +30,6 @@ class Operations:
         self._database = database
         self._keeper = keeper
         self._clock = clock
-
-    async def check(self) -> None:
-        """Answer if the database can be read. Unavailable if it refuses."""
-        await outcome(self._database.read(_probe))
 
     async def services(self, caller: Caller) -> list[Row]:
         """Every process that works on this database, once for each of its roles."""
@@ -74,7 +68,3 @@ class Operations:
                 f"it can be set to {maintenance.PAUSED} or {maintenance.RUNNING}",
             )
         return await outcome(self._keeper.change(wanted == maintenance.PAUSED))
-
-
-def _probe(connection: Connection) -> None:
-    connection.execute(select(processes.c.id).limit(1)).first()

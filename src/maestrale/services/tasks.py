@@ -16,6 +16,7 @@ from maestrale.runtime.requests import PlannedTask, WorkflowEngine
 from maestrale.runtime.starts import environment_of
 from maestrale.services.access import Caller, authorise
 from maestrale.services.lending import lend
+from maestrale.services.lists import page_of
 from maestrale.services.waiting import outcome
 from maestrale.services.watching import Watching
 from maestrale.store.database import Database
@@ -49,7 +50,7 @@ class Tasks:
     async def page(self, caller: Caller, listing: Listing, execution_id: str | None = None) -> list[Row]:
         """One page of tasks. With `execution_id`: NotFound if there is no such execution."""
         authorise(caller, "tasks:list")
-        return await outcome(self._database.read(_listed, caller.viewer, listing, execution_id))
+        return await page_of(self._database, TASKS, _listed, caller.viewer, listing, execution_id)
 
     async def get(
         self, caller: Caller, identifier: str, fields: Sequence[str] | None = None, wait: float = 0

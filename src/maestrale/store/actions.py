@@ -29,7 +29,8 @@ from sqlalchemy.sql import Select
 
 from maestrale.model.errors import NotFound
 from maestrale.model.listing import Listing, Row
-from maestrale.store.selection import Field, Resource, Viewer, is_uuid, read_page, select_fields, visible
+from maestrale.store.paging import read_page
+from maestrale.store.selection import Field, Resource, Viewer, is_uuid, select_fields, visible
 from maestrale.store.tables import definition_texts, definitions, dynamic_actions
 
 _definition = definitions.c

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from maestrale.model.errors import BadRequest, Conflict, Forbidden, NotFound
 from maestrale.model.listing import Listing, Row
 from maestrale.model.values import Microseconds
+from maestrale.store.paging import read_page
 from maestrale.store.selection import (
     Condition,
     Field,
@@ -35,7 +36,6 @@ from maestrale.store.selection import (
     is_uuid,
     own_first,
     read_first,
-    read_page,
     select_fields,
     visible,
 )

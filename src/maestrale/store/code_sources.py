@@ -12,6 +12,7 @@ from maestrale.actions.code_sources import SourceClass
 from maestrale.model.errors import Conflict, NotFound
 from maestrale.model.listing import Listing, Row
 from maestrale.model.values import Microseconds
+from maestrale.store.paging import read_page
 from maestrale.store.selection import (
     Field,
     Resource,
@@ -19,7 +20,6 @@ from maestrale.store.selection import (
     check_owner,
     id_or_name,
     read_first,
-    read_page,
     read_stored,
 )
 from maestrale.store.tables import code_sources, dynamic_actions

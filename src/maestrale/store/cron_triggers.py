@@ -18,6 +18,7 @@ from maestrale.model.listing import Listing, Row
 from maestrale.model.values import Microseconds
 from maestrale.store import mail
 from maestrale.store.catalogue import keep_workflow
+from maestrale.store.paging import read_page
 from maestrale.store.security_contexts import copy_of_trigger
 from maestrale.store.selection import (
     Field,
@@ -25,7 +26,6 @@ from maestrale.store.selection import (
     Viewer,
     check_owner,
     own_first,
-    read_page,
     select_fields,
     visible,
 )

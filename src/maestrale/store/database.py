@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Concatenate, Final, ParamSpec, TypeGuard, TypeVar
@@ -20,7 +21,7 @@ from maestrale.model.errors import Unavailable
 from maestrale.model.timeouts import Timeouts
 from maestrale.model.urls import without_password
 from maestrale.store import postgresql
-from maestrale.store.dialect import DatabaseError, Dialect, UnfitValue
+from maestrale.store.dialect import DatabaseError, Dialect, TookTooLong, UnfitValue
 from maestrale.store.postgresql import Postgresql
 from maestrale.store.sqlite import Sqlite
 from maestrale.store.sqlite import configure_sqlite as configure_sqlite
@@ -30,6 +31,9 @@ T = TypeVar("T")
 
 UNITS_PER_COMMIT: Final = 256
 READERS: Final = 4
+LISTERS: Final = 3
+"""Threads for lists alone: those that take long hold up other lists, and nothing else."""
+
 TRIES: Final = 3
 """How often a transaction is begun that surely was not committed, for a reason that passes."""
 
@@ -88,14 +92,18 @@ class Database:
     def __init__(self, url: str, readers: int = READERS, timeouts: Timeouts | None = None) -> None:
         """Connect. Raises `DatabaseError` where that cannot be done, with the reason and what to do."""
         self.dialect = dialect_of(url, timeouts)
-        self.engine, self.writing = self.dialect.engines(readers)
+        self._list_timeout = (timeouts or Timeouts()).list
+        self.engine, self.writing = self.dialect.engines(readers + LISTERS)
         self._connection = self._connect()
         self._writing = threading.Lock()
         """Held by the thread that uses the connection for writing."""
         self._has_taken = False
         """Whether the writer has units in hand: it comes first, even if it still waits for the connection."""
+        self._taken_at: float | None = None
+        """Since when it has them, by the clock that is never set; None for nothing in hand."""
         self._inbox: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="reader")
+        self._listers = ThreadPoolExecutor(LISTERS, thread_name_prefix="lister")
         self._reader = threading.local()
         self._writer = threading.Thread(target=self._write_loop, name="writer", daemon=True)
         self._writer.start()
@@ -110,6 +118,12 @@ class Database:
     ) -> Future[T]:
         """Run `unit` in a reader thread, in one read transaction."""
         return self._readers.submit(self._read, unit, args, kwargs)
+
+    def read_list(
+        self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> Future[T]:
+        """`read`, for what may take long, with other threads; it ends with `TookTooLong` after a time."""
+        return self._listers.submit(self._list, unit, args, kwargs)
 
     def write(
         self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -160,6 +174,12 @@ class Database:
             connection.close()
             raise
 
+    def keeps_writing(self, patience: float) -> bool:
+        """Whether the writer is there, and what it has in hand does not take it longer than so many
+        seconds."""
+        since = self._taken_at
+        return self._writer.is_alive() and (since is None or time.monotonic() - since <= patience)
+
     def close(self) -> None:
         """Commit what was handed in, then close every connection. Safe to call twice."""
         if self._closed:
@@ -170,6 +190,7 @@ class Database:
         self._inbox.put(None)
         self._writer.join()
         self._readers.shutdown()
+        self._listers.shutdown()
         self.engine.dispose()
         self.writing.dispose()
 
@@ -188,6 +209,20 @@ class Database:
                 return self._read_once(unit, args, kwargs)
             told = _told(error)
             raise told from (None if told is error else error)
+
+    def _list(self, unit: Callable[..., T], args: Any, kwargs: Any) -> T:
+        def limited(connection: Connection) -> T:
+            if not self._list_timeout:
+                return unit(connection, *args, **kwargs)
+            with self.dialect.limited(connection, self._list_timeout):
+                return unit(connection, *args, **kwargs)
+
+        try:
+            return self._read(limited, (), {})
+        except DBAPIError as error:
+            if self.dialect.is_over(error):
+                raise TookTooLong(self._list_timeout) from None
+            raise
 
     def _read_once(self, unit: Callable[..., T], args: Any, kwargs: Any) -> T:
         """Each reader keeps its connection: taking one out of the pool costs as much as a short read."""
@@ -213,6 +248,7 @@ class Database:
                     if units:
                         commit(connection, units, self.guard)
                     self._has_taken = False
+                    self._taken_at = None
                 if not open_:
                     return
 
@@ -220,6 +256,7 @@ class Database:
         units: list[Unit] = []
         item = self._inbox.get()
         self._has_taken = True
+        self._taken_at = time.monotonic()
         while item is not None:
             units.append(item)
             if len(units) == UNITS_PER_COMMIT:

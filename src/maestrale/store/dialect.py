@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +14,14 @@ from maestrale.model.errors import BadRequest, MaestraleError
 
 class DatabaseError(MaestraleError):
     """The database cannot be opened or used; the message says which and why."""
+
+
+class TookTooLong(MaestraleError):
+    """A list was given up after so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The list took longer than {seconds:g} s")
+        self.seconds = seconds
 
 
 class UnfitValue(BadRequest):
@@ -28,6 +37,12 @@ class Dialect(Protocol):
 
     def engines(self, readers: int) -> tuple[Engine, Engine]:
         """Connections for that many readers at a time, and for the writer; nothing is opened yet."""
+
+    def limited(self, connection: Connection, seconds: float) -> AbstractContextManager[None]:
+        """Statements in this block are given up after that time (see `is_over`), and planned by values."""
+
+    def is_over(self, error: DBAPIError) -> bool:
+        """Whether an error says that a statement was given up for its time."""
 
     def explain(self, error: DBAPIError) -> DatabaseError:
         """Why the database could not be opened, and what to do about it."""

@@ -11,6 +11,7 @@ from maestrale.model.errors import Conflict, NotFound
 from maestrale.model.listing import Listing, Row
 from maestrale.model.values import Microseconds
 from maestrale.store.code_sources import Classes, facts_of_class, get_code_source
+from maestrale.store.paging import read_page
 from maestrale.store.selection import (
     Field,
     Resource,
@@ -18,7 +19,6 @@ from maestrale.store.selection import (
     check_owner,
     id_or_name,
     read_first,
-    read_page,
     read_stored,
 )
 from maestrale.store.tables import code_sources, dynamic_actions

@@ -11,13 +11,13 @@ from sqlalchemy import Connection, delete, insert, select, update
 from maestrale.model.errors import Conflict, NotFound
 from maestrale.model.listing import Listing, Row
 from maestrale.model.values import Json, Microseconds
+from maestrale.store.paging import read_page
 from maestrale.store.selection import (
     Field,
     Resource,
     Viewer,
     check_owner,
     read_first,
-    read_page,
     read_stored,
 )
 from maestrale.store.tables import environments

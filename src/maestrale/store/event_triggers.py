@@ -11,13 +11,13 @@ from maestrale.model.errors import Conflict, NotFound
 from maestrale.model.listing import Listing, Row
 from maestrale.model.values import Microseconds
 from maestrale.store.catalogue import keep_workflow
+from maestrale.store.paging import read_page
 from maestrale.store.selection import (
     Field,
     Resource,
     Viewer,
     check_owner,
     read_first,
-    read_page,
 )
 from maestrale.store.tables import event_triggers
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -128,6 +130,19 @@ class Postgresql:
         settings |= {f"tcp_{name}": str(value) for name, value in _DEAD_AFTER.items()}
         settings |= {"jit": "off"}
         return [f"-c {name}={value}" for name, value in settings.items()]
+
+    @contextmanager
+    def limited(self, connection: Connection, seconds: float) -> Iterator[None]:
+        """Until the end of the transaction; a plan for any values would not know which are rare."""
+        wait = round(seconds * 1000)
+        connection.exec_driver_sql(
+            f"SET LOCAL statement_timeout = {wait}; SET LOCAL plan_cache_mode = force_custom_plan"
+        )
+        yield
+
+    def is_over(self, error: DBAPIError) -> bool:
+        """query_canceled: by the server, or by an administrator."""
+        return _state(error) == "57014"
 
     def explain(self, error: DBAPIError) -> DatabaseError:
         """Why there is no connection, in the words of the server, with what to do about it."""

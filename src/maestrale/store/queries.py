@@ -7,20 +7,22 @@ from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Select, bindparam, case, null, select
+from sqlalchemy import Connection, Select, bindparam, case, func, null, select
 
+from maestrale.model import states
 from maestrale.model.errors import NotFound
 from maestrale.model.listing import Listing, Row
 from maestrale.store.documents import expand
 from maestrale.store.executions import fetcher
 from maestrale.store.marks import is_there
+from maestrale.store.paging import read_page
 from maestrale.store.selection import (
     Condition,
     Field,
+    Lead,
     Resource,
     Viewer,
     any_viewer,
-    read_page,
     select_fields,
     visible,
 )
@@ -43,6 +45,14 @@ EXECUTIONS: Final = Resource(
     hidden={"_root": _workflow.root_id},
     computed={"published_global": {"_globals": _workflow.globals, "_variables": _workflow.variables}},
     free_ids=True,
+    leads=(
+        Lead("task_execution_id", by_project=False),
+        Lead("root_execution_id", by_project=False),
+        Lead("workflow_id"),
+        Lead("workflow_name", is_looked_through=True),
+        Lead("tags", left_out="[]", is_looked_through=True),
+        Lead("state", values=states.WORKFLOW_STATES),
+    ),
     fields={
         "id": Field(_workflow.id, filters=False),
         "workflow_id": Field(_workflow.workflow_id, "uuid", nullable=True),
@@ -71,18 +81,19 @@ TASKS: Final = Resource(
     collection="tasks",
     title="Task execution",
     source=task_executions.join(workflow_executions, _task.execution_id == _workflow.id),
-    project=_workflow.project_id,
+    project=_task.project_id,
     is_there=is_there(_workflow.id, _workflow.root_id),
-    hidden={
-        "_root": _workflow.root_id,
-        "_id": _task.id,
-        "_type": _task.type,
-        "_items_count": _task.items_count,
-        "_triggered_by": _task.triggered_by,
-        "_runtime": _task.runtime,
-        "_live": _task.live,
+    hidden={"_root": _workflow.root_id, "_id": _task.id},
+    computed={
+        "result": {"_type": _task.type, "_items_count": _task.items_count, "_runtime": _task.runtime},
+        "published_global": {"_published_global": _task.published_global},
     },
-    computed={"result": {}, "published_global": {"_published_global": _task.published_global}},
+    leads=(
+        Lead("workflow_execution_id", by_project=False),
+        Lead("name", is_looked_through=True),
+        Lead("state", left_out=states.SUCCESS, values=states.ALL),
+    ),
+    elsewhere=frozenset({"workflow_name", "workflow_id"}),
     fields={
         "id": Field(_task.id, filters=False),
         "name": Field(_task.name),
@@ -94,8 +105,18 @@ TASKS: Final = Resource(
         "tags": Field(_task.tags, "tags"),
         "state": Field(_task.state),
         "state_info": Field(_task.state_info, nullable=True),
-        "project_id": Field(_workflow.project_id),
-        "runtime_context": Field(_task.runtime, "document", filters=False),
+        "project_id": Field(_task.project_id),
+        "runtime_context": Field(
+            _task.runtime,
+            "document",
+            filters=False,
+            beside={
+                "_items_count": _task.items_count,
+                "_triggered_by": _task.triggered_by,
+                "_runtime": _task.runtime,
+                "_live": _task.live,
+            },
+        ),
         "published": Field(_task.published, "document", nullable=True),
         "processed": Field(_task.processed, "flag"),
         "created_at": Field(_task.created_at, "time"),
@@ -113,7 +134,12 @@ ACTION_EXECUTIONS: Final = Resource(
     ),
     project=_action.project_id,
     is_there=is_there(_action.execution_id, _workflow.root_id),
-    hidden={"_root": _workflow.root_id},
+    hidden={"_root": func.coalesce(_workflow.root_id, _action.id)},
+    leads=(
+        Lead("task_execution_id", by_project=False),
+        Lead("state", left_out=states.SUCCESS, values=states.ACTION_STATES),
+    ),
+    elsewhere=frozenset({"workflow_name", "task_name"}),
     fields={
         "id": Field(_action.id, filters=False),
         "workflow_name": Field(_workflow.name, nullable=True),
@@ -317,7 +343,7 @@ def _result(connection: Connection, root_id: str, output: str | None) -> str:
 
 def _finish_actions(connection: Connection, rows: list[Row]) -> list[Row]:
     for row in rows:
-        root_id = row.pop("_root") or row["id"]
+        root_id = row.pop("_root")
         if "input" in row:
             row["input"] = _document(connection, root_id, row["input"])
         if "output" in row:

@@ -174,14 +174,16 @@ def render(
     )
     if draft.workflow_changed:
         rows.workflow = workflow_row(workflow, values)
-    rows.new_tasks = [task_row(task, values) for task in draft.new_tasks.values()]
+    project_id, namespace = workflow.project_id, workflow.namespace
+    rows.new_tasks = [
+        task_row(task, values) | {"project_id": project_id} for task in draft.new_tasks.values()
+    ]
     for task_id, task in draft.changed_tasks.items():
         before = draft.base.tasks[task_id]
         if all(getattr(task, name) is getattr(before, name) for name in _HEAVY):
             rows.light_tasks.append(light_task_row(task, values))
         else:
             rows.full_tasks.append(task_row(task, values))
-    project_id, namespace = workflow.project_id, workflow.namespace
     rows.new_actions = [
         action_row(child, execution_id, project_id, namespace, values)
         for child in draft.new_children.values()

@@ -61,6 +61,11 @@ def find_revision(connection: Connection) -> str | None:
     return None
 
 
+def is_current(connection: Connection) -> bool:
+    """Whether a database that was prepared still has the schema of this version; one short query."""
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == HEAD
+
+
 def upgrade(connection: Connection) -> None:
     """Run the migrations that are missing, all of them in an empty database."""
     from alembic import command  # its import costs 0.25 s, and most starts do not need it

@@ -1,40 +1,21 @@
-"""Lists as SQL, written once: who may see what, filters, order, pages."""
+"""What can be listed, and who may see what of it, as SQL."""
 
 from __future__ import annotations
 
-import datetime
 import uuid
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, and_, bindparam, case, false, func, literal, not_, or_, select, true
+from sqlalchemy import Connection, bindparam, case, or_, select
 from sqlalchemy.sql import ColumnElement, FromClause, Select
 
-from maestrale.model.errors import BadRequest, Forbidden, NotFound
-from maestrale.model.listing import Filter, Listing, Operator, Row, Shape, SortKey
-from maestrale.model.values import Microseconds
-from maestrale.store.statements import contains
+from maestrale.model.errors import Forbidden
+from maestrale.model.listing import Listing, Row, Shape
 from maestrale.store.tables import resource_members
 
 Kind = Literal["text", "uuid", "time", "number", "flag", "tags", "document"]
 Condition = ColumnElement[bool]
-
-SECOND: Final = 1_000_000
-GREATEST_NUMBER: Final = 2**63 - 1
-TRUE_WORDS: Final = frozenset({"true", "1", "t", "y", "yes", "on"})
-FALSE_WORDS: Final = frozenset({"false", "0", "f", "n", "no", "off", ""})
-MOST_VALUES: Final = 200
-LONGEST_PATTERN: Final = 10_000
-"""Databases bound the depth of an expression and the bytes of a pattern."""
-UNFIT: Final[dict[Kind, tuple[Operator, ...]]] = {
-    "flag": ("lt", "lte", "gt", "gte", "has"),
-    "document": ("lt", "lte", "gt", "gte"),
-    "tags": ("lt", "lte", "gt", "gte"),
-    "time": ("has",),
-    "number": ("has",),
-}
-"""Operators that make no sense for a kind of field."""
 
 
 class Viewer(msgspec.Struct, frozen=True):
@@ -52,7 +33,8 @@ def any_viewer(sees_all: bool) -> Viewer:
 class Field(msgspec.Struct, frozen=True):
     """One field of the API and the column that it shows. `heavy` ones are left out of lists.
 
-    `indexed` is a column with an index that has the same value wherever the field is not null.
+    `indexed` is a column with an index that has the same value wherever the field is not null. `beside` are
+    columns that are read with it, under these names, to make of it what is shown.
     """
 
     column: ColumnElement[Any]
@@ -61,6 +43,22 @@ class Field(msgspec.Struct, frozen=True):
     filters: bool = True
     heavy: bool = False
     indexed: ColumnElement[Any] | None = None
+    beside: dict[str, ColumnElement[Any]] = {}
+
+
+class Lead(msgspec.Struct, frozen=True):
+    """A field with an index in which the rows of each value stand in the order of `created_at`.
+
+    `by_project`: the rows of each value in each project. `left_out`: the value that the index does not have.
+    `values`: all that there are, if they are few and known. `is_looked_through`: whether there are so few
+    that those can be found that contain a text.
+    """
+
+    name: str
+    by_project: bool = True
+    left_out: str | None = None
+    values: tuple[str, ...] = ()
+    is_looked_through: bool = False
 
 
 class Resource(msgspec.Struct, frozen=True):
@@ -70,6 +68,7 @@ class Resource(msgspec.Struct, frozen=True):
     to projects that have accepted to share what has this id in `shared`; to nobody, unless `is_there`.
     `hidden` columns are always read, under these names, for what is made of a row afterwards; those of a
     `computed` field are read with it.
+    `leads`: by what a list can be found, what narrows it most first; `elsewhere`: fields of other tables.
     """
 
     collection: str
@@ -83,6 +82,8 @@ class Resource(msgspec.Struct, frozen=True):
     hidden: dict[str, ColumnElement[Any]] = {}
     computed: dict[str, dict[str, ColumnElement[Any]]] = {}
     free_ids: bool = False
+    leads: tuple[Lead, ...] = ()
+    elsewhere: frozenset[str] = frozenset()
 
     def shape(self) -> Shape:
         """The names that requests may use."""
@@ -131,9 +132,10 @@ def own_first(resource: Resource, viewer: Viewer) -> tuple[ColumnElement[Any], .
 def select_fields(resource: Resource, names: Sequence[str]) -> Select[Any]:
     """A statement that reads these fields, the columns of which others are computed, and the hidden ones."""
     columns = [resource.fields[name].column.label(name) for name in names if name in resource.fields]
-    parts = [resource.computed[name] for name in names if name in resource.computed]
-    for hidden in (*parts, resource.hidden):
-        columns += [column.label(name) for name, column in hidden.items()]
+    hidden = dict(resource.hidden)
+    for name in names:
+        hidden |= resource.computed[name] if name in resource.computed else resource.fields[name].beside
+    columns += [column.label(name) for name, column in hidden.items()]
     return select(*columns).select_from(resource.source)
 
 
@@ -172,110 +174,6 @@ def check_owner(viewer: Viewer, row: Row, title: str, hint: str = "") -> None:
         raise Forbidden(f"{title} belongs to another project", hint)
 
 
-def read_page(
-    connection: Connection, resource: Resource, viewer: Viewer, listing: Listing, *conditions: Condition
-) -> list[Row]:
-    """One page of rows. BadRequest for a value that does not fit its field, NotFound for the marker."""
-    statement = (
-        select_fields(resource, resource.chosen(listing))
-        .where(*visible(resource, viewer), *conditions)
-        .where(*(condition(resource.fields[filter_.name], filter_) for filter_ in listing.filters))
-        .where(*(resource.fields[name].column.is_(None) for name in listing.nulls))
-        .order_by(*(_ordered(resource.fields[key.name], key.descending) for key in listing.sort))
-        .limit(listing.limit)
-    )
-    if listing.marker is not None:
-        statement = statement.where(_after_marker(connection, resource, viewer, listing, *conditions))
-    return [dict(row) for row in connection.execute(statement).mappings()]
-
-
-def condition(field: Field, filter_: Filter) -> Condition:
-    """One filter as SQL."""
-    check_operator(field.kind, filter_)
-    if field.kind == "time":
-        return _time_condition(field, filter_)
-    if field.kind == "tags":
-        return _tags_condition(field, filter_)
-    column, operator = field.column, filter_.operator
-    if operator == "has":
-        return _like(column, filter_)
-    if operator in ("in", "nin"):
-        values = [value_of(field.kind, filter_, text) for text in _listed(filter_)]
-        return column.in_(values) if operator == "in" else _negated(field, column.in_(values))
-    # As a literal of the column's type: a bare True or False cannot be compared by size.
-    value = literal(value_of(field.kind, filter_, filter_.value), column.type)
-    if operator == "neq":
-        return _negated(field, column == value)
-    if operator == "eq" and field.indexed is not None:
-        return and_(field.indexed == value, column == value)
-    comparisons: dict[str, Condition] = {
-        "eq": column == value,
-        "lt": column < value,
-        "lte": column <= value,
-        "gt": column > value,
-        "gte": column >= value,
-    }
-    return comparisons[operator]
-
-
-def _negated(field: Field, positive: Condition) -> Condition:
-    """What has no value is not equal to any value either."""
-    return or_(field.column.is_(None), not_(positive)) if field.nullable else not_(positive)
-
-
-def _like(column: ColumnElement[Any], filter_: Filter) -> Condition:
-    if len(filter_.value) > LONGEST_PATTERN:
-        raise _unfit(filter_, f"a pattern has at most {LONGEST_PATTERN} characters")
-    return contains(column, filter_.value)
-
-
-def _listed(filter_: Filter) -> list[str]:
-    texts = filter_.value.split(",")
-    if len(texts) > MOST_VALUES:
-        raise _unfit(filter_, f"at most {MOST_VALUES} values can be compared, not {len(texts)}")
-    return texts
-
-
-def check_operator(kind: Kind, filter_: Filter) -> None:
-    """BadRequest for an operator that makes no sense for this kind of field."""
-    if filter_.operator in UNFIT.get(kind, ()):
-        raise _unfit(filter_, f"'{filter_.operator}' does not compare this field")
-
-
-def value_of(kind: Kind, filter_: Filter, text: str) -> Any:
-    """What a field of this kind is compared with (times: the start of the second). BadRequest if unfit."""
-    if kind == "time":
-        return _time(filter_, text)
-    if kind == "uuid" and not is_uuid(text):
-        raise _unfit(filter_, f"'{text}' is not a UUID")
-    if kind == "flag":
-        if text.lower() in TRUE_WORDS | FALSE_WORDS:
-            return text.lower() in TRUE_WORDS
-        raise _unfit(filter_, f"'{text}' is neither true nor false")
-    if kind == "number":
-        return _number(filter_, text)
-    if kind == "document":
-        try:
-            return msgspec.json.encode(msgspec.json.decode(text)).decode()
-        except (msgspec.DecodeError, RecursionError):
-            raise _unfit(filter_, f"'{text}' is not JSON") from None
-    return text
-
-
-def _unfit(filter_: Filter, why: str) -> BadRequest:
-    return BadRequest(f"Invalid value for argument {filter_.name}: {why}")
-
-
-def _number(filter_: Filter, text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        raise _unfit(filter_, f"'{text}' is not a whole number") from None
-    if abs(number) > GREATEST_NUMBER:
-        raise _unfit(filter_, f"'{text}' is too large")
-    return number
-
-
 def is_uuid(text: str) -> bool:
     """Whether `text` reads as a UUID."""
     try:
@@ -283,102 +181,3 @@ def is_uuid(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _time_condition(field: Field, filter_: Filter) -> Condition:
-    """Times are compared as the API shows them: by whole seconds."""
-    column, operator = field.column, filter_.operator
-    if operator in ("in", "nin"):
-        starts = [_time(filter_, text) for text in _listed(filter_)]
-        within = or_(*(and_(column >= start, column < start + SECOND) for start in starts))
-        return within if operator == "in" else _negated(field, within)
-    start = _time(filter_, filter_.value)
-    within = and_(column >= start, column < start + SECOND)
-    comparisons: dict[str, Condition] = {
-        "eq": within,
-        "neq": _negated(field, within),
-        "lt": column < start,
-        "lte": column < start + SECOND,
-        "gt": column >= start + SECOND,
-        "gte": column >= start,
-    }
-    return comparisons[operator]
-
-
-def _time(filter_: Filter, text: str) -> Microseconds:
-    try:
-        moment = datetime.datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise _unfit(filter_, f"'{text}' is not a time such as 2026-11-23 20:09:36") from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=datetime.UTC)
-    return int(moment.timestamp()) * SECOND
-
-
-def _tags_condition(field: Field, filter_: Filter) -> Condition:
-    operator = filter_.operator
-    if operator == "has":
-        return _like(field.column, filter_)
-    given = [_has_tag(field.column, tag.strip()) for tag in _listed(filter_)]
-    conditions: dict[str, Condition] = {
-        "eq": and_(*given),
-        "neq": not_(and_(*given)),
-        "in": or_(*given),
-        "nin": not_(or_(*given)),
-    }
-    return conditions[operator]
-
-
-def _has_tag(column: ColumnElement[Any], tag: str) -> Condition:
-    # LIKE would ignore case on SQLite; `replace` is exact everywhere. The commas make it find whole tags.
-    tags = literal(",").concat(func.substr(column, 2, func.length(column) - 2)).concat(",")
-    return func.replace(tags, f",{msgspec.json.encode(tag).decode()},", "") != tags
-
-
-def _ordered(field: Field, descending: bool) -> ColumnElement[Any]:
-    ordered = field.column.desc() if descending else field.column.asc()
-    if not field.nullable:
-        return ordered
-    return ordered.nulls_last() if descending else ordered.nulls_first()
-
-
-def _after_marker(
-    connection: Connection, resource: Resource, viewer: Viewer, listing: Listing, *conditions: Condition
-) -> Condition:
-    names = [key.name for key in listing.sort]
-    is_marker = resource.fields["id"].column == listing.marker
-    statement = select_fields(resource, names).where(is_marker, *visible(resource, viewer), *conditions)
-    row = connection.execute(statement).first()
-    if row is None:
-        raise NotFound(f"{resource.title} not found [id={listing.marker}]", "the marker is not there")
-    values = tuple(row[: len(names)])
-    first = listing.sort[0]
-    return and_(_bound(resource, first, values[0]), _beyond(resource, listing.sort, values))
-
-
-def _beyond(resource: Resource, sort: tuple[SortKey, ...], values: tuple[Any, ...]) -> Condition:
-    field, value = resource.fields[sort[0].name], values[0]
-    after = _after(field, value, sort[0].descending)
-    if len(sort) == 1:
-        return after
-    same = field.column.is_(None) if value is None else field.column == value
-    return or_(after, and_(same, _beyond(resource, sort[1:], values[1:])))
-
-
-def _after(field: Field, value: Any, descending: bool) -> Condition:
-    column = field.column
-    if value is None:
-        return false() if descending else column.is_not(None)
-    other = literal(value, column.type)  # a bare True or False cannot be compared by size
-    after: Condition = column < other if descending else column > other
-    return or_(after, column.is_(None)) if descending and field.nullable else after
-
-
-def _bound(resource: Resource, key: SortKey, value: Any) -> Condition:
-    """Says what `_beyond` implies, in a form for which the database can use an index."""
-    field = resource.fields[key.name]
-    if value is None or (key.descending and field.nullable):
-        return true()
-    other = literal(value, field.column.type)
-    bound: Condition = field.column <= other if key.descending else field.column >= other
-    return bound

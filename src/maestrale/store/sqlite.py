@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +16,9 @@ from sqlalchemy.exc import DBAPIError
 from maestrale.store.dialect import DatabaseError
 
 SECONDS_FOR_A_LOCK: Final = 30
+
+STEPS_BETWEEN_LOOKS: Final = 100_000
+"""Of SQLite's machine, some milliseconds: each look at the clock needs the interpreter for a moment."""
 
 
 class Sqlite:
@@ -39,6 +44,21 @@ class Sqlite:
         )
         configure_sqlite(engine)
         return engine, engine
+
+    @contextmanager
+    def limited(self, connection: Connection, seconds: float) -> Iterator[None]:
+        """SQLite looks at the clock itself."""
+        driver: Any = connection.connection.driver_connection
+        end = time.monotonic() + seconds
+        driver.set_progress_handler(lambda: time.monotonic() > end, STEPS_BETWEEN_LOOKS)
+        try:
+            yield
+        finally:
+            driver.set_progress_handler(None, 0)
+
+    def is_over(self, error: DBAPIError) -> bool:
+        """Nothing else interrupts a statement."""
+        return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
 
     def explain(self, error: DBAPIError) -> DatabaseError:
         """Why the file could not be opened."""

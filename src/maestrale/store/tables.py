@@ -150,8 +150,11 @@ workflow_executions = Table(
     Column("caller", Document),
     Index("ix_workflow_executions_created_at_id", "created_at", "id"),
     Index("ix_workflow_executions_project_id_created_at", "project_id", "created_at"),
-    Index("ix_workflow_executions_name_created_at", "name", "created_at"),
-    Index("ix_workflow_executions_state_created_at", "state", "created_at"),
+    Index("ix_workflow_executions_project_id_state", "project_id", "state", "created_at"),
+    Index("ix_workflow_executions_project_id_name", "project_id", "name", "created_at"),
+    Index("ix_workflow_executions_project_id_workflow_id", "project_id", "workflow_id", "created_at"),
+    _partial("ix_workflow_executions_project_id_tags", "project_id", "tags", "created_at",
+             where="tags <> '[]'"),
     Index("ix_workflow_executions_root_id", "root_id"),
     Index("ix_workflow_executions_definition_hash", "definition_hash"),
     _partial("ix_workflow_executions_ended_roots", "state", "finished_at", "id",
@@ -221,10 +224,16 @@ task_executions = Table(
     Column("updated_at", BigInteger),
     Column("started_at", BigInteger),
     Column("finished_at", BigInteger),
+    Column("project_id", Characters(80)),
     Index("ix_task_executions_execution_id_sequence", "execution_id", "sequence"),
-    Index("ix_task_executions_created_at_id", "created_at", "id"),
+    Index("ix_task_executions_created_at", "created_at"),
+    Index("ix_task_executions_project_id_created_at", "project_id", "created_at"),
+    Index("ix_task_executions_project_id_name", "project_id", "name", "created_at"),
+    _partial("ix_task_executions_project_id_state", "project_id", "state", "created_at",
+             where="state <> 'SUCCESS'"),
     info={STORAGE: HOT},
-)
+)  # fmt: skip
+"""`project_id` is that of the execution, which lists of tasks need beside the order."""
 
 action_executions = Table(
     "action_executions",
@@ -255,10 +264,13 @@ action_executions = Table(
     Column("adhoc", Document),
     Index("ix_action_executions_task_id_item_index", "task_id", "item_index"),
     Index("ix_action_executions_execution_id", "execution_id"),
-    Index("ix_action_executions_created_at_id", "created_at", "id"),
+    Index("ix_action_executions_created_at", "created_at"),
+    Index("ix_action_executions_project_id_created_at", "project_id", "created_at"),
+    _partial("ix_action_executions_project_id_state", "project_id", "state", "created_at",
+             where="state <> 'SUCCESS'"),
     _partial("ix_action_executions_executor", "executor", where="state = 'RUNNING'"),
     info={STORAGE: HOT},
-)
+)  # fmt: skip
 """`execution_id` and `task_id` are null for an action that was run directly.
 
 `adhoc`: what an ad-hoc action runs in the end, and how its result is transformed; null for other actions.

@@ -89,9 +89,14 @@ def list_below_task(
     errors_only: bool,
     max_depth: int | None,
 ) -> list[Row]:
-    """The executions that a task started and, at most `max_depth` levels further down, what they started."""
-    parent = get_task(connection, viewer, task_id, ("workflow_execution_id",))["workflow_execution_id"]
-    tree = _Tree(connection, _root_of(connection, viewer, parent), errors_only)
+    """The executions that a task started and, at most `max_depth` levels further down, what they started.
+
+    `errors_only` follows failed tasks only, and this one is no exception.
+    """
+    task = get_task(connection, viewer, task_id, ("workflow_execution_id", "state"))
+    if errors_only and task["state"] != states.ERROR:
+        return []
+    tree = _Tree(connection, _root_of(connection, viewer, task["workflow_execution_id"]), errors_only)
     return executions_by_id(connection, viewer, list(tree.walk([task_id], max_depth)), fields)
 
 

@@ -36,7 +36,8 @@ mistral execution-list</pre>
 <a href="{base}/v2/executions">executions</a>,
 <a href="{base}/v2/tasks">tasks</a>,
 <a href="{base}/v2/actions">actions</a>,
-<a href="{base}/health">health</a>.
+<a href="{base}/health">health</a>,
+<a href="{base}/docs">all of the API</a>.
 All commands: <code>mistral --help</code>.</p>
 </main>
 </body>
