@@ -181,6 +181,13 @@ class Cloud:
             endpoint = {"service_id": service["id"], "interface": interface, "url": url, "region": region}
             self.do("POST", "/endpoints", endpoint=endpoint)
 
+    def register_itself(self) -> None:
+        """Have Keystone stand in its catalogue with the port that it has now."""
+        for endpoint in self.do("GET", f"/endpoints?service_id={self.identifier('services', 'keystone')}")[
+            "endpoints"
+        ]:
+            self.do("PATCH", f"/endpoints/{endpoint['id']}", endpoint={"url": self.url})
+
     def _answers(self) -> bool:
         try:
             return self._client.get(self.url).status_code == 200
@@ -193,6 +200,7 @@ def cloud(folder: Path) -> Iterator[Cloud]:
     """A cloud of its own in an empty folder, with everybody of `PEOPLE`."""
     shutil.copytree(prepare(), folder, dirs_exist_ok=True)
     with Cloud(folder) as started:
+        started.register_itself()
         yield started
 
 

@@ -20,7 +20,7 @@ CONFIG: Final = """
 log_file = {folder}/glance.log
 worker_self_reference_url = {url}
 enabled_backends = files:file
-enabled_import_methods =
+enabled_import_methods = []
 [database]
 connection = sqlite:///{folder}/glance.db
 [glance_store]

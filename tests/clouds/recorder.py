@@ -63,12 +63,16 @@ class Recorder:
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
                 recorder._note(self.command, self.path, dict(self.headers), body)
-                content = b"" if self.command == "HEAD" else recorder._answer(self.path)
-                self.send_response(200)
+                content = b"" if self.command in ("DELETE", "HEAD") else recorder._answer(self.path)
+                self.send_response(200 if content else 204)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
+
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                """Always the same."""
+                return super().date_time_string(0 if timestamp is None else timestamp)
 
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer  # noqa: N815
 

@@ -1,11 +1,12 @@
 """Actions of OpenStack whose requests are compared with those that Mistral sends for them.
 
-`python -m clouds.requests_of_actions URL FILE` (in `tests`) asks a Mistral with `mistral-extra` for what
-`reference_requests.json` keeps; see docs/openstack.md.
+`python -m clouds.requests_of_actions URL FILE` (in `tests`) asks a Mistral with `mistral-extra` for what the
+file `reference_of_actions.json` keeps; see docs/openstack.md.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ import httpx
 
 from clouds.recorder import Recorder
 
-REFERENCE: Final = Path(__file__).with_name("reference_requests.json")
+REFERENCE: Final = Path(__file__).with_name("reference_of_actions.json")
 
 CASES: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("nova.servers_list", {}),
@@ -54,7 +55,10 @@ CASES: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
 
 
 def outcome(url: str, recorder: Recorder, name: str, given: dict[str, Any]) -> dict[str, Any]:
-    """What comes of an action that works in the recorder's cloud, and which requests it has sent there."""
+    """How an action ends that works in the recorder's cloud, and which requests it has sent there.
+
+    `result` is a digest, or the reason of a failure; missing where Mistral breaks down over the answer.
+    """
     answer = httpx.post(
         f"{url}/action_executions",
         json={"name": name, "input": given},
@@ -63,18 +67,52 @@ def outcome(url: str, recorder: Recorder, name: str, given: dict[str, Any]) -> d
         timeout=60,
     )
     found: dict[str, Any] = {"name": name, "input": given, "requests": recorder.taken()}
-    if answer.status_code == 201:
-        row = answer.json()
-        text = json.dumps(json.loads(row["output"])["result"]).replace(recorder.url, "URL")
-        return found | {"state": row["state"], "result": json.loads(text)}
-    return found | {"fault": answer.json()["faultstring"].replace(recorder.url, "URL")}
+    if answer.status_code == 500 and "to primitive" in answer.text:
+        return found
+    assert answer.status_code == 201, answer.text
+    row = answer.json()
+    result = json.loads(row["output"])["result"]
+    if row["state"] == "ERROR":
+        return found | {"state": "ERROR", "result": result[result.index("msg=") :]}
+    text = json.dumps(_without_clients(result), sort_keys=True).replace(recorder.url, "URL")
+    return found | {"state": row["state"], "result": hashlib.sha256(text.encode()).hexdigest()[:16]}
+
+
+def _without_clients(value: Any) -> Any:
+    """Mistral adds to each object what it finds in the client it is from, down to some depth."""
+    if isinstance(value, dict):
+        return {name: _without_clients(item) for name, item in value.items() if name != "manager"}
+    return [_without_clients(item) for item in value] if isinstance(value, list) else value
+
+
+def list_of_actions(url: str) -> dict[str, dict[str, Any]]:
+    """For each service, how many actions a server lists, and a digest of their names and inputs."""
+    lines: dict[str, list[str]] = {}
+    page: str | None = f"{url}/actions?fields=name,input"
+    while page:
+        listed = httpx.get(page, trust_env=False, timeout=60).json()
+        for action in listed["actions"]:
+            service = action["name"].partition(".")[0]
+            if service != "std":
+                lines.setdefault(service, []).append(f"{action['name']}: {action['input']}\n")
+        page = listed.get("next")
+    return {
+        service: {
+            "actions": len(found),
+            "digest": hashlib.sha256("".join(sorted(found)).encode()).hexdigest()[:16],
+        }
+        for service, found in sorted(lines.items())
+    }
 
 
 def main() -> None:
     url, path = sys.argv[1:]
     with Recorder() as recorder:
-        found = [outcome(url, recorder, name, given) for name, given in CASES]
-    Path(path).write_text("[\n" + ",\n".join(json.dumps(case, sort_keys=True) for case in found) + "\n]\n")
+        outcomes = [outcome(url, recorder, name, given) for name, given in CASES]
+    listed = {service: json.dumps(row) for service, row in list_of_actions(url).items()}
+    rows = ",\n".join(f"    {json.dumps(service)}: {row}" for service, row in listed.items())
+    cases = ",\n".join(f"    {json.dumps(case, sort_keys=True)}" for case in outcomes)
+    Path(path).write_text(f'{{\n  "services": {{\n{rows}\n  }},\n  "cases": [\n{cases}\n  ]\n}}\n')
 
 
 if __name__ == "__main__":

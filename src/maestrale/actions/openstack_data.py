@@ -21,7 +21,9 @@ def plain(value: Any, depth: int = DEEPEST) -> Json:
         return value
     if depth == 0:
         return None
-    if isinstance(value, Mapping):
+    # Asked for a field that it has not, an object of a client fetches all of its fields: so a server that was
+    # just created comes with its state, as in Mistral.
+    if hasattr(value, "items"):
         return {str(key): plain(item, depth - 1) for key, item in value.items()}
     if isinstance(value, bytes):
         return value.decode()
