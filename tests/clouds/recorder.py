@@ -138,7 +138,7 @@ class Recorder:
             {
                 "method": method,
                 "path": address.path,
-                "query": sorted(parse_qsl(address.query, keep_blank_values=True)),
+                "query": sorted(map(list, parse_qsl(address.query, keep_blank_values=True))),
                 "headers": {name: lower[name] for name in NOTED if name in lower},
                 "body": _json(body),
             }
