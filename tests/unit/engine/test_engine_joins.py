@@ -569,3 +569,23 @@ def test_a_failed_join_gets_another_chance_also_before_a_pause() -> None:
     found.finish("a")
     found.resume()
     assert found.task("j").state == "RUNNING"
+
+
+@pytest.mark.parametrize("chosen", ["[again, last]", "[last, again]"])
+def test_a_join_hopes_for_one_that_gets_another_chance_at_the_same_time(chosen: str) -> None:
+    found = run(f"""
+        w:
+          tasks:
+            a: {{on-success: again}}
+            b: {{action: remote, on-success: {chosen}}}
+            again: {{join: all, on-success: last}}
+            last: {{join: all}}
+            keep: {{action: remote}}
+    """)
+    found.fail("b")
+    found.fail("keep")
+    assert found.states["again"] == "ERROR"
+    found.rerun("b")
+    found.finish("b")
+    assert (found.states["again"], found.states["last"]) == ("SUCCESS", "SUCCESS")
+    assert len(found.tasks("last")) == 1
