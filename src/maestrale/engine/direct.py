@@ -124,7 +124,7 @@ def _mark_end(decision: Decision, source: TaskExecution, chosen: list[list[str]]
 
 
 def _create(decision: Decision, source: TaskExecution, commands: list[Command]) -> None:
-    """Create plain tasks first, then trigger joins: first those that failed, for others may hope for them."""
+    """Create plain tasks first, then trigger joins."""
     joins = []
     context = outbound(decision, source)
     firings = firings_after(decision, [source])
@@ -136,9 +136,19 @@ def _create(decision: Decision, source: TaskExecution, commands: list[Command]) 
             trigger: dict[str, Json] = {"task_id": source.id, "event": command.event}
             task = create_task(decision, command.target, context, [trigger], firings, on_cycle)
             make_ready(decision, task)
-    joins.sort(key=lambda command: not may_be_revived(decision.draft.latest_task(command.target)))
-    for command in joins:
+    for command in _failed_first(decision, joins):
         trigger_join(decision, command.target, source, command.event)
+
+
+def _failed_first(decision: Decision, joins: list[Command]) -> list[Command]:
+    """Failed joins first, each behind those that may lead to it; the rest as it is."""
+    failed = [c for c in joins if may_be_revived(decision.draft.latest_task(c.target))]
+    if not failed:
+        return joins
+    routes = decision.program.routes
+    wanted = routes.of({c.target for c in failed})
+    failed.sort(key=lambda command: (routes.before[command.target] & wanted).bit_count())
+    return [*failed, *(command for command in joins if command not in failed)]
 
 
 def pause_at_command(

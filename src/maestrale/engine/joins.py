@@ -297,14 +297,17 @@ def _waiting_below(decision: Decision, name: str) -> Iterator[TaskExecution]:
 
 
 def _unprocessed_after(decision: Decision, source: TaskExecution) -> int:
-    """The tasks that have still to choose what follows once all that `source` chose is set going."""
+    """The tasks that have still to choose what follows once all that `source` chose is set going.
+
+    Failed joins among that count if they wait again: those before others are tried first.
+    """
     draft, bits = decision.draft, decision.program.routes.bits
     unprocessed = draft.unprocessed_bits
     if not source.processed and draft.unprocessed.get(source.name) == 1:
         unprocessed &= ~bits[source.name]
     for name, _ in source.next_tasks or ():
         join = draft.latest_task(name) if decision.program.spec.tasks[name].join else None
-        if join is None or join.state == states.WAITING or may_be_revived(join):
+        if join is None or join.state == states.WAITING:
             unprocessed |= bits[name]
     return unprocessed
 

@@ -589,3 +589,20 @@ def test_a_join_hopes_for_one_that_gets_another_chance_at_the_same_time(chosen: 
     found.finish("b")
     assert (found.states["again"], found.states["last"]) == ("SUCCESS", "SUCCESS")
     assert len(found.tasks("last")) == 1
+
+
+def test_of_failed_joins_that_are_chosen_together_none_hopes_for_one_without_hope() -> None:
+    found = run("""
+        w:
+          tasks:
+            a: {action: std.fail, on-success: never, on-complete: [first, second]}
+            never: {action: std.noop, on-success: first}
+            b: {action: remote, on-success: [second, first]}
+            first: {join: all, on-success: second}
+            second: {join: all}
+    """)
+    before = {name: found.task(name).finished_at for name in ("first", "second")}
+    found.world.advance(1)
+    found.finish("b")
+    assert found.states["first"] == found.states["second"] == "ERROR"
+    assert {name: found.task(name).finished_at for name in ("first", "second")} == before
