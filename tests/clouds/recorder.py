@@ -45,7 +45,6 @@ NOTED: Final = (
 """The headers that say something; the others depend on libraries and machines."""
 
 _THING: Final = {"id": "7", "name": "thing", "status": "ACTIVE", "links": [], "properties": {}}
-_VERSION: Final = {"status": "CURRENT", "min_version": "2.1", "version": "2.96"}
 _PLURALS: Final = ("servers", "flavors", "networks", "ports", "images", "stacks", "projects", "users",
                    "volumes", "roles", "nodes", "instances")  # fmt: skip
 
@@ -63,9 +62,10 @@ class Recorder:
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
                 recorder._note(self.command, self.path, dict(self.headers), body)
-                content = b"" if self.command in ("DELETE", "HEAD") else recorder._answer(self.path)
+                content = recorder._answer(self.command, self.path)
                 self.send_response(200 if content else 204)
-                self.send_header("Content-Type", "application/json")
+                if content:
+                    self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
@@ -144,12 +144,18 @@ class Recorder:
             }
         )
 
-    def _answer(self, path: str) -> bytes:
+    def _answer(self, method: str, path: str) -> bytes:
+        without = path.endswith("/action") or (method == "PUT" and path.startswith("/keystone/"))
+        if without or method in ("DELETE", "HEAD"):
+            return b""
         here = self.url + urlsplit(path).path
+        lowest, highest = ("3.0", "3.71") if "/cinder/" in path else ("2.1", "2.96")
         version = {
-            "id": "v3.0" if "/cinder/" in path else "v2.1",
+            "id": f"v{lowest}",
+            "status": "CURRENT",
+            "min_version": lowest,
+            "version": highest,
             "links": [{"rel": "self", "href": here}],
-            **_VERSION,
         }
         lists = {name: [_THING] for name in _PLURALS}
         things = {name.removesuffix("s"): _THING for name in _PLURALS}
