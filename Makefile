@@ -17,14 +17,16 @@ PYTEST := $(SANDBOX) $(BIN)/python -m pytest -n 3
 
 CLIENTS := $(TEST)/clients/venv
 
-.PHONY: help demo test lint core-tests other-tests clients install clouds clean FORCE
+.PHONY: help demo test lint core-tests other-tests clients install clouds openstack tempest clean FORCE
 
 help:
 	@echo "make demo    run two workflows and see what happens"
 	@echo "make test    run all checks and tests"
 	@echo "make lint    run the checks only (style, types, layers)"
 	@echo "make clients ask the service with python-mistralclient and openstack (installs them into $(TEST))"
-	@echo "make clouds  install a Keystone for tests (a few minutes, once); without it they are skipped"
+	@echo "make clouds  install a Keystone and a Glance for tests (minutes, once); without them they are skipped"
+	@echo "make openstack  install the service with mistral-extra for tests, likewise"
+	@echo "make tempest run OpenStack's own tests of the API against a server and a Keystone (a minute, after make clouds)"
 	@echo "make clean   remove everything that make has made, .venv too"
 
 demo: $(STAMP)
@@ -69,11 +71,39 @@ clouds: $(STAMP) $(CLOUDS)/installed
 $(CLOUDS)/installed: tests/clouds/requirements.txt | $(TEST)/tmp
 	@mkdir -p $(CLOUDS)
 	@sh scripts/make-venv $(CLOUDS)/venv
-	@echo "Installing Keystone into $(CLOUDS)/venv: a few minutes, once; later runs need no network."
+	@echo "Installing Keystone and Glance into $(CLOUDS)/venv: a few minutes, once; later runs need no network."
 	@TMPDIR="$(HERE)/tmp" $(CLOUDS)/venv/bin/python -m pip install --quiet --no-cache-dir \
 		--disable-pip-version-check --requirement tests/clouds/requirements.txt
 	@cd tests && ../$(BIN)/python -c "from clouds.cloud import prepare; prepare()"
 	@touch $@
+
+# The service with OpenStack's actions: their hundred packages stay out of the other environment.
+OPENSTACK := $(TEST)/openstack
+openstack: $(OPENSTACK)/installed
+
+$(OPENSTACK)/installed: tests/clouds/openstack-requirements.txt | $(TEST)/tmp
+	@mkdir -p $(OPENSTACK)
+	@sh scripts/make-venv $(OPENSTACK)/venv
+	@echo "Installing mistral-extra into $(OPENSTACK)/venv: a few minutes, once; later runs need no network."
+	@TMPDIR="$(HERE)/tmp" $(OPENSTACK)/venv/bin/python -m pip install --quiet --no-cache-dir \
+		--disable-pip-version-check --requirement $<
+	@TMPDIR="$(HERE)/tmp" $(OPENSTACK)/venv/bin/python -m pip install --quiet --no-cache-dir \
+		--disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+# OpenStack's black-box tests, which bring 60 packages: a folder of their own again. ONLY=REGEX runs some of them.
+TEMPEST := $(TEST)/tempest/venv
+tempest: clouds $(TEMPEST)/.installed
+	@cd tests && $(SANDBOX) ../$(BIN)/python -m tempest_suite.run $(if $(ONLY),'$(ONLY)')
+
+$(TEMPEST)/.installed: tests/tempest_suite/requirements.txt | $(STAMP) $(TEST)/tmp
+	@rm -rf $(TEMPEST)
+	@mkdir -p $(TEST)/tempest
+	@sh scripts/make-venv $(TEMPEST)
+	@echo "Installing Tempest into $(TEMPEST): half a minute, once; later runs need no network."
+	@TMPDIR="$(HERE)/tmp" $(TEMPEST)/bin/python -m pip install --quiet --no-cache-dir \
+		--disable-pip-version-check --requirement $<
+	@cp $< $@
 
 $(TEST)/tmp:
 	@mkdir -p $@

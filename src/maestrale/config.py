@@ -17,7 +17,7 @@ import msgspec
 
 from maestrale.actions.egress import HttpSettings
 from maestrale.actions.process_settings import ProcessSettings
-from maestrale.actions.settings import EmailSettings, JavaScriptSettings, SshSettings
+from maestrale.actions.settings import EmailSettings, JavaScriptSettings, OpenStackSettings, SshSettings
 from maestrale.api.identity_settings import OidcSettings, ProxySettings
 from maestrale.expressions.options import Options
 from maestrale.keystone.settings import KeystoneSettings
@@ -269,6 +269,7 @@ class Settings(msgspec.Struct, frozen=True):
     retention: RetentionSettings = RetentionSettings()
     actions: ActionsSettings = ActionsSettings()
     dynamic_actions: ProcessSettings = ProcessSettings()
+    openstack_actions: OpenStackSettings = OpenStackSettings()
     std_http: HttpSettings = HttpSettings()
     std_email: EmailSettings = EmailSettings()
     std_ssh: SshSettings = SshSettings()

@@ -7,11 +7,16 @@ import importlib.metadata
 import logging
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from maestrale.actions import openstack
 from maestrale.actions.base import ActionSettings
+from maestrale.actions.openstack import OpenStackHost
 from maestrale.actions.plugins import PluginRules
 from maestrale.actions.registry import Registry
 from maestrale.config import KEYSTONE, ROLES, ConfigError, Role, Settings, database_url, key_file, timeouts
@@ -56,6 +61,7 @@ if TYPE_CHECKING:
 
     from maestrale.api.authentication import Authentication
     from maestrale.keystone.client import Keystone
+    from maestrale.keystone.settings import KeystoneSettings
 
 log = logging.getLogger(__name__)
 
@@ -249,7 +255,9 @@ class Service:
 def action_registry(settings: Settings) -> Registry:
     """The actions that the installed packages offer, as far as the settings let them."""
     wanted = settings.actions
-    registry = Registry(allow=wanted.allow, deny=wanted.deny)
+    registry = Registry(
+        allow=wanted.allow, deny=wanted.deny, hosts={openstack.PACKAGE: _openstack_host(settings)}
+    )
     rules = PluginRules(
         classes=wanted.load_action_plugins,
         generators=wanted.load_action_generators,
@@ -258,6 +266,15 @@ def action_registry(settings: Settings) -> Registry:
     )
     registry.load_entry_points(rules, only_built_in=wanted.only_builtin_actions)
     return registry
+
+
+def _openstack_host(settings: Settings) -> OpenStackHost:
+    wanted, server, keystone = settings.openstack_actions, settings.server, _keystone_settings(settings)
+    if keystone is not None and not wanted.default_region:
+        wanted = msgspec.structs.replace(wanted, default_region=keystone.region_name)
+    own = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)
+    own_host = f"[{own}]" if ":" in own else own
+    return OpenStackHost(wanted, "" if keystone is None else keystone.url, own_host, server.port)
 
 
 def prepare_expressions(settings: Settings) -> None:
@@ -277,13 +294,28 @@ def _check_roles(roles: tuple[Role, ...], url: str) -> None:
 
 
 def _keystone(settings: Settings) -> Keystone | None:
-    """The Keystone that knows the callers, if one does. Raises `ConfigError` where it cannot be asked."""
-    if settings.server.auth != KEYSTONE:
+    """The Keystone that knows the callers, if one does."""
+    known = _keystone_settings(settings)
+    if known is None:
         return None
     from maestrale.keystone.client import Keystone
 
+    with _keystone_errors():
+        return Keystone(known)
+
+
+def _keystone_settings(settings: Settings) -> KeystoneSettings | None:
+    """How to ask the Keystone that knows the callers, if one does."""
+    if settings.server.auth != KEYSTONE:
+        return None
+    with _keystone_errors():
+        return settings.keystone.completed()
+
+
+@contextmanager
+def _keystone_errors() -> Iterator[None]:
     try:
-        return Keystone(settings.keystone.completed())
+        yield
     except ValueError as error:
         raise ConfigError(f"Keystone cannot be asked: {error}", "see docs/keystone.md") from None
 

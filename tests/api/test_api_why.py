@@ -229,3 +229,10 @@ def test_since_when_it_is_paused_or_has_ended(api: Api) -> None:
     assert paused["since"] == paused["children"][0]["since"] > execution["created_at"]
     row = api.put(f"/v2/executions/{execution['id']}", state="CANCELLED")
     assert why(api, execution["id"])["why"]["since"] == row["updated_at"]
+
+
+def test_an_action_outside_of_workflows(api: Api) -> None:
+    body = {"name": "std.async_noop", "params": {"save_result": True}}
+    action_id = api("POST", "/v2/action_executions", json=body).json()["id"]
+    found = api.get(f"/v2/action_executions/{action_id}/why")
+    assert found["why"]["state"] == "RUNNING"

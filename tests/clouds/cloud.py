@@ -82,8 +82,8 @@ class Cloud:
         config.write_text(CONFIG.format(folder=self.folder, expiration=expiration))
         with (self.folder / "process.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*_with_parent(), str(PYTHON), str(HERE / "serve_keystone.py"), str(config), str(self.port)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, env=_environment(),
+                [*with_parent(), str(PYTHON), str(HERE / "serve_keystone.py"), str(config), str(self.port)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, env=environment(),
             )  # fmt: skip
         end = time.monotonic() + START_SECONDS
         while not self._answers():
@@ -181,6 +181,13 @@ class Cloud:
             endpoint = {"service_id": service["id"], "interface": interface, "url": url, "region": region}
             self.do("POST", "/endpoints", endpoint=endpoint)
 
+    def register_itself(self) -> None:
+        """Have Keystone stand in its catalogue with the port that it has now."""
+        for endpoint in self.do("GET", f"/endpoints?service_id={self.identifier('services', 'keystone')}")[
+            "endpoints"
+        ]:
+            self.do("PATCH", f"/endpoints/{endpoint['id']}", endpoint={"url": self.url})
+
     def _answers(self) -> bool:
         try:
             return self._client.get(self.url).status_code == 200
@@ -193,6 +200,7 @@ def cloud(folder: Path) -> Iterator[Cloud]:
     """A cloud of its own in an empty folder, with everybody of `PEOPLE`."""
     shutil.copytree(prepare(), folder, dirs_exist_ok=True)
     with Cloud(folder) as started:
+        started.register_itself()
         yield started
 
 
@@ -227,19 +235,20 @@ def _set_up(folder: Path) -> None:
         ["bootstrap", *bootstrap],
     ):
         manage = [str(PYTHON), str(PYTHON.parent / "keystone-manage"), "--config-file", str(config), *command]
-        done = subprocess.run(manage, capture_output=True, text=True, env=_environment(), cwd=folder)
+        done = subprocess.run(manage, capture_output=True, text=True, env=environment(), cwd=folder)
         assert done.returncode == 0, done.stdout + done.stderr
     with cloud:
         for person in (*PEOPLE.values(), SERVICE):
             cloud.add_person(person)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """What the services get of the environment of the tests."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
     return kept | {"HOME": str(FOLDER), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def _with_parent() -> list[str]:
+def with_parent() -> list[str]:
     """What stands before a command, so that it ends with this process."""
     program = shutil.which("setpriv")
     return [program, "--pdeathsig=KILL"] if program and sys.platform == "linux" else []

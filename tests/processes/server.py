@@ -29,14 +29,21 @@ class Server:
     """`maestrale server`, on a database file of its own or on the database of a URL.
 
     `roles`: what it does, of several processes on one database; with all of them unless some are given.
+    `python`: of the virtual environment that has it.
     """
 
     def __init__(
-        self, folder: Path, database_url: str | None = None, roles: str = "", **settings: str
+        self,
+        folder: Path,
+        database_url: str | None = None,
+        roles: str = "",
+        python: Path | str = sys.executable,
+        **settings: str,
     ) -> None:
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self.roles = roles
+        self.python = str(python)
         self.database = folder / "maestrale.db"
         self.database_url = database_url or f"sqlite:///{self.database}"
         self.port = free_port()
@@ -75,7 +82,7 @@ class Server:
         self._known = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "maestrale", "server", "--port", str(self.port),
+                [self.python, "-m", "maestrale", "server", "--port", str(self.port),
                  "--database", self.database_url, *(["--role", self.roles] if self.roles else [])],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment,
             )  # fmt: skip

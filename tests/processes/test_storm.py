@@ -18,11 +18,16 @@ END_SECONDS = 90.0
 """How long what was started may take to end when the storm is over."""
 
 
-def _storm(folder: Path, postgresql: PostgresqlServer, seed: int, seconds: float) -> None:
+def _storm(
+    folder: Path, postgresql: PostgresqlServer, seed: int, seconds: float, engines: int = 3, apis: int = 2
+) -> None:
     chance = random.Random(seed)
     name = postgresql.lend()
     url = postgresql.url(name)
-    with Receiver(delay=0.3) as receiver, Fleet(folder, postgresql, name) as fleet:
+    with (
+        Receiver(delay=0.3) as receiver,
+        Fleet(folder, postgresql, name, engines=engines, apis=apis) as fleet,
+    ):
         people = People(fleet, receiver, seed)
         people.define()
         people.begin()
@@ -41,7 +46,7 @@ def _storm(folder: Path, postgresql: PostgresqlServer, seed: int, seconds: float
 
 @pytest.mark.postgresql
 def test_a_short_storm(tmp_path: Path, postgresql: PostgresqlServer) -> None:
-    _storm(tmp_path, postgresql, seed=1, seconds=6)
+    _storm(tmp_path, postgresql, seed=1, seconds=6, engines=2, apis=1)
 
 
 @pytest.mark.slow

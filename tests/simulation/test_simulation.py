@@ -16,6 +16,7 @@ from maestrale.simulation.world import NO_FAULTS
 STEPS = 1200
 
 FOUND_BY = {
+    "safe_rerun_is_true_by_being_there": 2,
     "a_late_branch_runs_a_partial_join_again": 8,
     "a_published_variable_hides_the_item": 1,
     "a_rerun_repeats_everything_behind_the_first_failed_item": 8,

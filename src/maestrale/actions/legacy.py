@@ -10,7 +10,8 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from contextlib import AbstractContextManager
+from typing import Any, Final, Protocol
 
 from maestrale.actions.base import ActionContext, input_text
 from maestrale.model import states
@@ -29,11 +30,21 @@ GOES_ON: Final = ActionResult(states.RUNNING)
 """What comes of an action that turns out to be completed from outside."""
 
 
+class Surroundings(Protocol):
+    """What actions of a package expect of the service that runs them."""
+
+    def acting(self, name: str, context: ActionContext) -> AbstractContextManager[None]:
+        """What stands around an action of this name while it runs."""
+
+    def data(self, value: Any) -> Any:
+        """What a value of `run` says, without the objects that it is made of."""
+
+
 class LegacyAction:
     """A class as an action. It runs in a thread, whose time it may take.
 
     `attributes` become fields of the class before it is used. `description` and `parameters` (a list as the
-    API shows it) stand in for what the class itself says.
+    API shows it) stand in for what the class itself says. `surroundings`: what it expects around it.
     """
 
     is_async = False
@@ -46,7 +57,9 @@ class LegacyAction:
         attributes: Mapping[str, Any] | None = None,
         description: str = "",
         parameters: str = "",
+        surroundings: Surroundings | None = None,
     ) -> None:
+        self._surroundings = surroundings
         if not callable(getattr(kind, "run", None)):
             raise TypeError(f"the class of the action '{name}' has no method 'run': {kind!r}")
         self._kind = type(kind.__name__, (kind,), dict(attributes)) if attributes else kind
@@ -73,8 +86,17 @@ class LegacyAction:
     def run(self, context: ActionContext, given: dict[str, Json]) -> object:
         """What comes of the action. Raises whatever it raises."""
         self.facts.check_input(given)
+        if self._surroundings is None:
+            return self._outcome(context, given)
+        with self._surroundings.acting(self.name, context):
+            return self._outcome(context, given)
+
+    def _outcome(self, context: ActionContext, given: dict[str, Json]) -> object:
         instance = carried(made(self._kind, given))
-        return outcome(instance, run(instance, context), waits=self.facts.waits_outside)
+        value = run(instance, context)
+        if self._surroundings is not None:
+            value = self._surroundings.data(value)
+        return outcome(instance, value, waits=self.facts.waits_outside)
 
 
 def made(kind: Callable[..., Any], given: Mapping[str, Json]) -> Any:
@@ -142,7 +164,8 @@ def library_context(context: ActionContext) -> Any:
     from mistral_lib.actions import context as library
 
     security = context.security or SecurityContext()
-    caller = {name: getattr(security, name) for name in _SECURITY} | {"redelivered": False}
+    caller = {name: getattr(security, name) for name in _SECURITY}
+    caller |= {"redelivered": False, "service_catalog": library_catalog(security)}
     execution = {
         "workflow_execution_id": context.workflow_execution_id,
         "task_execution_id": context.task_execution_id,
@@ -152,6 +175,24 @@ def library_context(context: ActionContext) -> Any:
         "with_items_index": context.item_index or 0,
     }
     return library.ActionContext(library.SecurityContext(**caller), library.ExecutionContext(**execution))
+
+
+def library_catalog(security: SecurityContext) -> Json:
+    """The catalogue as actions of Mistral expect it: what Keystone says of a token, with the catalogue in it.
+
+    One that a request has brought for another cloud stays as it is.
+    """
+    catalog = security.service_catalog
+    if not isinstance(catalog, list):
+        return catalog
+    return {
+        "methods": ["token"],
+        "expires_at": security.expires_at,
+        "user": {"id": security.user_id, "name": security.user_name},
+        "project": {"id": security.project_id, "name": security.project_name},
+        "roles": [{"name": name} for name in security.roles],
+        "catalog": catalog,
+    }
 
 
 def described(kind: Callable[..., Any]) -> str:

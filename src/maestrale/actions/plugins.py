@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from importlib.metadata import EntryPoint
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -62,6 +62,19 @@ class PluginRules(msgspec.Struct, frozen=True):
     deny_providers: tuple[str, ...] = ()
 
 
+class Host(legacy.Surroundings, Protocol):
+    """What a package expects whose generators need more than an entry point."""
+
+    def prepare(self) -> None:
+        """Called once, before the generators are imported."""
+
+    def namespace(self, generator: Any) -> str:
+        """How the names of a generator's actions begin, without the dot."""
+
+    def problem(self, generator: Any) -> str:
+        """Why a generator cannot make its actions, empty if it can."""
+
+
 def lets_in(name: str, allow: Sequence[str], deny: Sequence[str]) -> bool:
     """Whether lists of shell patterns let a name in: if there are any in `allow`, they alone decide."""
     if allow:
@@ -70,19 +83,26 @@ def lets_in(name: str, allow: Sequence[str], deny: Sequence[str]) -> bool:
 
 
 class Plugins:
-    """What packages for Mistral offer. `add` makes actions known, `allows` says which names are let in."""
+    """What packages for Mistral offer. `add` makes actions known, `allows` says which names are let in,
+    `hosts` what the packages of these modules need."""
 
     def __init__(
-        self, add: Callable[[Sequence[legacy.LegacyAction], str], None], allows: Callable[[str], bool]
+        self,
+        add: Callable[[Sequence[legacy.LegacyAction], str], None],
+        allows: Callable[[str], bool],
+        hosts: Mapping[str, Host],
     ) -> None:
         self._add = add
         self._allows = allows
+        self._hosts = hosts
         self._lock = threading.RLock()
         self._classes: dict[str, EntryPoint] = {}
         self._generators: list[EntryPoint] = []
         self._unloaded_providers: list[EntryPoint] = []
         self._providers: dict[str, Any] = {}
         self._failures: dict[str, str] = {}
+        self._missing: dict[str, str] = {}
+        """Why there are no actions whose names begin like this."""
         self.may_have_more = False
         """Whether packages offer anything, so that a name that is unknown so far may be known here."""
 
@@ -128,6 +148,9 @@ class Plugins:
             if name in self._failures:
                 raise PluginFailure(self._failures[name])
             self._load_generators()
+            problem = self._missing.get(name.partition(".")[0])
+            if problem is not None and self._allows(name):
+                raise PluginFailure(f"The action '{name}' cannot be used: {problem}")
             self._load_providers()
         for provider in self._providers if self._allows(name) else ():
             descriptor = self._descriptor(provider, name, namespace)
@@ -184,13 +207,21 @@ class Plugins:
     def _load_generators(self) -> None:
         while self._generators:
             point = self._generators.pop()
+            host = self._hosts.get(point.module.partition(".")[0])
             try:
+                if host is not None:
+                    host.prepare()
                 generators = list(point.load()() or ())
             except (Exception, SystemExit) as error:  # noqa: BLE001
                 log.warning("%s cannot be loaded: %s", _origin(point), _reason(error))
                 continue
             for generator in generators:
-                self._add(list(_generated(generator, point)), _origin(point))
+                problem = "" if host is None else host.problem(generator)
+                if host is not None and problem:
+                    self._missing[host.namespace(generator)] = problem
+                    log.warning("%s: %s", _origin(point), problem)
+                else:
+                    self._add(list(_generated(generator, point, host)), _origin(point))
 
     def _load_providers(self) -> None:
         while self._unloaded_providers:
@@ -239,7 +270,7 @@ def _processed(descriptor: Any, value: object) -> object:
     return descriptor.post_process_result(value if isinstance(value, types.Result) else types.Result(value))
 
 
-def _generated(generator: Any, point: EntryPoint) -> Iterator[legacy.LegacyAction]:
+def _generated(generator: Any, point: EntryPoint, host: Host | None) -> Iterator[legacy.LegacyAction]:
     try:
         for entry in generator.create_actions():
             yield legacy.LegacyAction(
@@ -248,6 +279,7 @@ def _generated(generator: Any, point: EntryPoint) -> Iterator[legacy.LegacyActio
                 attributes=legacy.public_fields(entry["class"]),
                 description=entry.get("description") or "",
                 parameters=entry.get("arg_list") or "",
+                surroundings=host,
             )
     except Exception as error:  # noqa: BLE001 - a broken plug-in must not stop the service
         log.warning("%s: the generator %r cannot make its actions: %s", _origin(point), generator, error)

@@ -6,14 +6,23 @@ import difflib
 import inspect
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, Protocol
 
 from maestrale.actions.base import Action, ActionContext
 from maestrale.actions.base import action as make_action
-from maestrale.actions.plugins import CLASSES, GENERATORS, PROVIDERS, Installed, PluginRules, Plugins, lets_in
+from maestrale.actions.plugins import (
+    CLASSES,
+    GENERATORS,
+    PROVIDERS,
+    Host,
+    Installed,
+    PluginRules,
+    Plugins,
+    lets_in,
+)
 from maestrale.model.actions import ActionFacts
 from maestrale.model.errors import Conflict
 from maestrale.model.values import Json
@@ -43,15 +52,22 @@ class Registry:
     """The actions that this process knows; safe from any thread.
 
     `allow` and `deny` are shell patterns over names (case matters). If there are `allow` patterns they
-    alone decide. An action that is not allowed is unknown. `plugins` have actions that become known later.
+    alone decide. An action that is not allowed is unknown. `plugins` have actions that become known later;
+    `hosts` has what the packages of some modules need.
     """
 
-    def __init__(self, *, allow: Sequence[str] = (), deny: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        allow: Sequence[str] = (),
+        deny: Sequence[str] = (),
+        hosts: Mapping[str, Host] = MappingProxyType({}),
+    ) -> None:
         self._allow = tuple(allow)
         self._deny = tuple(deny)
         self._actions: dict[str, AnyAction] = {}
         self._adding = threading.Lock()
-        self.plugins = Plugins(self._add_all, self.allows)
+        self.plugins = Plugins(self._add_all, self.allows, hosts)
 
     def allows(self, name: str) -> bool:
         """Whether the lists let an action of this name in."""

@@ -1,4 +1,4 @@
-"""What the operator set for the built-in actions."""
+"""What the operator set for the built-in actions and those of OpenStack."""
 
 from __future__ import annotations
 
@@ -77,8 +77,20 @@ class JavaScriptSettings(msgspec.Struct, frozen=True):
         return setting("std_javascript", name)
 
 
+class OpenStackSettings(msgspec.Struct, frozen=True):
+    """`endpoint_type`: which addresses of a catalogue to use. `default_region`: the region where neither the
+    task nor the caller names one. `modules_support_region`: the services whose actions take `action_region`;
+    if empty, those that the package names. `mapping_path`: the file that says which actions there are; if
+    empty, that of the package."""
+
+    endpoint_type: Literal["public", "internal", "admin"] = "public"
+    default_region: str = ""
+    modules_support_region: tuple[str, ...] = ()
+    mapping_path: str = ""
+
+
 class ActionSettings(msgspec.Struct, frozen=True):
-    """All of them."""
+    """All of the built-in ones."""
 
     http: HttpSettings = HttpSettings()
     email: EmailSettings = EmailSettings()

@@ -16,7 +16,7 @@ from maestrale.api.listing import ListQuery, page_answer, read_listing
 from maestrale.api.objects import Action
 from maestrale.api.operation import operation
 from maestrale.api.replies import UploadedActions, Verdict, page_of
-from maestrale.api.resources import presented_action, without_nulls
+from maestrale.api.resources import presented_action, with_update_time, without_nulls
 from maestrale.api.routing import missing_id, route
 from maestrale.api.settings import ApiSettings
 from maestrale.api.uploads import (
@@ -89,7 +89,7 @@ class ActionRoutes:
             scope=upload.scope,
             identifier=request.path_params.get("identifier"),
         )
-        return stored_answer(_uploaded(stored), stored.warnings)
+        return stored_answer(_updated(stored), stored.warnings)
 
     @operation(query=(NAMESPACE,), status=NOTHING, fails=(NotFound,))
     async def delete(self, request: Request) -> Response:
@@ -104,9 +104,16 @@ class ActionRoutes:
 
 
 def _uploaded(stored: Stored) -> Row:
-    """Clients do without the time of an update that there was not, but not without a description."""
-    shown = [presented_action(row) for row in stored.rows]
-    return {"actions": [{"description": None} | without_nulls(action) for action in shown]}
+    return {"actions": [_shown(row) for row in stored.rows]}
+
+
+def _updated(stored: Stored) -> Row:
+    return {"actions": [with_update_time(_shown(row)) for row in stored.rows]}
+
+
+def _shown(row: Row) -> Row:
+    """Clients cannot do without a description."""
+    return {"description": None} | without_nulls(presented_action(row))
 
 
 def _namespace(request: Request) -> str:

@@ -16,7 +16,7 @@ from maestrale.api.listing import ListQuery, page_answer, read_fields, read_list
 from maestrale.api.objects import UploadedWorkflow, Workflow
 from maestrale.api.operation import operation
 from maestrale.api.replies import UploadedWorkflows, Verdict, page_of
-from maestrale.api.resources import presented_definition, presented_workflow_upload
+from maestrale.api.resources import presented_definition, presented_workflow_upload, with_update_time
 from maestrale.api.routing import missing_id, route
 from maestrale.api.settings import ApiSettings
 from maestrale.api.uploads import (
@@ -88,7 +88,7 @@ class DefinitionRoutes:
             namespace=upload.namespace,
             scope=upload.scope,
         )
-        return stored_answer(_uploaded(stored), stored.warnings)
+        return stored_answer(_updated(stored), stored.warnings)
 
     @operation(takes=YAML, query=UPLOAD, answers=UploadedWorkflow, fails=(NotFound, Conflict))
     async def update_one(self, request: Request) -> Response:
@@ -101,7 +101,7 @@ class DefinitionRoutes:
             scope=upload.scope,
             identifier=request.path_params["identifier"],
         )
-        return json_answer(presented_workflow_upload(stored.rows[0]), headers=CHARSET)
+        return json_answer(_updated(stored)["workflows"][0], headers=CHARSET)
 
     @operation(query=(NAMESPACE,), status=NOTHING, fails=(NotFound,))
     async def delete(self, request: Request) -> Response:
@@ -119,3 +119,7 @@ class DefinitionRoutes:
 
 def _uploaded(stored: Stored) -> Row:
     return {"workflows": [presented_workflow_upload(row) for row in stored.rows]}
+
+
+def _updated(stored: Stored) -> Row:
+    return {"workflows": [with_update_time(presented_workflow_upload(row)) for row in stored.rows]}

@@ -42,7 +42,14 @@ AFTER: Final = Argument(
     "Only what comes after this event; the header `Last-Event-ID` comes first.",
     Annotated[int, Meta(ge=0)],
 )
-STREAM: Final = Media("text/event-stream", "Events as they come, until the execution is over.")
+STREAM: Final = Media(
+    "text/event-stream",
+    "Events as they come, until the execution is over.",
+    schema={
+        "type": "object",
+        "properties": {"id": {"type": "string"}, "event": {"type": "string"}, "data": {"type": "string"}},
+    },
+)
 
 Pages = AsyncGenerator[History | None, None]
 

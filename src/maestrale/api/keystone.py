@@ -15,6 +15,7 @@ from maestrale.model.errors import Unauthorized
 from maestrale.services.access import ADMIN, LONGEST_PROJECT_ID, Caller
 
 SERVICE_TOKEN: Final = "x-service-token"
+REGION: Final = "x-region-name"
 
 
 class KeystoneTokens:
@@ -38,7 +39,8 @@ class KeystoneTokens:
             if not is_for_service:
                 raise
             text = str(service)
-        return self._caller(text, await self._holder(text, allow_expired=is_for_service))
+        holder = await self._holder(text, allow_expired=is_for_service)
+        return self._caller(text, holder, headers.get(REGION) or None)
 
     async def _is_service(self, text: str) -> bool:
         holder = await self._holder(text)
@@ -50,7 +52,7 @@ class KeystoneTokens:
         except Unauthorized as error:
             raise Unauthorized(f"{REFUSED}: {error.message}") from None
 
-    def _caller(self, text: str, holder: Token) -> Caller:
+    def _caller(self, text: str, holder: Token, region_name: str | None) -> Caller:
         if holder.project_id is None:
             raise Unauthorized(
                 f"{REFUSED}: Auth token is not for a project", "log in with the name of a project"
@@ -59,7 +61,7 @@ class KeystoneTokens:
             raise Unauthorized(
                 f"{REFUSED}: The id of the project has more than {LONGEST_PROJECT_ID} characters"
             )
-        context = context_of(text, holder, self._settings)
+        context = context_of(text, holder, self._settings, region_name)
         return Caller(
             holder.project_id,
             holder.user_id,

@@ -203,7 +203,7 @@ def _query(query: tuple[Argument, ...] | ListQuery | None, schemas: _Schemas) ->
 def _content(body: Any, schemas: _Schemas, example: Any = None) -> Document:
     if isinstance(body, Media):
         shown = {} if body.example is None else {"example": body.example}
-        return {body.type: {"schema": {"type": "string", "description": body.description}, **shown}}
+        return {body.type: {"schema": {**body.schema, "description": body.description}, **shown}}
     return {JSON: {"schema": schemas.of(body), **({} if example is None else {"example": example})}}
 
 

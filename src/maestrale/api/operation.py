@@ -36,11 +36,12 @@ class Argument(msgspec.Struct, frozen=True):
 
 
 class Media(msgspec.Struct, frozen=True):
-    """A body that is no JSON."""
+    """A body that is no JSON. `schema`: of each event, if it is a stream of them; otherwise it is a text."""
 
     type: str
     description: str
     example: str | None = None
+    schema: dict[str, Any] = msgspec.field(default_factory=lambda: {"type": "string"})
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):

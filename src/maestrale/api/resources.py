@@ -71,6 +71,11 @@ def without_nulls(shown: Row) -> Row:
     return {name: value for name, value in shown.items() if value is not None}
 
 
+def with_update_time(shown: Row) -> Row:
+    """The form of answers to updates: as to creates, but the time of the last change is null if none was."""
+    return {"updated_at": None} | shown
+
+
 def presented_report(report: Row) -> Row:
     """A report with all its times as text."""
     return {name: _report_value(name, value) for name, value in report.items()}

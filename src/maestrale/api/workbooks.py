@@ -16,7 +16,7 @@ from maestrale.api.listing import ListQuery, page_answer, read_fields, read_list
 from maestrale.api.objects import Workbook
 from maestrale.api.operation import operation
 from maestrale.api.replies import UploadedWorkbook, Verdict, page_of
-from maestrale.api.resources import presented, presented_all, without_nulls
+from maestrale.api.resources import presented, presented_all, with_update_time, without_nulls
 from maestrale.api.routing import missing_id, route
 from maestrale.api.settings import ApiSettings
 from maestrale.api.uploads import (
@@ -86,7 +86,8 @@ class WorkbookRoutes:
             namespace=upload.namespace,
             scope=upload.scope,
         )
-        return stored_answer(without_nulls(presented(stored.row)), stored.warnings)
+        shown = without_nulls(presented(stored.row))
+        return stored_answer(with_update_time(shown), stored.warnings)
 
     @operation(query=(NAMESPACE,), status=NOTHING, fails=(NotFound,))
     async def delete(self, request: Request) -> Response:

@@ -225,8 +225,8 @@ class Settings:
         if self._keycloak:
             return "The token comes from Keycloak: does the server take tokens of this realm?"
         return (
-            "Say who you are: with --os-auth-token, or log in with --os-auth-url, --os-username,"
-            " --os-password and --os-project-name."
+            "Say who you are: with --os-auth-token or OS_AUTH_TOKEN, or log in with --os-auth-url,"
+            " --os-username, --os-password and --os-project-name."
         )
 
     def _port_option(self) -> str:

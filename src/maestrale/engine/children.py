@@ -170,9 +170,12 @@ def _start_sub_workflow(
     decision: Decision, task: TaskExecution, name: str, given: dict[str, Json], index: int | None
 ) -> None:
     workflow = decision.draft.workflow
-    answer = decision.ask(FindWorkflow(name, workflow.namespace, workflow.project_id, workflow.workbook))
+    # Where the tree was started, not where this definition was found: that may be the default namespace.
+    given_namespace = workflow.params.get("namespace")
+    namespace = given_namespace if isinstance(given_namespace, str) else workflow.namespace
+    answer = decision.ask(FindWorkflow(name, namespace, workflow.project_id, workflow.workbook))
     if answer is None:
-        raise TaskFailure(f"Failed to find workflow [name={name}, namespace={workflow.namespace}]")
+        raise TaskFailure(f"Failed to find workflow [name={name}, namespace={namespace}]")
     found = msgspec.convert(answer, FoundWorkflow)
     declared = {parameter.name: parameter for parameter in found.input}
     missing = missing_names(found.input, given)
@@ -194,7 +197,7 @@ def _start_sub_workflow(
         "root_execution_id": workflow.root_id,
         "task_execution_id": task.id,
         "index": index or 0,
-        "namespace": workflow.namespace,
+        "namespace": namespace,
         "env": dict(decision.environment()),
     }
     if "notify" in workflow.params:

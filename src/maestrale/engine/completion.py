@@ -10,7 +10,7 @@ from maestrale.engine.decision import Completion, Decision
 from maestrale.engine.direct import Command, dispatch, next_commands
 from maestrale.engine.execution import TaskExecution
 from maestrale.engine.failures import force_failure
-from maestrale.engine.joins import add_late_branches, failed_by_branches, note_missed, revive_joins
+from maestrale.engine.joins import add_late_branches, failed_by_branches, note_missed
 from maestrale.engine.lookups import Lookups
 from maestrale.engine.policies import fail_on, retry, wait_after
 from maestrale.engine.publishing import evaluate_publish, publish_globals
@@ -113,8 +113,6 @@ def follow(decision: Decision, task: TaskExecution, *, ignore_pause: bool = Fals
     task.next_tasks = chosen
     if not chosen:
         decision.draft.ends[task.id] = True
-    if decision.draft.workflow.state not in states.COMPLETED:
-        revive_joins(decision, task, chosen)
     note_missed(decision, task, {name for name, _ in chosen})
 
 

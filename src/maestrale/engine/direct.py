@@ -10,7 +10,7 @@ from maestrale.engine.branches import outbound
 from maestrale.engine.context import Context
 from maestrale.engine.decision import Decision
 from maestrale.engine.execution import TaskExecution
-from maestrale.engine.joins import firings_after, revive_joins, trigger_join
+from maestrale.engine.joins import firings_after, may_be_revived, trigger_join
 from maestrale.engine.lookups import Lookups
 from maestrale.engine.outputs import end_workflow
 from maestrale.engine.pausing import pause_workflow
@@ -136,8 +136,19 @@ def _create(decision: Decision, source: TaskExecution, commands: list[Command]) 
             trigger: dict[str, Json] = {"task_id": source.id, "event": command.event}
             task = create_task(decision, command.target, context, [trigger], firings, on_cycle)
             make_ready(decision, task)
-    for command in joins:
+    for command in _failed_first(decision, joins):
         trigger_join(decision, command.target, source, command.event)
+
+
+def _failed_first(decision: Decision, joins: list[Command]) -> list[Command]:
+    """Failed joins first, each behind those that may lead to it; the rest as it is."""
+    failed = [c for c in joins if may_be_revived(decision.draft.latest_task(c.target))]
+    if not failed:
+        return joins
+    routes = decision.program.routes
+    wanted = routes.of({c.target for c in failed})
+    failed.sort(key=lambda command: (routes.before[command.target] & wanted).bit_count())
+    return [*failed, *(command for command in joins if command not in failed)]
 
 
 def pause_at_command(
@@ -168,11 +179,8 @@ def dispatch_backlog(decision: Decision) -> None:
         by_source.setdefault(entry["source"], []).append(command)
     for source_id, commands in by_source.items():
         source = decision.draft.task(source_id)
-        chosen: list[list[str]] = []
         if source is not None and decision.draft.workflow.state == states.RUNNING:
-            chosen = dispatch(decision, source, commands, ignore_pause=True)
+            dispatch(decision, source, commands, ignore_pause=True)
         # Only now: until it is dispatched, a waiting join must see that it will be.
         workflow = decision.draft.edit_workflow()
         workflow.backlog = [e for e in workflow.backlog or [] if e["source"] != source_id] or None
-        if source is not None and workflow.state == states.RUNNING:
-            revive_joins(decision, source, chosen)

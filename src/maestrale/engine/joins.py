@@ -42,32 +42,18 @@ def trigger_join(decision: Decision, name: str, source: TaskExecution, event: st
         and fired(source, name) == round_of(task) + 1
     ):
         _reopen(decision, task, source, event)
-    elif task.state == states.ERROR and failed_by_branches(task):
+    elif may_be_revived(task):
+        draft.join(name).missing.clear()
         draft.join(name).add(source, event)
-        return  # whether there is hope again is seen when all that the source chose is known
+        _examine_others(decision, task, _unprocessed_after(decision, source))
+        if _is_hopeless(decision, name):
+            return  # it would only fail again, and with it what followed from its failure
+        _reopen(decision, task, source, event)
     else:
         if task.state != states.SUCCESS and decision.program.is_of_round(task, source):
             draft.join(name).add(source, event)
         return
     judge(decision, draft.task(task.id) or task)
-
-
-def revive_joins(decision: Decision, source: TaskExecution, chosen: list[list[str]]) -> None:
-    """A task has led on to what it chose: failed joins among that get another chance if there is hope now.
-
-    One that would only fail again stays as it is, and with it what followed from its failure.
-    """
-    for name, event in chosen:
-        task = decision.draft.latest_task(name) if decision.program.spec.tasks[name].join else None
-        if task is None or task.state != states.ERROR or not failed_by_branches(task):
-            continue
-        if source.id not in decision.draft.join(name).arrivals:
-            continue  # held back by a pause
-        decision.draft.join(name).missing.clear()
-        _examine_others(decision, task)
-        if not _is_hopeless(decision, name):
-            _reopen(decision, task, source, event)
-            judge(decision, decision.draft.task(task.id) or task)
 
 
 def note_missed(decision: Decision, source: TaskExecution, chosen: set[str]) -> None:
@@ -83,6 +69,11 @@ def note_missed(decision: Decision, source: TaskExecution, chosen: set[str]) -> 
 def failed_by_branches(join: TaskExecution) -> bool:
     """Whether a join failed because its branches did not come; it has not run then."""
     return any(trigger["event"] in (NOT_TRIGGERED, IMPOSSIBLE) for trigger in join.triggered_by)
+
+
+def may_be_revived(join: TaskExecution | None) -> bool:
+    """Whether a task is a join that gets another chance when it is chosen again."""
+    return join is not None and join.state == states.ERROR and failed_by_branches(join)
 
 
 def judge(decision: Decision, task: TaskExecution) -> None:
@@ -258,11 +249,14 @@ def _reopen(decision: Decision, task: TaskExecution, source: TaskExecution, even
     _examine_others(decision, task)
 
 
-def _examine_others(decision: Decision, join: TaskExecution) -> None:
-    """Find out which inbound tasks cannot come any more to a join that begins to wait, or waits anew."""
+def _examine_others(decision: Decision, join: TaskExecution, unprocessed: int | None = None) -> None:
+    """Find out which inbound tasks cannot come any more to a join that begins to wait, or waits anew.
+
+    `unprocessed`: the tasks that have still to choose what follows, as bits, where those are not the usual.
+    """
     progress = decision.draft.join(join.name)
     for name in decision.program.graph.inbound[join.name]:
-        if name not in progress.come and not _may_come(decision, name, join):
+        if name not in progress.come and not _may_come(decision, name, join, unprocessed):
             progress.missing[name] = _reason(decision, name, join)
 
 
@@ -302,11 +296,27 @@ def _waiting_below(decision: Decision, name: str) -> Iterator[TaskExecution]:
             yield join
 
 
-def _may_come(decision: Decision, name: str, join: TaskExecution) -> bool:
+def _unprocessed_after(decision: Decision, source: TaskExecution) -> int:
+    """The tasks that have still to choose what follows once all that `source` chose is set going.
+
+    Failed joins among that count if they wait again: those before others are tried first.
+    """
+    draft, bits = decision.draft, decision.program.routes.bits
+    unprocessed = draft.unprocessed_bits
+    if not source.processed and draft.unprocessed.get(source.name) == 1:
+        unprocessed &= ~bits[source.name]
+    for name, _ in source.next_tasks or ():
+        join = draft.latest_task(name) if decision.program.spec.tasks[name].join else None
+        if join is None or join.state == states.WAITING:
+            unprocessed |= bits[name]
+    return unprocessed
+
+
+def _may_come(decision: Decision, name: str, join: TaskExecution, unprocessed: int | None = None) -> bool:
     """Whether an inbound task may still end and choose the join: it, or something that may lead to it, has
     still to choose what follows."""
     program, draft = decision.program, decision.draft
-    unprocessed = draft.unprocessed_bits
+    unprocessed = draft.unprocessed_bits if unprocessed is None else unprocessed
     for entry in draft.workflow.backlog or ():
         source = draft.task(entry["source"])
         if entry["target"] == join.name and source is not None and source.name == name:

@@ -46,7 +46,7 @@ def start_workflow(decision: Decision, execution_id: str, event: Started) -> Non
         state=states.RUNNING,
         cause={"kind": "tasks"},
         input=_input(decision, event.input),
-        params={**event.params, "namespace": event.params.get("namespace", event.namespace)},
+        params={**event.params, "namespace": event.namespace or event.params.get("namespace", "")},
         variables={},
         globals={},
         description=event.description,

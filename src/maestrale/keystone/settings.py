@@ -25,7 +25,6 @@ _NAMES: Final = {
     "certfile": ("certfile",),
     "keyfile": ("keyfile",),
     "region_name": ("region_name",),
-    "interface": ("interface",),
 }
 """Settings of ours, and their names there; the first one that is set counts."""
 
@@ -34,7 +33,7 @@ class KeystoneSettings(msgspec.Struct, frozen=True):
     """`auth_url`: where Keystone is, with or without `/v3`. The others up to `project_domain_id`: the service
     user, who checks the tokens of callers and works in their name where they trust it; of a domain the id
     counts if it is set. `cafile`, `certfile`, `keyfile`: the certificates to trust, and those to show;
-    `insecure`: trust any. `region_name`, `interface`: of what actions use of a catalogue.
+    `insecure`: trust any. `region_name`: in which actions work if nobody names another one.
 
     `cache_time`: seconds for which an answer about a token counts, at most until the token ends; so long a
     token that was revoked may still pass. `cache_size`: so many tokens at most. `timeout`: seconds for each
@@ -56,7 +55,6 @@ class KeystoneSettings(msgspec.Struct, frozen=True):
     keyfile: str = ""
     insecure: bool = False
     region_name: str = ""
-    interface: str = "public"
     cache_time: float = 60.0
     cache_size: int = 10_000
     timeout: float = 10.0

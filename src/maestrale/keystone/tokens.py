@@ -82,8 +82,10 @@ def read_token(answer: bytes) -> Token:
     )
 
 
-def context_of(text: str, token: Token, settings: KeystoneSettings) -> SecurityContext:
-    """What actions need to act for the holder of a token."""
+def context_of(
+    text: str, token: Token, settings: KeystoneSettings, region_name: str | None = None
+) -> SecurityContext:
+    """What actions need to act for the holder of a token, in a region that was asked for."""
     ends = datetime.datetime.fromtimestamp(token.expires_at // 1_000_000, datetime.UTC)
     return SecurityContext(
         project_id=token.project_id,
@@ -96,7 +98,7 @@ def context_of(text: str, token: Token, settings: KeystoneSettings) -> SecurityC
         auth_cacert=settings.cafile or None,
         insecure=settings.insecure,
         service_catalog=list(token.catalog),
-        region_name=settings.region_name or None,
+        region_name=region_name,
         trust_id=token.trust_id,
         is_trust_scoped=token.trust_id is not None,
         expires_at=ends.strftime("%Y-%m-%dT%H:%M:%SZ"),

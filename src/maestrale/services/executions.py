@@ -286,8 +286,9 @@ def _events(
 ) -> list[AnyEvent]:
     """What has to be told to an execution.
 
-    BadRequest for combinations that make no sense, NotFound if there is no such execution.
+    NotFound if there is no such execution, before BadRequest for combinations that make no sense.
     """
+    get_execution(connection, viewer, identifier, ("id",))
     state = change.state
     if state is None and change.description is None and change.environment is None:
         raise BadRequest("The property state, description, or params.env is not provided for update")
@@ -312,5 +313,4 @@ def _events(
         events.append(StopRequested(_ENDS[state], change.state_info))
     else:
         raise BadRequest(f"Cannot change state to {state}. Allowed states are: {', '.join(WANTED_STATES)}")
-    get_execution(connection, viewer, identifier, ("id",))
     return events

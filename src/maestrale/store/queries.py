@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Select, bindparam, case, null, select
+from sqlalchemy import Connection, Select, bindparam, case, func, null, select
 
 from maestrale.model import states
 from maestrale.model.errors import NotFound
@@ -134,7 +134,7 @@ ACTION_EXECUTIONS: Final = Resource(
     ),
     project=_action.project_id,
     is_there=is_there(_action.execution_id, _workflow.root_id),
-    hidden={"_root": _workflow.root_id},
+    hidden={"_root": func.coalesce(_workflow.root_id, _action.id)},
     leads=(
         Lead("task_execution_id", by_project=False),
         Lead("state", left_out=states.SUCCESS, values=states.ACTION_STATES),
@@ -343,7 +343,7 @@ def _result(connection: Connection, root_id: str, output: str | None) -> str:
 
 def _finish_actions(connection: Connection, rows: list[Row]) -> list[Row]:
     for row in rows:
-        root_id = row.pop("_root") or row["id"]
+        root_id = row.pop("_root")
         if "input" in row:
             row["input"] = _document(connection, root_id, row["input"])
         if "output" in row:

@@ -23,7 +23,7 @@ CONTEXT = ActionContext(
     security=SecurityContext(
         project_id="p", project_name="pn", user_id="u", user_name="un", auth_token="secret", auth_uri="uri",
         auth_cacert="ca", insecure=True, service_catalog=[{"type": "x"}], region_name="r", trust_id="tr",
-        is_trust_scoped=True, expires_at="2030", is_target=True,
+        is_trust_scoped=True, expires_at="2030", is_target=True, roles=("member",),
     ),
 )  # fmt: skip
 
@@ -83,10 +83,26 @@ class Nothing(library.Action):  # type: ignore[misc]
         return context
 
 
+TOKEN = {
+    "methods": ["token"],
+    "expires_at": "2030",
+    "user": {"id": "u", "name": "un"},
+    "project": {"id": "p", "name": "pn"},
+    "roles": [{"name": "member"}],
+    "catalog": [{"type": "x"}],
+}
+"""What Keystone says of a token, which Mistral gives as the catalogue."""
+
+
+@pytest.mark.parametrize("catalog", [None, {"token": {}, "serviceCatalog": []}])
+def test_a_catalogue_that_a_request_brings_stays_as_it_is(catalog: Any) -> None:
+    assert legacy.library_catalog(SecurityContext(service_catalog=catalog)) is catalog
+
+
 def test_the_context_has_the_librarys_own_form() -> None:
     context = legacy.LegacyAction("x.nothing", Nothing)._kind().run(legacy.library_context(CONTEXT))
     assert vars(context.security) == {
-        "auth_uri": "uri", "auth_cacert": "ca", "insecure": True, "service_catalog": [{"type": "x"}],
+        "auth_uri": "uri", "auth_cacert": "ca", "insecure": True, "service_catalog": TOKEN,
         "region_name": "r", "is_trust_scoped": True, "redelivered": False, "expires_at": "2030",
         "trust_id": "tr", "is_target": True, "project_id": "p", "project_name": "pn", "user_name": "un",
         "auth_token": "secret",

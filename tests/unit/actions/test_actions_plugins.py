@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 
 from maestrale.actions.base import ActionContext
-from maestrale.actions.plugins import PluginFailure, PluginRules
+from maestrale.actions.plugins import Host, PluginFailure, PluginRules
 from maestrale.actions.registry import Registry
 
 SOURCE = """
@@ -73,8 +76,14 @@ def plugged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     sys.modules.pop("plugged_package", None)
 
 
-def registry(rules: PluginRules | None = None, **lists: list[str]) -> Registry:
-    made = Registry(**lists)
+def registry(
+    rules: PluginRules | None = None,
+    *,
+    allow: list[str] | None = None,
+    deny: list[str] | None = None,
+    hosts: Mapping[str, Host] = MappingProxyType({}),
+) -> Registry:
+    made = Registry(allow=allow or (), deny=deny or (), hosts=hosts)
     made.load_entry_points(rules)
     return made
 
@@ -185,3 +194,50 @@ def test_packages_that_lack_the_library_are_named(
         known.plugins.discover("needy.act", "")
     assert known.plugins.discover("modest.act", "") is None
     assert known.find("modest.act") is not None
+
+
+class Surrounding:
+    """Notes what happens around actions, and adds to what they answer."""
+
+    def __init__(self, problem: str = "") -> None:
+        self.events: list[str] = []
+        self._problem = problem
+
+    def prepare(self) -> None:
+        self.events.append("prepared")
+
+    def namespace(self, _generator: Any) -> str:
+        return "made"
+
+    def problem(self, _generator: Any) -> str:
+        return self._problem
+
+    @contextmanager
+    def acting(self, name: str, _context: ActionContext) -> Iterator[None]:
+        self.events.append(f"before {name}")
+        yield
+        self.events.append(f"after {name}")
+
+    def data(self, value: Any) -> Any:
+        return [value]
+
+
+def test_a_package_finds_its_surroundings(plugged: str) -> None:
+    surrounding = Surrounding()
+    known = registry(hosts={plugged: surrounding})
+    assert not surrounding.events
+    known.plugins.load()
+    made, act = known.find("made.one"), known.find("plug.act")
+    assert made is not None
+    assert act is not None
+    assert (made.run(ActionContext(), {}), act.run(ActionContext(), {})) == ([1], 1)
+    assert surrounding.events == ["prepared", "prepared", "before made.one", "after made.one"]
+
+
+def test_actions_whose_client_is_missing_say_so(plugged: str, caplog: pytest.LogCaptureFixture) -> None:
+    known = registry(hosts={plugged: Surrounding("install the client")}, deny=["made.two"])
+    with pytest.raises(PluginFailure, match=r"'made\.one' cannot be used: install the client"):
+        known.plugins.discover("made.one", "")
+    assert known.plugins.discover("made.two", "") is None
+    assert known.plugins.discover("other.one", "") is None
+    assert caplog.text.count("install the client") == 1

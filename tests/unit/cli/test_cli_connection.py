@@ -96,7 +96,7 @@ def test_a_server_that_wants_a_log_in(api: ApiServer) -> None:
     api.answer("GET /executions/e", "<html/>", 401, Server_Error_Message="Authentication required")
     assert ask(api, "execution-get", "e").err == (
         "ERROR (app) Authentication required\n"
-        "Say who you are: with --os-auth-token, or log in with --os-auth-url, --os-username,"
+        "Say who you are: with --os-auth-token or OS_AUTH_TOKEN, or log in with --os-auth-url, --os-username,"
         " --os-password and --os-project-name.\n"
     )
     err = run("execution-get", "e", OS_MISTRAL_URL=api.url, OS_AUTH_TOKEN="wrong").err
