@@ -81,10 +81,12 @@ def marked_headers(headers: Json) -> Json:
 
 def kept(given: Json, before: Json) -> Json:
     """What is given, where `***` stands for the secret that was there before."""
-    if given == MASK and isinstance(before, Secret):
+    if isinstance(before, Secret) and given in (MASK, Secret(MASK)):
         return before
     if isinstance(given, dict) and isinstance(before, dict):
         return {key: kept(item, before.get(key)) for key, item in given.items()}
+    if isinstance(given, list) and isinstance(before, list) and len(given) == len(before):
+        return [kept(item, one) for item, one in zip(given, before, strict=True)]
     return given
 
 
