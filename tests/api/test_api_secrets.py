@@ -147,22 +147,32 @@ def _plain(value: Any) -> Any:
 def answers(api: Api, execution_id: str) -> dict[str, str]:
     found = {}
     children = [row["id"] for row in api.get("/v2/executions")["executions"]]
-    paths = ["/v2/environments", "/v2/environments/e", "/v2/executions?include_output=true", "/v2/tasks"]
+    paths = [
+        "/executions",
+        "/v2/environments",
+        "/v2/environments/e",
+        "/v2/executions?include_output=true",
+        "/v2/tasks",
+    ]
     paths += ["/v2/action_executions?include_output=true", f"/v2/executions/{execution_id}/report"]
     for one in children:
         paths += [f"/v2/executions/{one}", f"/v2/executions/{one}/tasks", f"/v2/executions/{one}/why"]
-        paths += [f"/v2/executions/{one}/executions", f"/ui/executions/{one}"]
+        paths += [f"/v2/executions/{one}/executions", f"/executions/{one}"]
         if api.get(f"/v2/executions/{one}")["state"] in ("SUCCESS", "ERROR"):
             paths.append(f"/v2/executions/{one}/events")
         for task in api.get(f"/v2/executions/{one}/tasks")["tasks"]:
             paths += [f"/v2/tasks/{task['id']}", f"/v2/tasks/{task['id']}/action_executions"]
     for path in paths:
-        found[path] = api("GET", path).text
+        answer = api("GET", path)
+        assert answer.status_code == 200, (path, answer.text)
+        found[path] = answer.text
     for action in api.get("/v2/action_executions")["action_executions"]:
         found[action["id"]] = api("GET", f"/v2/action_executions/{action['id']}").text
     for task in api.get(f"/v2/executions/{execution_id}/tasks")["tasks"]:
         wish = {"expression": "<% $ %> <% env() %> <% $.key.len() %>", "task_execution_id": task["id"]}
-        found[f"evaluate {task['name']}"] = api("POST", "/v2/evaluations", json=wish).text
+        tried = api("POST", "/v2/evaluations", json=wish)
+        assert tried.status_code == 200, tried.text
+        found[f"evaluate {task['name']}"] = tried.text
     return found
 
 
