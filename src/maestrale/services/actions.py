@@ -44,6 +44,12 @@ class Actions(Uploads):
         self._installed = _installed(registry, ())
         self._resource = action_resource(self._installed)
 
+    async def installed(self, caller: Caller) -> int:
+        """How many actions come with the service and its packages."""
+        authorise(caller, "actions:list")
+        await self._look_around()
+        return len(self._installed)
+
     async def page(self, caller: Caller, listing: Listing) -> list[Row]:
         """One page of actions; the id and so the marker of an installed action is its name."""
         authorise(caller, "actions:list")
