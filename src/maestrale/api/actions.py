@@ -54,7 +54,7 @@ class ActionRoutes:
     async def page(self, request: Request) -> Response:
         """List actions."""
         # Clients of Mistral ask once and expect them all, so that those installed do not fill the page.
-        most = self._settings.max_limit + await self._actions.installed(caller_of(request))
+        most = self._settings.max_limit + await self._actions.installed()
         listing = read_listing(request, ACTIONS, most)
         rows = await self._actions.page(caller_of(request), listing)
         shown = [presented_action(row) for row in rows]
