@@ -26,7 +26,7 @@ help:
 	@echo "make clients ask the service with python-mistralclient and openstack (installs them into $(TEST))"
 	@echo "make clouds  install a Keystone and a Glance for tests (minutes, once); without them they are skipped"
 	@echo "make openstack  install the service with mistral-extra for tests, likewise"
-	@echo "make tempest run OpenStack's own tests of the API against a server and a Keystone (a minute, after make clouds)"
+	@echo "make tempest run OpenStack's own tests of the API against a server, a Keystone and a Glance (a minute)"
 	@echo "make clean   remove everything that make has made, .venv too"
 
 demo: $(STAMP)
@@ -93,7 +93,7 @@ $(OPENSTACK)/installed: tests/clouds/openstack-requirements.txt | $(TEST)/tmp
 
 # OpenStack's black-box tests, which bring 60 packages: a folder of their own again. ONLY=REGEX runs some of them.
 TEMPEST := $(TEST)/tempest/venv
-tempest: clouds $(TEMPEST)/.installed
+tempest: clouds openstack $(TEMPEST)/.installed
 	@cd tests && $(SANDBOX) ../$(BIN)/python -m tempest_suite.run $(if $(ONLY),'$(ONLY)')
 
 $(TEMPEST)/.installed: tests/tempest_suite/requirements.txt | $(STAMP) $(TEST)/tmp

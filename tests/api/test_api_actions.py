@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from api_service import Api, assert_fault, serving
 
+from maestrale.config import ApiLimits
 from maestrale.model.errors import Forbidden, NotFound
 from maestrale.services.access import Caller
 from maestrale.services.drafts import Read, read_actions
@@ -60,6 +61,19 @@ def test_what_is_shown_of_an_ad_hoc_action(api: Api) -> None:
     assert (row["description"], row["tags"], row["is_system"]) == ("Says hello", ["polite", "Short"], False)
     assert (row["scope"], row["namespace"], row["project_id"]) == ("private", "", "<default-project>")
     assert row["definition"] == api.get("/v2/actions/part")["definition"] == TEXT
+
+
+def test_installed_actions_do_not_fill_a_page(database_url: str) -> None:
+    with serving(database_url, api=ApiLimits(max_limit=2)) as api:
+        upload(api, TEXT)
+        found = api.get("/v2/actions")
+        assert len(found["actions"]) == len(built_in(api)) + 2
+        assert set(built_in(api)) < {row["name"] for row in found["actions"]}
+        assert "next" in found
+        api("DELETE", "/v2/actions/part")
+        found = api.get("/v2/actions", limit="100000")
+        assert len(found["actions"]) == len(built_in(api)) + 1
+        assert "next" not in found
 
 
 def test_what_is_shown_of_a_built_in_action(api: Api) -> None:

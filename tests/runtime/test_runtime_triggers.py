@@ -44,7 +44,7 @@ def noon(database_url: str) -> Iterator[World]:
         yield world
 
 
-def look(world: World) -> float:
+def look(world: World) -> float | None:
     """Have everything fired that is due; seconds until it would be looked for again."""
     return world.engine.triggers.look().result(PATIENCE)
 

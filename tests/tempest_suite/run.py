@@ -15,6 +15,8 @@ from typing import Final
 import httpx
 
 from clouds.cloud import CHECKOUT, Cloud, cloud
+from clouds.images import image_service
+from clouds.installed_actions import PYTHON
 from clouds.people import ADMINISTRATOR, DOMAIN, REGION, SERVICE
 from processes.server import Server, clean_environment
 
@@ -48,7 +50,7 @@ lock_path = {folder}/locks
 [service_available]
 mistral = true
 cinder = false
-glance = false
+glance = true
 heat = false
 horizon = false
 neutron = false
@@ -63,8 +65,11 @@ def main() -> int:
     folder = FOLDER / "run"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    with cloud(folder / "keystone") as keystone, _server(keystone, folder / "server") as server:
-        _correct_catalogue(keystone)
+    with (
+        cloud(folder / "keystone") as keystone,
+        image_service(keystone, folder / "glance"),
+        _server(keystone, folder / "server") as server,
+    ):
         keystone.register("workflowv2", "mistral", f"{server.url}/v2")
         _install(keystone, server)
         config = CONFIG.format(
@@ -87,14 +92,7 @@ def _server(keystone: Cloud, folder: Path) -> Server:
         "MAESTRALE_KEYSTONE_USERNAME": SERVICE.name,
         "MAESTRALE_KEYSTONE_PASSWORD": SERVICE.password,
     }
-    return Server(folder, **settings)
-
-
-def _correct_catalogue(keystone: Cloud) -> None:
-    """A copied Keystone's catalogue still has the address where it was set up; Tempest goes by it."""
-    (service,) = keystone.do("GET", "/services?type=identity")["services"]
-    for endpoint in keystone.do("GET", f"/endpoints?service_id={service['id']}")["endpoints"]:
-        keystone.do("PATCH", f"/endpoints/{endpoint['id']}", endpoint={"url": keystone.url})
+    return Server(folder, python=PYTHON, **settings)
 
 
 def _install(keystone: Cloud, server: Server) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from maestrale.client.absent import NOT_GIVEN
 from maestrale.client.binding import Kind, M, items, operation
@@ -19,25 +19,20 @@ from maestrale.client.results import (
     Explanation,
     PlannedTask,
     Report,
+    Resource,
     Task,
 )
 from maestrale.client.waiting import Waiting
 from maestrale.model import states
 
+R = TypeVar("R", bound=Resource)
 
-def _execution(identifier: str, wait: float, fields: Sequence[str] = ()) -> Request[Execution]:
+
+def _awaited(
+    kind: type[R], collection: str, identifier: str, wait: float, fields: Sequence[str] = ()
+) -> Request[R]:
     query = selected(fields) | given(wait=_seconds(wait))
-    return Request("GET", path("executions", identifier), one(Execution), query)
-
-
-def _task(identifier: str, wait: float, fields: Sequence[str] = ()) -> Request[Task]:
-    query = selected(fields) | given(wait=_seconds(wait))
-    return Request("GET", path("tasks", identifier), one(Task), query)
-
-
-def _action(identifier: str, wait: float, fields: Sequence[str] = ()) -> Request[ActionExecution]:
-    query = selected(fields) | given(wait=_seconds(wait))
-    return Request("GET", path("action_executions", identifier), one(ActionExecution), query)
+    return Request("GET", path(collection, identifier), one(kind), query)
 
 
 def _seconds(wait: float) -> str:
@@ -83,12 +78,12 @@ class Executions(Kind[M]):
     @operation
     def get(self, identifier: str, *, wait: float = 0, fields: Sequence[str] = ()) -> Request[Execution]:
         """The execution with this id; with `wait` once it has ended, or after so many seconds."""
-        return _execution(identifier, wait, fields)
+        return _awaited(Execution, "executions", identifier, wait, fields)
 
     @operation
     def wait(self, identifier: str, timeout: float | None = None) -> Waiting[Execution]:
         """The execution once it has ended, or is paused. `WaitTimeout` after `timeout` seconds."""
-        return Waiting(lambda seconds: _execution(identifier, seconds), timeout)
+        return Waiting(lambda seconds: _awaited(Execution, "executions", identifier, seconds), timeout)
 
     @items
     def events(self, identifier: str, last: str = "", *, resumes: bool = True) -> EventStream:
@@ -210,12 +205,12 @@ class Tasks(Collection[M, Task]):
     @operation
     def get(self, identifier: str, *, wait: float = 0, fields: Sequence[str] = ()) -> Request[Task]:
         """The task execution with its result; with `wait` once it has ended, or after so many seconds."""
-        return _task(identifier, wait, fields)
+        return _awaited(Task, "tasks", identifier, wait, fields)
 
     @operation
     def wait(self, identifier: str, timeout: float | None = None) -> Waiting[Task]:
         """The task execution once it has ended, or is paused. `WaitTimeout` after `timeout` seconds."""
-        return Waiting(lambda seconds: _task(identifier, seconds), timeout)
+        return Waiting(lambda seconds: _awaited(Task, "tasks", identifier, seconds), timeout)
 
     @operation
     def rerun(self, identifier: str, *, reset: bool = True, env: Any = None) -> Request[Task]:
@@ -318,12 +313,14 @@ class ActionExecutions(Kind[M]):
         self, identifier: str, *, wait: float = 0, fields: Sequence[str] = ()
     ) -> Request[ActionExecution]:
         """The action execution; with `wait` once it has ended, or after so many seconds."""
-        return _action(identifier, wait, fields)
+        return _awaited(ActionExecution, "action_executions", identifier, wait, fields)
 
     @operation
     def wait(self, identifier: str, timeout: float | None = None) -> Waiting[ActionExecution]:
         """The action execution once it has ended, or is paused. `WaitTimeout` after `timeout` seconds."""
-        return Waiting(lambda seconds: _action(identifier, seconds), timeout)
+        return Waiting(
+            lambda seconds: _awaited(ActionExecution, "action_executions", identifier, seconds), timeout
+        )
 
     @operation
     def create(

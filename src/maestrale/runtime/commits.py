@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import Final
 
 from maestrale.runtime.slots import Group
-from maestrale.runtime.timers import Later
+from maestrale.runtime.timers import Later, growing_pause
 from maestrale.store.database import Database, is_unusable, reason
 from maestrale.store.executions import find_committed, write_executions
 
@@ -127,7 +127,7 @@ class Committer:
         attempts = max(group.attempts for group in batch)
         for group in batch:
             group.attempts += 1
-        pause = min(_FIRST_PAUSE * 2**attempts, _LONGEST_PAUSE)
+        pause = growing_pause(attempts, _FIRST_PAUSE, _LONGEST_PAUSE)
         log.error(
             "The database refuses to store %d decisions, next try in %g s: %s",
             len(batch),

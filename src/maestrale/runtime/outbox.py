@@ -8,16 +8,20 @@ twice knows it by its id. No transaction is open while anything is sent.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Final, Protocol
 
+from sqlalchemy.exc import DBAPIError
+
+from maestrale.model.errors import Unavailable
 from maestrale.model.values import Microseconds
 from maestrale.runtime.lease import Lease
-from maestrale.runtime.steps import Steps, carry_out
-from maestrale.runtime.timers import Later
+from maestrale.runtime.rounds import Rounds
+from maestrale.runtime.steps import Steps
+from maestrale.runtime.timers import Later, growing_pause
 from maestrale.store.database import Database, reason
+from maestrale.store.leases import LeaseLost
 from maestrale.store.notifications import (
     Outgoing,
     forget_notifications,
@@ -62,7 +66,7 @@ class Sender(Protocol):
         """Send soon, and say how it ended; neither if `outgoing` may not be sent any more by then."""
 
 
-class Outbox:
+class Outbox(Rounds):
     """Has notifications sent until they are received, for `retry_for` seconds at most."""
 
     def __init__(
@@ -74,16 +78,11 @@ class Outbox:
         clock: Callable[[], Microseconds],
         later: Later,
     ) -> None:
+        super().__init__("Looking for notifications", AGAIN_AFTER, clock, later)
         self._database = database
         self._sender = sender
         self._lease = lease
         self._retry_for = round(retry_for * _SECOND)
-        self._clock = clock
-        self._later = later
-        self._lock = threading.Lock()
-        self._runs = False
-        self._is_looking = False
-        self._wakes_at: Microseconds | None = None
 
     def hand_over(self, outgoing: Sequence[Outgoing]) -> None:
         """Send what has been stored. What there is no room for waits in the database."""
@@ -91,68 +90,34 @@ class Outbox:
             if self._sender.has_room:
                 self._send(one)
 
-    def start(self) -> None:
-        """Send also what others have left, from now on."""
-        self._runs = True
-        self.look()
-
-    def stop(self) -> None:
-        """Take nothing more from the database."""
-        self._runs = False
-
-    def look(self) -> None:
-        """Take what is due, and send it."""
-        with self._lock:
-            if not self._runs or self._is_looking:
-                return
-            self._is_looking = True
-        carry_out(self._look()).add_done_callback(self._looked)
-
-    def _look(self) -> Steps[Microseconds | None]:
-        while self._runs and self._sender.has_room:
-            due_at: Microseconds | None = yield self._database.read(next_notification_due)
-            if due_at is None:
-                return None
-            process_id, now = self._lease.process_id, self._clock()
-            taken: list[Outgoing] = yield self._database.write(
-                take_notifications, process_id, now, TAKEN_AT_ONCE
-            )
-            self.hand_over(taken)
-            if len(taken) < TAKEN_AT_ONCE:
-                break
-        due_at = yield self._database.read(next_notification_due)
-        return due_at
-
-    def _looked(self, done: Future[Microseconds | None]) -> None:
-        error = done.exception()
-        with self._lock:
-            self._is_looking = False
-        if error is not None:
+    def _look(self) -> Steps[float | None]:
+        try:
+            while self._runs and self._sender.has_room:
+                due_at: Microseconds | None = yield self._database.read(next_notification_due)
+                if due_at is None:
+                    return None
+                process_id, now = self._lease.process_id, self._clock()
+                taken: list[Outgoing] = yield self._database.write(
+                    take_notifications, process_id, now, TAKEN_AT_ONCE
+                )
+                self.hand_over(taken)
+                if len(taken) < TAKEN_AT_ONCE:
+                    break
+            due_at = yield self._database.read(next_notification_due)
+        except (DBAPIError, LeaseLost) as error:
             log.warning("Notifications cannot be looked for, the next try follows: %s", reason(error))
-            self._wake_at(self._clock() + round(AGAIN_AFTER * _SECOND))
-        elif (due_at := done.result()) is not None:
-            self._wake_at(due_at)
-
-    def _wake_at(self, at: Microseconds) -> None:
-        with self._lock:
-            if not self._runs or (self._wakes_at is not None and self._wakes_at <= at):
-                return
-            self._wakes_at = at
-        seconds = max(SHORTEST_SLEEP, (at - self._clock()) / _SECOND)
-        self._later(seconds, lambda: self._wake(at))
-
-    def _wake(self, at: Microseconds) -> None:
-        with self._lock:
-            if self._wakes_at == at:
-                self._wakes_at = None
-        self.look()
+            return AGAIN_AFTER
+        except Unavailable:
+            self._runs = False
+            return None
+        return None if due_at is None else max(SHORTEST_SLEEP, (due_at - self._clock()) / _SECOND)
 
     def _send(self, outgoing: Outgoing) -> None:
         self._sender.send(outgoing, lambda failure: self._ended(outgoing, failure))
 
     def _ended(self, outgoing: Outgoing, failure: Failure | None) -> None:
         attempts = outgoing.attempts + 1
-        pause = min(FIRST_PAUSE * 2**outgoing.attempts, LONGEST_PAUSE)
+        pause = growing_pause(outgoing.attempts, FIRST_PAUSE, LONGEST_PAUSE)
         due_at = self._clock() + round(pause * _SECOND)
         what = f"{outgoing.body['event']} of {outgoing.body['id']}"
         if failure is None:
@@ -160,7 +125,7 @@ class Outbox:
         elif failure.may_pass and due_at <= outgoing.created_at + self._retry_for:
             log.warning("%s was not received, the next try follows in %g s: %s", what, pause, failure)
             done = self._database.write(put_off_notification, outgoing.id, attempts, due_at)
-            self._wake_at(due_at)
+            self._sleep(pause)
         else:
             log.error("%s was not received and is given up: %s", what, failure)
             done = self._database.write(forget_notifications, [outgoing.id])

@@ -14,3 +14,8 @@ def in_a_thread(seconds: float, job: Callable[[], None]) -> None:
     timer = threading.Timer(seconds, job)
     timer.daemon = True
     timer.start()
+
+
+def growing_pause(attempts: int, first: float, longest: float) -> float:
+    """Seconds to wait after so many tries in vain: twice as long each time, up to `longest`."""
+    return min(first * 2.0 ** min(attempts, 100), longest)  # beyond any number of tries that is a float

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import threading
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -30,8 +29,9 @@ from maestrale.model.values import Microseconds
 from maestrale.runtime.commands import Commands
 from maestrale.runtime.lease import Lease
 from maestrale.runtime.programs import Programs
+from maestrale.runtime.rounds import Rounds
 from maestrale.runtime.starts import Wish, started_event
-from maestrale.runtime.steps import Steps, all_done, carry_out
+from maestrale.runtime.steps import Steps, all_done
 from maestrale.runtime.timers import Later, in_a_thread
 from maestrale.store import cron_triggers
 from maestrale.store.cron_triggers import Due
@@ -68,7 +68,7 @@ class Firing(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-class CronTriggers:
+class CronTriggers(Rounds):
     """Fires what is due. Methods may be called from any thread.
 
     `has_mail` is told of executions whose order to start is durable, and `commands` of who waits for what
@@ -87,6 +87,7 @@ class CronTriggers:
         later: Later = in_a_thread,
         secrets: SecretRules = WELL_KNOWN,
     ) -> None:
+        super().__init__("Firing cron triggers", AGAIN_AFTER, clock or lease.now, later)
         self._database = database
         self._programs = programs
         self._commands = commands
@@ -94,68 +95,10 @@ class CronTriggers:
         self._has_mail = has_mail
         self._publishers = publishers
         self._secrets = secrets
-        self._clock = clock or lease.now
-        self._later = later
-        self._lock = threading.Lock()
-        self._runs = False
-        self._is_looking = False
-        self._looks_again = False
-        self._wakes_at: Microseconds | None = None
-
-    def start(self) -> None:
-        """Fire from now on."""
-        self._runs = True
-        self.changed()
-
-    def stop(self) -> None:
-        """Fire nothing more; what is on its way to the database is done."""
-        self._runs = False
-
-    def changed(self) -> None:
-        """Look now: triggers have come or gone, or one may be due."""
-        with self._lock:
-            if not self._runs:
-                return
-            if self._is_looking:
-                self._looks_again = True
-                return
-            self._is_looking = True
-        self.look().add_done_callback(self._looked)
-
-    def look(self) -> Future[float]:
-        """Fire all that is due; when it is done, after how many seconds to look again."""
-        return carry_out(self._look())
-
-    def _looked(self, done: Future[float]) -> None:
-        error = done.exception()
-        if error is not None and self._runs:
-            log.error("Cron triggers cannot be fired, the next try follows: %s", error, exc_info=error)
-        with self._lock:
-            self._is_looking = False
-            again, self._looks_again = self._looks_again, False
-        if again:
-            self.changed()
-        else:
-            self._sleep(AGAIN_AFTER if error is not None else done.result())
-
-    def _sleep(self, seconds: float) -> None:
-        """Look after so many seconds, unless that happens before anyway."""
-        at = self._clock() + round(seconds * _SECOND)
-        with self._lock:
-            if not self._runs or (self._wakes_at is not None and self._wakes_at <= at):
-                return
-            self._wakes_at = at
-        self._later(seconds, lambda: self._wake(at))
-
-    def _wake(self, at: Microseconds) -> None:
-        with self._lock:
-            if self._wakes_at == at:
-                self._wakes_at = None
-        self.changed()
 
     # -- one look
 
-    def _look(self) -> Steps[float]:
+    def _look(self) -> Steps[float | None]:
         try:
             while self._runs:
                 due_time: Microseconds | None = yield self._database.read(cron_triggers.next_due_time)

@@ -62,7 +62,7 @@ class Upkeep:
         if self._engine.decides:
             self._database.read(_forgotten, now - UNREAD).add_done_callback(self._found)
             self._engine.security.sweep()
-            self._engine.notifier.outbox.look()
+            self._engine.notifier.outbox.changed()
         has_old = self._database.read(mail.has_replies, now - REPLIES_KEPT)
         handed_on = self._engine.wait_for_replies()
 

@@ -44,10 +44,15 @@ class Actions(Uploads):
         self._installed = _installed(registry, ())
         self._resource = action_resource(self._installed)
 
-    async def page(self, caller: Caller, listing: Listing) -> list[Row]:
-        """One page of actions; the id and so the marker of an installed action is its name."""
-        authorise(caller, "actions:list")
+    async def installed(self) -> int:
+        """How many actions come with the service and its packages, after a look at what those offer now."""
         await self._look_around()
+        return len(self._installed)
+
+    async def page(self, caller: Caller, listing: Listing) -> list[Row]:
+        """One page of actions, the installed ones as `installed` has seen them last; the id and so the marker
+        of one of those is its name."""
+        authorise(caller, "actions:list")
         return await outcome(self._database.read(list_actions, self._resource, caller.viewer, listing))
 
     async def _look_around(self) -> None:
