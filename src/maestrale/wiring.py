@@ -206,8 +206,8 @@ class Service:
                 allow_deletion=limits.allow_action_execution_deletion,
             ),
             actions=Actions(self.database, self.registry, self.engine, clock),
-            cron_triggers=CronTriggers(self.database, self.engine.programs, self.engine, clock),
-            event_triggers=EventTriggers(self.database, self.engine.programs, self.engine, clock),
+            cron_triggers=CronTriggers(self.database, self.engine.programs, self.engine, clock, secrets),
+            event_triggers=EventTriggers(self.database, self.engine.programs, self.engine, clock, secrets),
             operations=Operations(
                 self.database,
                 self.keeper,

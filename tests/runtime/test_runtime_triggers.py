@@ -57,7 +57,7 @@ def runs(world: World, row: Row) -> list[Row]:
 
 def test_it_fires_when_its_time_has_come(noon: World) -> None:
     """Not a moment before; and its time is that of the execution's id."""
-    row = add_trigger(noon, "greet", NOON + MINUTE, pattern="* * * * *", workflow_input='{"name": "Ada"}')
+    row = add_trigger(noon, "greet", NOON + MINUTE, pattern="* * * * *", workflow_input={"name": "Ada"})
     assert look(noon) == runtime_triggers.EVERY
     noon.clock.at += MINUTE - 1  # type: ignore[union-attr]
     assert look(noon) == pytest.approx(0.000001)
@@ -196,7 +196,7 @@ def test_a_workflow_that_is_gone(noon: World) -> None:
 
 
 def test_an_environment_that_is_gone(noon: World) -> None:
-    row = add_trigger(noon, "plain", NOON, pattern="* * * * *", workflow_params='{"env": "none"}')
+    row = add_trigger(noon, "plain", NOON, pattern="* * * * *", workflow_params={"env": "none"})
     look(noon)
     stored = triggers(noon)[row["id"]]
     assert "Environment is not found: none" in stored["last_error"]
@@ -208,10 +208,10 @@ def test_one_that_trips_over_a_bug_stops_no_other(noon: World, monkeypatch: pyte
     right = add_trigger(noon, "plain", NOON, pattern="* * * * *")
     real = runtime_triggers._wish
 
-    def wish(due: Due) -> Any:
+    def wish(connection: Connection, due: Due) -> Any:
         if due.name == "broken":
             raise RuntimeError("a bug")
-        return real(due)
+        return real(connection, due)
 
     monkeypatch.setattr(runtime_triggers, "_wish", wish)
     look(noon)

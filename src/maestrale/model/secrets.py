@@ -59,6 +59,15 @@ class SecretRules:
         self.environment = environment
         self.input = given
 
+    def marked_params(self, params: dict[str, Json]) -> dict[str, Json]:
+        """The params of an execution with the secrets of its environment and of its publishers marked."""
+        marked = dict(params)
+        if isinstance(env := params.get("env"), dict):
+            marked["env"] = self.environment.marked_map(env)
+        if isinstance(told := params.get("notify"), list):
+            marked["notify"] = marked_publishers(told)
+        return marked
+
 
 WELL_KNOWN: Final = SecretRules()
 """Well-known keys count in environments; in inputs only what is marked."""
@@ -77,6 +86,16 @@ def marked_headers(headers: Json) -> Json:
         name: Secret(value) if value and isinstance(name, str) and is_well_known(name) else value
         for name, value in headers.items()
     }
+
+
+def marked_publishers(publishers: list[Json]) -> list[Json]:
+    """Publishers of notifications with their secret headers marked."""
+    return [
+        {**publisher, "headers": marked_headers(publisher["headers"])}
+        if isinstance(publisher, dict) and "headers" in publisher
+        else publisher
+        for publisher in publishers
+    ]
 
 
 def kept(given: Json, before: Json) -> Json:

@@ -72,8 +72,8 @@ def look_around(database: Database, engine: Engine) -> None:
 
 def _take_up(engine: Engine, found: list[LeftAction], process_id: str) -> None:
     """Queued and repeatable actions run; what may have had effects fails visibly, or waits for outside."""
-    again = [action for action in found if action.queued or action.repeatable]
-    rest = [action for action in found if not (action.queued or action.repeatable)]
+    again = [action for action in found if action.runs_again]
+    rest = [action for action in found if not action.runs_again]
     for action in again:
         engine.executor.enqueue(_run(engine, action, process_id))
     lost = [action for action in rest if not action.waits_outside]
@@ -84,7 +84,7 @@ def _take_up(engine: Engine, found: list[LeftAction], process_id: str) -> None:
 
 
 def _fail(engine: Engine, action: LeftAction) -> None:
-    text = (
+    text = action.problem or (
         f"The executor was lost while the action was running, and it cannot be re-run safely"
         f" (it may have had its effect) [action={action.name}, action_ex_id={action.id}]."
         f" Set 'safe-rerun: true' on the task if repeating it does no harm."

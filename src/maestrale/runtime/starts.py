@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from maestrale.engine.events import Started
 from maestrale.model.errors import BadRequest
 from maestrale.model.notifications import Publisher, checked_publishers
-from maestrale.model.secrets import WELL_KNOWN, SecretRules, marked_headers
+from maestrale.model.secrets import WELL_KNOWN, SecretRules, marked_publishers
 from maestrale.model.values import Json
 from maestrale.store.catalogue import definition_to_start
 from maestrale.store.environments import find_variables
@@ -46,13 +46,7 @@ def started_event(
     publishers = checked_publishers(params.get("notify"), "params.notify")
     publishers += [publisher for publisher in everybody if publisher not in publishers]
     if publishers:
-        told = [
-            {**publisher, "headers": marked_headers(publisher["headers"])}
-            if "headers" in publisher
-            else publisher
-            for publisher in publishers
-        ]
-        params = {**params, "notify": told}
+        params = {**params, "notify": marked_publishers(list(publishers))}
     definition = definition_to_start(connection, viewer, wish.workflow, wish.namespace)
     return Started(
         workflow_name=definition.name,

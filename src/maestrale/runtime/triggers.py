@@ -229,7 +229,9 @@ def _planned(
     next_time: Microseconds | None = None
     try:
         next_time = next_due(due.pattern, due.planned, now)
-        started = started_event(connection, Viewer(due.project_id), _wish(due), publishers, secrets)
+        started = started_event(
+            connection, Viewer(due.project_id), _wish(connection, due), publishers, secrets
+        )
         if due.caller is not None:
             caller = msgspec.json.decode(due.caller) | {"is_trust_scoped": True}
             key = execution_id_of(due.id, due.planned)
@@ -248,12 +250,13 @@ def _planned(
     return Firing(due, next_time, started)
 
 
-def _wish(due: Due) -> Wish:
+def _wish(connection: Connection, due: Due) -> Wish:
     trigger = {"type": "cron_trigger", "id": due.id, "name": due.name}
     described = f"Workflow execution created by cron trigger '({due.id})'."
+    given, params = cron_triggers.started_with(connection, due)
     return Wish(
         due.workflow_id,
-        input=msgspec.json.decode(due.workflow_input),
-        params=msgspec.json.decode(due.workflow_params),
+        input=given,
+        params=params,
         description=json.dumps({"description": described, "triggered_by": trigger}, ensure_ascii=False),
     )

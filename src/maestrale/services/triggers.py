@@ -17,7 +17,8 @@ from maestrale.model.errors import BadRequest
 from maestrale.model.listing import Listing, Row
 from maestrale.model.notifications import checked_publishers
 from maestrale.model.schedules import NEVER, Schedule
-from maestrale.model.values import Json, Microseconds
+from maestrale.model.secrets import WELL_KNOWN, SecretRules
+from maestrale.model.values import Json, Microseconds, masked
 from maestrale.runtime.programs import Programs
 from maestrale.runtime.requests import WorkflowEngine
 from maestrale.services.access import Caller, authorise
@@ -85,7 +86,15 @@ class CronTriggers:
 
     shape = CRON_TRIGGERS.shape()
 
-    def __init__(self, database: Database, programs: Programs, engine: WorkflowEngine, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        programs: Programs,
+        engine: WorkflowEngine,
+        clock: Clock,
+        secrets: SecretRules = WELL_KNOWN,
+    ) -> None:
+        self._secrets = secrets
         self._database = database
         self._programs = programs
         self._engine = engine
@@ -125,8 +134,8 @@ class CronTriggers:
             "scope": scope,
             "workflow_name": workflow.name,
             "workflow_id": workflow.id,
-            "workflow_input": _document(new.input),
-            "workflow_params": _document(new.params),
+            "workflow_input": self._secrets.input.marked_map(new.input),
+            "workflow_params": self._secrets.marked_params(new.params),
             **times,
             "created_at": now,
         }
@@ -154,7 +163,15 @@ class EventTriggers:
 
     shape = EVENT_TRIGGERS.shape()
 
-    def __init__(self, database: Database, programs: Programs, engine: WorkflowEngine, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        programs: Programs,
+        engine: WorkflowEngine,
+        clock: Clock,
+        secrets: SecretRules = WELL_KNOWN,
+    ) -> None:
+        self._secrets = secrets
         self._database = database
         self._programs = programs
         self._engine = engine
@@ -187,8 +204,8 @@ class EventTriggers:
             "project_id": caller.project_id,
             "scope": scope,
             "workflow_id": new.workflow_id,
-            "workflow_input": _document(new.input),
-            "workflow_params": _document(new.params),
+            "workflow_input": self._secrets.input.marked_map(new.input),
+            "workflow_params": self._secrets.marked_params(new.params),
             **{name: getattr(new, name) for name in FIXED},
             "created_at": self._clock(),
         }
@@ -215,9 +232,10 @@ class EventTriggers:
             stored = {**known, "workflow_input": msgspec.json.decode(known["workflow_input"])}
             changed = stored | given
             await self._check_workflow(caller.viewer, changed["workflow_id"], changed["workflow_input"])
-        for name in ("workflow_input", "workflow_params"):
-            if name in given:
-                given[name] = _document(given[name])
+        if "workflow_input" in given:
+            given["workflow_input"] = self._secrets.input.marked_map(given["workflow_input"])
+        if "workflow_params" in given:
+            given["workflow_params"] = self._secrets.marked_params(given["workflow_params"])
         try:
             return await outcome(
                 self._database.write(
@@ -292,12 +310,17 @@ def _first_time(text: str) -> Microseconds:
 
 
 def _sameness(row: Row) -> str | None:
-    """What no two triggers have in common, if it is all given: when, how often and what they start."""
+    """What no two triggers have in common, if it is all given: when, how often and what they start.
+
+    What is secret has none: a hash of it would tell who guesses it.
+    """
     parts = [row[name] for name in ("pattern", "first_execution_time", "remaining_executions")]
     if None in parts:
         return None
-    parts += [row["project_id"], row["workflow_id"]]
-    parts += [msgspec.json.decode(row[name]) for name in ("workflow_input", "workflow_params")]
+    started_with = [row["workflow_input"], row["workflow_params"]]
+    if masked(started_with) != started_with:
+        return None
+    parts += [row["project_id"], row["workflow_id"], *started_with]
     return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
 
 
@@ -313,7 +336,3 @@ def _check_uuid(subject: str, text: str) -> None:
 def _check_length(subject: str, text: str, most: int) -> None:
     if len(text) > most:
         raise BadRequest(f"{subject} has at most {most} characters, not {len(text)}")
-
-
-def _document(value: dict[str, Json]) -> str:
-    return msgspec.json.encode(value).decode()

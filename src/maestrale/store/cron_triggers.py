@@ -15,10 +15,11 @@ from sqlalchemy import Connection, ScalarSelect, case, delete, func, insert, sel
 
 from maestrale.model.errors import Conflict, NotFound
 from maestrale.model.listing import Listing, Row
-from maestrale.model.values import Microseconds
+from maestrale.model.values import Json, Microseconds
 from maestrale.store import mail
 from maestrale.store.catalogue import keep_workflow
 from maestrale.store.paging import read_page
+from maestrale.store.sealing import columns_of, documents_of
 from maestrale.store.security_contexts import copy_of_trigger
 from maestrale.store.selection import (
     Field,
@@ -32,6 +33,9 @@ from maestrale.store.selection import (
 from maestrale.store.tables import cron_triggers, security_contexts
 
 _trigger = cron_triggers.c
+
+STARTED_WITH: Final = ("workflow_input", "workflow_params")
+"""What a trigger gives to the executions that it starts: documents, which may hold secrets."""
 
 CRON_TRIGGERS: Final = Resource(
     collection="cron_triggers",
@@ -84,8 +88,8 @@ def get_cron_trigger(
 
 
 def create_cron_trigger(connection: Connection, row: Row) -> Row:
-    """Store a new cron trigger. Conflict if the project has one of this name, or one that does the same;
-    NotFound if its workflow was deleted just now."""
+    """Store a new cron trigger, with `workflow_input` and `workflow_params` as data. Conflict if the project
+    has one of this name, or one that does the same; NotFound if its workflow was deleted just now."""
     keep_workflow(connection, row["workflow_id"])
     taken = (_trigger.name == row["name"]) & (_trigger.project_id == row["project_id"])
     if row["sameness"] is not None:
@@ -93,7 +97,8 @@ def create_cron_trigger(connection: Connection, row: Row) -> Row:
     name = connection.execute(select(_trigger.name).where(taken).limit(1)).scalar()
     if name is not None:
         raise duplicate(row, name)
-    connection.execute(insert(cron_triggers).values(failures=0, **row))
+    started_with = columns_of(connection, {name: row[name] for name in STARTED_WITH})
+    connection.execute(insert(cron_triggers).values(failures=0, **(row | started_with)))
     return get_cron_trigger(connection, Viewer(row["project_id"]), row["id"])
 
 
@@ -116,7 +121,7 @@ def delete_cron_trigger(connection: Connection, viewer: Viewer, identifier: str)
 
 
 class Due(msgspec.Struct, frozen=True):
-    """A trigger whose time has come; `planned` is that time. Input and params are JSON text, as is `caller`:
+    """A trigger whose time has come; `planned` is that time. `caller` is JSON text:
     what may be known of whom it works for."""
 
     id: str
@@ -124,8 +129,6 @@ class Due(msgspec.Struct, frozen=True):
     project_id: str
     workflow_id: str
     workflow_name: str
-    workflow_input: str
-    workflow_params: str
     pattern: str
     planned: Microseconds
     remaining: int | None
@@ -135,9 +138,8 @@ class Due(msgspec.Struct, frozen=True):
 
 _DUE: Final = (
     _trigger.id, _trigger.name, _trigger.project_id, _trigger.workflow_id, _trigger.workflow_name,
-    _trigger.workflow_input, _trigger.workflow_params, _trigger.pattern,
-    _trigger.next_execution_time.label("planned"), _trigger.remaining_executions.label("remaining"),
-    _trigger.failures,
+    _trigger.pattern, _trigger.next_execution_time.label("planned"),
+    _trigger.remaining_executions.label("remaining"), _trigger.failures,
 )  # fmt: skip
 
 
@@ -147,13 +149,20 @@ def find_due(connection: Connection, now: Microseconds, limit: int) -> list[Due]
         partition_by=_trigger.project_id, order_by=(_trigger.next_execution_time, _trigger.id)
     )
     due = select(*_DUE, turn.label("turn")).where(_trigger.next_execution_time <= now).subquery()
-    caller = select(security_contexts.c.caller).where(security_contexts.c.id == due.c.id).scalar_subquery()
+    caller = select(security_contexts.c.caller).where(security_contexts.c.id == due.c.id).label("caller")
     statement = (
         select(*(due.c[column.name] for column in _DUE), caller)
         .order_by(due.c.turn, due.c.planned)
         .limit(limit)
     )
-    return [Due(*row) for row in connection.execute(statement)]
+    return [Due(**row) for row in connection.execute(statement).mappings()]
+
+
+def started_with(connection: Connection, due: Due) -> tuple[dict[str, Json], dict[str, Json]]:
+    """Input and params of what a trigger starts. `KeyringError` without the key of a secret in them."""
+    query = select(*(_trigger[name] for name in STARTED_WITH), _trigger.sealed).where(_trigger.id == due.id)
+    documents = documents_of(connection, dict(connection.execute(query).mappings().one()))
+    return documents["workflow_input"], documents["workflow_params"]
 
 
 def next_due_time(connection: Connection) -> Microseconds | None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
 from maestrale.model.errors import Conflict, NotFound
 from maestrale.model.listing import Listing, Row
 from maestrale.model.secrets import kept
-from maestrale.model.values import Json, Microseconds, masked
-from maestrale.store.documents import dump, restore
+from maestrale.model.values import Json, Microseconds
 from maestrale.store.paging import read_page
-from maestrale.store.sealing import opened, sealed
+from maestrale.store.sealing import columns_of, documents_of
 from maestrale.store.selection import (
     Field,
     Resource,
@@ -64,7 +62,7 @@ def get_environment(
 def find_variables(connection: Connection, project_id: str, name: str) -> dict[str, Json] | None:
     """The variables of the environment that executions of a project mean by this name, if there is one."""
     try:
-        row = get_environment(connection, Viewer(project_id), name, ("id", "variables"))
+        row = get_environment(connection, Viewer(project_id), name, ("id",))
     except NotFound:
         return None
     return _variables(connection, row)
@@ -92,7 +90,7 @@ def create_environment(
             project_id=project_id,
             scope=scope,
             description=description,
-            **_columns(connection, variables),
+            **columns_of(connection, {"variables": variables}),
             created_at=now,
         )
     )
@@ -121,7 +119,9 @@ def update_environment(
     if "variables" in changed:
         before = _variables(connection, row)
         variables = kept(changed["variables"], before)
-        changed |= _columns(connection, variables) if variables != before else {"variables": row["variables"]}
+        del changed["variables"]
+        if variables != before:
+            changed |= columns_of(connection, {"variables": variables})
     if any(row.get(field) != value for field, value in changed.items()):
         statement = update(environments).where(_environment.id == row["id"])
         connection.execute(statement.values(updated_at=now, **changed))
@@ -141,19 +141,7 @@ def _changeable(connection: Connection, viewer: Viewer, name: str) -> Row:
 
 
 def _variables(connection: Connection, row: Row) -> dict[str, Json]:
-    data = connection.execute(select(_environment.sealed).where(_environment.id == row["id"])).scalar()
-    found: dict[str, Json] = (
-        msgspec.json.decode(row["variables"])
-        if data is None
-        else restore(msgspec.json.decode(opened(connection, data)))
-    )
+    stored = select(_environment.variables, _environment.sealed).where(_environment.id == row["id"])
+    columns = connection.execute(stored).mappings().one()
+    found: dict[str, Json] = documents_of(connection, dict(columns))["variables"]
     return found
-
-
-def _columns(connection: Connection, variables: dict[str, Json]) -> dict[str, Any]:
-    """What is stored: what people see, and what executions get if that is something else."""
-    shown = masked(variables)
-    return {
-        "variables": msgspec.json.encode(shown).decode(),
-        "sealed": None if shown == variables else sealed(connection, dump(variables)),
-    }

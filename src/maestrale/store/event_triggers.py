@@ -9,9 +9,12 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from maestrale.model.errors import Conflict, NotFound
 from maestrale.model.listing import Listing, Row
+from maestrale.model.secrets import kept
 from maestrale.model.values import Microseconds
 from maestrale.store.catalogue import keep_workflow
+from maestrale.store.cron_triggers import STARTED_WITH
 from maestrale.store.paging import read_page
+from maestrale.store.sealing import columns_of, documents_of
 from maestrale.store.selection import (
     Field,
     Resource,
@@ -62,22 +65,27 @@ def get_event_trigger(
 
 
 def create_event_trigger(connection: Connection, row: Row) -> Row:
-    """Store a new event trigger. Conflict if the project has one for the same event and workflow; NotFound
-    if the workflow was deleted just now."""
+    """Store a new event trigger, with `workflow_input` and `workflow_params` as data. Conflict if the project
+    has one for the same event and workflow; NotFound if the workflow was deleted just now."""
     keep_workflow(connection, row["workflow_id"])
     _check_new(connection, row)
-    connection.execute(insert(event_triggers).values(**row))
+    started_with = columns_of(connection, {name: row[name] for name in STARTED_WITH})
+    connection.execute(insert(event_triggers).values(**(row | started_with)))
     return get_event_trigger(connection, Viewer(row["project_id"]), row["id"])
 
 
 def update_event_trigger(
     connection: Connection, viewer: Viewer, identifier: str, changes: Mapping[str, Any], now: Microseconds
 ) -> Row:
-    """Change an event trigger. NotFound for an unknown one, Forbidden for one of another project, Conflict if
-    there is one for the same event and workflow."""
+    """Change an event trigger; `***` in a new input or in new params stands for the secret that was there.
+
+    NotFound for an unknown one, Forbidden for one of another project, Conflict if there is one for the same
+    event and workflow.
+    """
     row = _changeable(connection, viewer, identifier)
-    if any(row[field] != value for field, value in changes.items()):
-        changed = row | dict(changes)
+    changes = {**changes, **_started_with(connection, identifier, changes)}
+    if any(row.get(field) != value for field, value in changes.items()):
+        changed = row | changes
         keep_workflow(connection, changed["workflow_id"])
         if changed["workflow_id"] != row["workflow_id"]:
             _check_new(connection, changed)
@@ -104,6 +112,15 @@ def _check_new(connection: Connection, row: Row) -> None:
     same = select(_trigger.id).where(*(_trigger[name] == row[name] for name in names))
     if connection.execute(same).first() is not None:
         raise duplicate(row)
+
+
+def _started_with(connection: Connection, identifier: str, changes: Mapping[str, Any]) -> Row:
+    """The columns that become new with a changed input or changed params."""
+    query = select(*(_trigger[name] for name in STARTED_WITH), _trigger.sealed)
+    stored = connection.execute(query.where(_trigger.id == identifier)).mappings().one()
+    before = documents_of(connection, dict(stored))
+    after = {name: kept(changes.get(name, before[name]), before[name]) for name in STARTED_WITH}
+    return columns_of(connection, after) if after != before else {name: stored[name] for name in STARTED_WITH}
 
 
 def _changeable(connection: Connection, viewer: Viewer, identifier: str) -> Row:

@@ -14,6 +14,7 @@ from maestrale.model import states
 from maestrale.model.values import Json, Microseconds
 from maestrale.store.documents import decode
 from maestrale.store.executions import fetcher
+from maestrale.store.keyring import KeyringError
 from maestrale.store.leases import require
 from maestrale.store.marks import is_marked, is_there, select_standing
 from maestrale.store.rows import Unreadable, decode_adhoc, load_event
@@ -43,7 +44,8 @@ class Left(msgspec.Struct, frozen=True):
 
 
 class LeftAction(msgspec.Struct, frozen=True):
-    """An action execution that an earlier process was to run. `queued`: it never started."""
+    """An action execution that an earlier process was to run. `queued`: it never started. `problem`: why it
+    cannot run at all."""
 
     id: str
     project_id: str
@@ -61,6 +63,12 @@ class LeftAction(msgspec.Struct, frozen=True):
     input: dict[str, Json]
     adhoc: AdHocRun | None = None
     security_context: str | None = None
+    problem: str | None = None
+
+    @property
+    def runs_again(self) -> bool:
+        """Whether it can be run, and may be."""
+        return self.problem is None and (self.queued or self.repeatable)
 
 
 def take_left_actions(connection: Connection, left: Left) -> list[LeftAction]:
@@ -94,7 +102,7 @@ def take_left_actions(connection: Connection, left: Left) -> list[LeftAction]:
     )
     found = [_left(connection, row) for row in connection.execute(query).mappings().all()]
     for again in (True, False):
-        ids = [action.id for action in found if (action.queued or action.repeatable) is again]
+        ids = [action.id for action in found if action.runs_again is again]
         if ids:
             connection.execute(
                 update(action_executions)
@@ -106,12 +114,13 @@ def take_left_actions(connection: Connection, left: Left) -> list[LeftAction]:
 
 def _left(connection: Connection, row: Any) -> LeftAction:
     fetch = fetcher(connection, row["root_id"] or row["id"])
-    names = [name for name in LeftAction.__struct_fields__ if name not in ("input", "adhoc")]
-    return LeftAction(
-        **{name: row[name] for name in names},
-        input=decode(row["input"], fetch),
-        adhoc=decode_adhoc(row["adhoc"], fetch),
-    )
+    names = [name for name in LeftAction.__struct_fields__ if name not in ("input", "adhoc", "problem")]
+    columns = {name: row[name] for name in names}
+    try:
+        given, adhoc = decode(row["input"], fetch), decode_adhoc(row["adhoc"], fetch)
+    except KeyringError as error:  # one that cannot be read must not hold up the others
+        return LeftAction(**columns, input={}, adhoc=None, problem=str(error))
+    return LeftAction(**columns, input=given, adhoc=adhoc)
 
 
 def find_left(connection: Connection, left: Left) -> list[tuple[str, str]]:

@@ -16,11 +16,14 @@ import msgspec
 from sqlalchemy import Connection, func, select
 from sqlalchemy.engine import Engine
 
-from maestrale.store.documents import SECRET, has_marks
+from maestrale.model.values import Json, masked
+from maestrale.store.documents import SECRET, dump, has_marks, restore
 from maestrale.store.keyring import Keyring, KeyringError
 from maestrale.store.tables import (
+    cron_triggers,
     decision_records,
     environments,
+    event_triggers,
     execution_values,
     mail,
     notifications,
@@ -37,6 +40,8 @@ COLUMNS: Final = (
     notifications.c.publisher,
     notifications.c.body,
     environments.c.sealed,
+    cron_triggers.c.sealed,
+    event_triggers.c.sealed,
 )
 """Where dumped JSON stands, and so sealed values may."""
 
@@ -103,6 +108,24 @@ def sealed_rows(connection: Connection, rows: Sequence[Row], *names: str) -> lis
         else row
         for row in rows
     ]
+
+
+def columns_of(connection: Connection, documents: dict[str, Json]) -> Row:
+    """The columns for documents: the text of each, as people see it, and `sealed`, with all of them, where
+    that is something else."""
+    shown = {name: masked(document) for name, document in documents.items()}
+    return {
+        **{name: _encoder.encode(document).decode() for name, document in shown.items()},
+        "sealed": None if shown == documents else sealed(connection, dump(documents)),
+    }
+
+
+def documents_of(connection: Connection, columns: Row) -> dict[str, Any]:
+    """The documents of which these are the columns. Raises `KeyringError` without the key of a secret."""
+    if columns["sealed"] is not None:
+        found: dict[str, Any] = restore(_decoder.decode(opened(connection, columns["sealed"])))
+        return found
+    return {name: _decoder.decode(text) for name, text in columns.items() if name != "sealed"}
 
 
 def is_needed(connection: Connection, key_id: str) -> bool:

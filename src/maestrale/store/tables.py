@@ -447,6 +447,7 @@ cron_triggers = Table(
     Column("last_error", Document),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger),
+    Column("sealed", LargeBinary),
     UniqueConstraint("name", "project_id"),
     UniqueConstraint("sameness"),
     Index("ix_cron_triggers_created_at_id", "created_at", "id"),
@@ -456,7 +457,8 @@ cron_triggers = Table(
     info={STORAGE: HOT},
 )  # fmt: skip
 """`next_execution_time` is null when it fires no more. `failures`: how many starts in a row were refused,
-and `last_error` why the last was. `sameness`: a hash of what two triggers may not have in common."""
+and `last_error` why the last was. `sameness`: a hash of what two triggers may not have in common.
+`sealed`: what it starts with, if that has secrets."""
 
 event_triggers = Table(
     "event_triggers",
@@ -473,6 +475,7 @@ event_triggers = Table(
     Column("event", Characters(80), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger),
+    Column("sealed", LargeBinary),
     UniqueConstraint("exchange", "topic", "event", "workflow_id", "project_id"),
     Index("ix_event_triggers_created_at_id", "created_at", "id"),
     Index("ix_event_triggers_workflow_id", "workflow_id"),

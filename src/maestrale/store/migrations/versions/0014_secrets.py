@@ -1,4 +1,4 @@
-"""secrets in environments"""
+"""secrets in environments and triggers"""
 
 from collections.abc import Sequence
 
@@ -12,4 +12,5 @@ depends_on: Sequence[str] | None = None
 
 
 def upgrade() -> None:
-    op.add_column("environments", sa.Column("sealed", sa.LargeBinary(), nullable=True))
+    for table in ("environments", "cron_triggers", "event_triggers"):
+        op.add_column(table, sa.Column("sealed", sa.LargeBinary(), nullable=True))
