@@ -319,7 +319,8 @@ def test_an_action_whose_key_is_lost_holds_up_no_other(settings: Settings, tmp_p
 
 
 def call(api: Api, given: Row) -> str:
-    answer = api("POST", "/v2/action_executions", json={"name": "std.http", "input": given})
+    body = {"name": "std.http", "params": {"save_result": True}}
+    answer = api("POST", "/v2/action_executions", json={**body, "input": given})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 

@@ -220,9 +220,10 @@ _languages = _Languages(Options(), {})
 
 
 def configure(options: Options) -> None:
-    """Set the options, once, before anything is compiled."""
+    """Set the options, before anything is compiled. What they leave as it was keeps what it has compiled."""
     global _languages
-    _languages = _Languages(options, _languages.added)
+    if options != _languages.options:
+        _languages = _Languages(options, _languages.added)
 
 
 def register_functions(functions: Mapping[str, Function]) -> None:
@@ -231,7 +232,9 @@ def register_functions(functions: Mapping[str, Function]) -> None:
     A function gets the scope as a read-only map, then its arguments as plain data, and returns data.
     """
     global _languages
-    _languages = _Languages(_languages.options, {**_languages.added, **functions})
+    added = {**_languages.added, **functions}
+    if added != _languages.added:
+        _languages = _Languages(_languages.options, added)
 
 
 def configuration() -> tuple[Options, list[str]]:
