@@ -247,6 +247,7 @@ def test_it_is_told_when_it_happens(api: Api) -> None:
     assert [event.id for event in found] == ["1", "2", "2-end"]
 
 
+@pytest.mark.parametrize("module_database_url", ["sqlite"], indirect=True)
 def test_a_slow_reader_holds_up_nobody(api: Api) -> None:
     """Who does not read gets everything later; meanwhile the execution ends, and others are told."""
     execution_id = api.start("many", input={"count": 400})["id"]

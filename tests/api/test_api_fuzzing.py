@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 from api_fuzzing import Fuzzing, fuzzed
 
-EXAMPLES: Final = 3
+EXAMPLES: Final = 2
 """Of each operation, right ones and as many wrong ones."""
 SEED: Final = int(os.environ.get("FUZZ_SEED", "20261128"))
 SECONDS: Final = float(os.environ.get("FUZZ_SECONDS", "300"))
