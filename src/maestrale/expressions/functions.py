@@ -11,7 +11,7 @@ from typing import Any, Final
 from maestrale.expressions.guards import count
 from maestrale.expressions.problems import kind_in_words
 from maestrale.expressions.results import cleared, json_default, to_json
-from maestrale.expressions.surroundings import Passthrough
+from maestrale.expressions.surroundings import Passthrough, Surroundings
 from maestrale.expressions.views import CURRENT, Evaluation
 from maestrale.expressions.yaml_text import dump_yaml, parse_yaml, steps_of
 from maestrale.model.values import Json
@@ -106,6 +106,24 @@ _OWN: Final[dict[str, Function]] = {
     "yaml_parse": _yaml_parse,
     "yaml_dump": _yaml_dump,
 }
+
+
+OF_NOTHING: Final[dict[str, Callable[[Surroundings], Json]]] = {
+    "task": lambda surroundings: surroundings.task(None),
+    "execution": lambda surroundings: surroundings.execution(),
+    "env": lambda surroundings: surroundings.env(),
+}
+"""What those of our own ask for that give a map, or null, when they are called without arguments."""
+
+
+def asked(name: str, ask: Callable[[Surroundings], Json]) -> Any:
+    """What such a function gives in the current evaluation, wrapped."""
+    evaluation = CURRENT.get()
+    try:
+        return evaluation.wrap(ask(evaluation.surroundings(name)))
+    except Passthrough as need:
+        evaluation.need = need
+        raise
 
 
 class Functions:

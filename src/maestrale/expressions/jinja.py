@@ -66,6 +66,7 @@ class JinjaText:
         """`whole` is the expression if the text is exactly one `{{ }}`."""
         self._environment = environment
         self.whole = whole
+        self.path: tuple[str, ...] | None = None
         self._shown = text if whole is None else whole.strip()
         self._names = [name for name in CONTEXT_VARIABLES if name in text]
         if whole is None:

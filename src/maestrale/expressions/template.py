@@ -21,7 +21,7 @@ from maestrale.expressions.options import JINJA, YAQL, Options
 from maestrale.expressions.problems import LANGUAGE_TITLES, GrammarError, evaluation_error, shortened
 from maestrale.expressions.scanner import has_jinja, has_yaql
 from maestrale.expressions.surroundings import Elsewhere, Passthrough, Scope
-from maestrale.expressions.views import CURRENT, Evaluation
+from maestrale.expressions.views import CURRENT, Evaluation, stored_at
 from maestrale.model.errors import EvaluationError, Place
 from maestrale.model.values import Json, Secret
 
@@ -98,6 +98,9 @@ class _CompiledText(Protocol):
     @property
     def whole(self) -> str | None: ...
 
+    @property
+    def path(self) -> tuple[str, ...] | None: ...
+
     def evaluation(self, scope: Scope, options: Options) -> Evaluation: ...
 
     def evaluate(self, evaluation: Evaluation) -> Json: ...
@@ -113,8 +116,13 @@ class _Text(Template):
         self._language = language
         self._compiled = compiled
         self._options = options
+        self._path = compiled.path
 
     def evaluate(self, scope: Scope) -> Json:
+        if self._path is not None and scope.root is msgspec.UNSET:
+            stored = stored_at(self._path, scope.layers)
+            if stored is not msgspec.UNSET:
+                return stored
         elsewhere = scope.elsewhere
         if elsewhere is not None and elsewhere.texts and self._text in elsewhere.texts:
             found = self._elsewhere(elsewhere, scope, ask=False)

@@ -25,6 +25,8 @@ CONTEXT_VARIABLES: Final = ("__env", "__execution", "__task_execution")
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 _DICT_ALONE: Final = frozenset({dict})
 _NO_ROOT: Final = msgspec.UNSET
+_SHORT: Final = 256
+"""Characters or items of values that no limit is about."""
 
 
 class Evaluation:
@@ -126,6 +128,38 @@ class Evaluation:
         if self.scope.surroundings is None:
             raise LookupError(f"{asking}() is not available here")
         return self.scope.surroundings
+
+
+def stored_at(path: Sequence[str], layers: Sequence[Mapping[str, Json]]) -> Json:
+    """What stands at a path, where that is what an evaluation certainly gives too; otherwise UNSET.
+
+    Data that are worked out when they are read, secrets and large values are left to an evaluation, as is
+    what is not there.
+    """
+    first = path[0]
+    value: Json = None
+    for layer in layers:
+        if type(layer) is not dict:
+            return msgspec.UNSET
+        if first in layer:
+            value = layer[first]
+            break
+    else:
+        return msgspec.UNSET
+    for key in path[1:]:
+        if type(value) is not dict or key not in value:
+            return msgspec.UNSET
+        value = value[key]
+    kind = type(value)
+    if kind is dict or (kind is not str and kind in _PLAIN):
+        return value
+    if kind is str:
+        return value if len(value) <= _SHORT else msgspec.UNSET
+    if kind is list and len(value) <= _SHORT:
+        kinds = set(map(type, value))
+        if kinds <= _PLAIN or kinds == _DICT_ALONE:
+            return value
+    return msgspec.UNSET
 
 
 CURRENT: Final[ContextVar[Evaluation]] = ContextVar("evaluation")

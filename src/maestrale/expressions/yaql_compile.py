@@ -15,6 +15,7 @@ from yaql.language import expressions as tree
 from yaql.language import utils
 
 from maestrale.expressions.fallbacks import NotCompiled
+from maestrale.expressions.functions import OF_NOTHING, asked
 from maestrale.expressions.options import Options
 from maestrale.expressions.views import CONTEXT_VARIABLES
 from maestrale.expressions.yaql_calls import Written, function_call, method_call, with_variables
@@ -165,6 +166,8 @@ class _Expression:
         )
 
     def _function(self, node: Any) -> Closure:
+        if not node.args and node.name not in self._added and (ask := OF_NOTHING.get(node.name)):
+            return lambda _names, _dollar: asked(node.name, ask)
         written = self._arguments(node)
         self._allow(node, is_method=False)
         return function_call(self._library, node.name, written)
@@ -217,6 +220,15 @@ _KINDS: Final[dict[type, Callable[[_Expression, Any], Closure]]] = {
     tree.ListExpression: _Expression._list,
     tree.MapExpression: _Expression._map,
 }
+
+
+def path_of(node: Any) -> tuple[str, ...] | None:
+    """The keys of an expression that is nothing but `$.a.b`."""
+    keys: list[str] = []
+    while _is_member(node):
+        node, name = node.args
+        keys.append(name.value)
+    return tuple(reversed(keys)) if keys and _is_dollar(node) else None
 
 
 def _is_rule(node: Any) -> bool:

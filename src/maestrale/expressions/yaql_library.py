@@ -29,7 +29,7 @@ from maestrale.expressions.surroundings import Passthrough, Scope
 from maestrale.expressions.views import CONTEXT_VARIABLES, CURRENT, Evaluation, TupleView
 from maestrale.expressions.yaql_causes import cause_of, missing_name_of
 from maestrale.expressions.yaql_closures import Closure, Names
-from maestrale.expressions.yaql_compile import Compiler
+from maestrale.expressions.yaql_compile import Compiler, path_of
 from maestrale.expressions.yaql_limits import Context, install
 from maestrale.expressions.yaql_places import offset_of, traced, words
 from maestrale.model.errors import Place
@@ -50,6 +50,8 @@ class Expression(NamedTuple):
     text: str
     traced: Any
     compiled: Closure | None
+    path: tuple[str, ...] | None = None
+    """The keys, if it is nothing but `$.a.b`."""
 
 
 class YaqlText:
@@ -65,6 +67,11 @@ class YaqlText:
     def whole(self) -> str | None:
         """The expression if the text is exactly one."""
         return None if self._only is None else self._only.text
+
+    @property
+    def path(self) -> tuple[str, ...] | None:
+        """The keys, if the text is exactly one expression, compiled, and that is nothing but `$.a.b`."""
+        return None if self._only is None or self._only.compiled is None else self._only.path
 
     def evaluation(self, scope: Scope, options: Options) -> Evaluation:
         """A fresh evaluation for this language."""
@@ -177,7 +184,9 @@ class YaqlLibrary:
             raise GrammarError(YAQL, inner, cause, start + offset, start) from None
         except UNPARSABLE as error:
             raise GrammarError(YAQL, inner, cause_in_words(error), span.start, start) from None
-        return Expression(inner, traced(parsed.expression, found), self._compiled(parsed))
+        compiled = self._compiled(parsed)
+        path = None if compiled is None else path_of(parsed.expression)
+        return Expression(inner, traced(parsed.expression, found), compiled, path)
 
     def _compiled(self, parsed: Any) -> Closure | None:
         try:
