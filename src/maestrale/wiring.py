@@ -204,6 +204,7 @@ class Service:
                 admission,
                 self.watching,
                 allow_deletion=limits.allow_action_execution_deletion,
+                secrets=secrets,
             ),
             actions=Actions(self.database, self.registry, self.engine, clock),
             cron_triggers=CronTriggers(self.database, self.engine.programs, self.engine, clock, secrets),

@@ -26,11 +26,24 @@ LARGEST_FILE: Final = 2048
 
 
 class Fleet:
-    """Engines and APIs on one database of a PostgreSQL. Disasters happen in the order of a seed."""
+    """Engines and APIs on one database of a PostgreSQL. Disasters happen in the order of a seed.
+
+    Their clocks can be set only if `clocks_jump`.
+    """
 
     def __init__(
-        self, folder: Path, postgresql: PostgresqlServer, name: str, *, engines: int = 3, apis: int = 2
+        self,
+        folder: Path,
+        postgresql: PostgresqlServer,
+        name: str,
+        *,
+        engines: int = 3,
+        apis: int = 2,
+        clocks_jump: bool = True,
+        **settings: str,
     ) -> None:
+        self._settings = settings
+        self._clocks_jump = clocks_jump
         self._postgresql = postgresql
         self._name = name
         self._passing: list[Thread] = []
@@ -41,9 +54,11 @@ class Fleet:
 
     def _server(self, folder: Path, url: str, role: str) -> Server:
         folder.mkdir()
-        python_path = os.pathsep.join([str(HERE / "jumping_clock"), *filter(None, sys.path)])
-        settings = {"PYTHONPATH": python_path, "JUMPING_CLOCK": str(folder / "clock")}
-        return Server(folder, url, role, MAESTRALE_API_ALLOW_ACTION_EXECUTION_DELETION="true", **settings)
+        settings = self._settings
+        if self._clocks_jump:
+            python_path = os.pathsep.join([str(HERE / "jumping_clock"), *filter(None, sys.path)])
+            settings = settings | {"PYTHONPATH": python_path, "JUMPING_CLOCK": str(folder / "clock")}
+        return Server(folder, url, role, **settings)
 
     @property
     def all(self) -> list[Server]:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from maestrale.model import states
 from maestrale.model.errors import BadRequest, Forbidden
 from maestrale.model.listing import Listing, Row
+from maestrale.model.secrets import WELL_KNOWN, SecretRules
 from maestrale.model.values import Json, masked
 from maestrale.runtime.requests import RanAction, RunAction, WorkflowEngine
 from maestrale.services.access import Caller, authorise
@@ -59,7 +60,9 @@ class ActionExecutions:
         watching: Watching,
         *,
         allow_deletion: bool = False,
+        secrets: SecretRules = WELL_KNOWN,
     ) -> None:
+        self._secrets = secrets
         self._allow_deletion = allow_deletion
         self._admission = admission
         self._watching = watching
@@ -101,7 +104,7 @@ class ActionExecutions:
         self._admission.check(caller.project_id)
         request = RunAction(
             name=new.name,
-            input=new.input,
+            input=self._secrets.input.marked_map(new.input),
             namespace=new.namespace,
             project_id=caller.project_id,
             description=new.description,
