@@ -11,11 +11,12 @@ import math
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+import httpx
 import schemathesis
 from api_service import NOBODY, Api, serving
 from callers import BOB, ROOT, token_file
@@ -53,7 +54,7 @@ quick:
     greet: {action: std.echo output="Hello <% $.name %>", publish: {greeting: <% task().result %>}}
 broken:
   tasks:
-    each: {with-items: i in <% [1, 2] %>, action: std.fail}
+    each: {with-items: 'i in <% [1, 2] %>', action: std.fail}
 outside:
   tasks:
     wait: {action: std.async_noop}
@@ -92,6 +93,8 @@ NAMED: Final = frozenset(
 )
 MOST_IDS: Final = 40
 
+Ids = dict[str, list[str]]
+
 
 @contextmanager
 def fuzzed(database_url: str, folder: Path) -> Iterator[Fuzzing]:
@@ -99,14 +102,43 @@ def fuzzed(database_url: str, folder: Path) -> Iterator[Fuzzing]:
     server = ServerSettings(auth=f"tokens:{token_file(folder)}")
     limits = ApiLimits(max_wait=0.05, allow_action_execution_deletion=True)
     with serving(database_url, server, limits, ProcessSettings(enabled=True)) as stranger:
-        yield Fuzzing(stranger)
+        yield Fuzzing(stranger.as_caller(ROOT))
+
+
+class Asker(NamedTuple):
+    """Somebody who asks, so often among others. `headers`: who that is, made anew for each request."""
+
+    weight: int
+    headers: Callable[[random.Random], dict[str, str]]
+    complaint: Callable[[str, httpx.Response], str | None] = lambda _label, _answer: None
+    """What is wrong with an answer that this one gets, if anything is."""
+
+
+def with_token(token: str) -> Callable[[random.Random], dict[str, str]]:
+    """Always the same token."""
+    return lambda _chance: {"X-Auth-Token": token}
+
+
+ASKERS: Final = (
+    Asker(8, with_token(ROOT)),
+    Asker(2, with_token(BOB)),
+    Asker(1, with_token("nobody's")),
+)
 
 
 class Fuzzing:
-    """Sends random requests. `answers` counts them by operation and status."""
+    """Sends random requests. `answers` counts them by operation and status.
 
-    def __init__(self, stranger: Api) -> None:
-        self.api = stranger.as_caller(ROOT)
+    `root`: an administrator, for whom there is something of everything; `prepare` makes things of others
+    before each round, of which it gives the ids by collection.
+    """
+
+    def __init__(
+        self, root: Api, askers: Sequence[Asker] = ASKERS, prepare: Callable[[], Ids] = dict
+    ) -> None:
+        self.api = root
+        self._askers = askers
+        self._prepare = prepare
         document = self.api.get("/openapi.json")
         close(document["components"]["schemas"])
         schema = schemathesis.openapi.from_dict(document)
@@ -116,7 +148,7 @@ class Fuzzing:
         self._askable = {(label_of(one), mode) for one in self.operations for mode in GenerationMode}
         self.answers: Counter[tuple[str, int]] = Counter()
         self.findings: dict[str, str] = {}
-        self._ids: dict[str, list[str]] = {}
+        self._ids: Ids = {}
         self._fill()
 
     def round(self, number: int, examples: int, end: float = math.inf) -> None:
@@ -153,10 +185,12 @@ class Fuzzing:
         def ask(case: AnyCase, choice: int) -> None:
             chance = random.Random(choice)
             self._steer(case, chance)
-            token = chance.choices([ROOT, BOB, "nobody's"], [8, 2, 1])[0]
-            answer = case.call(base_url=BASE, headers={"X-Auth-Token": token})
+            asker = chance.choices(self._askers, [asker.weight for asker in self._askers])[0]
+            answer: Any = case.call(base_url=BASE, headers=asker.headers(chance))
             self.answers[label, answer.status_code] += 1
             case.validate_response(answer, checks=CHECKS)
+            if complaint := asker.complaint(label, answer):
+                raise AssertionError(complaint)
             if answer.status_code < 300 and answer.content[:1] == b"{":
                 self._learn(case, answer.json())
 
@@ -169,8 +203,10 @@ class Fuzzing:
 
     def _fill(self) -> None:
         """See to it that there is something of everything."""
+        others = self._prepare()
         api = self.api
-        api("POST", "/v2/workflows", content=WORKFLOWS.encode())
+        made = api("POST", "/v2/workflows", content=WORKFLOWS.encode())
+        assert made.status_code in (201, 409), made.text
         api("POST", "/v2/workbooks", content=TEXTS["workbooks"][0].encode())
         api("POST", "/v2/actions", content=TEXTS["actions"][0].encode())
         api("POST", "/v2/environments", json={"name": "place", "variables": {"a": 1}})
@@ -183,11 +219,9 @@ class Fuzzing:
         for name in ("quick", "broken", "outside", "above"):
             api("POST", "/v2/executions", json={"workflow_name": name})
         api("POST", "/v2/action_executions", json={"name": "std.async_noop", "params": {"save_result": True}})
-        for collection in ("workflows", "executions", "tasks", "action_executions", "code_sources",
-                           "dynamic_actions", "cron_triggers", "event_triggers"):  # fmt: skip
-            rows = api("GET", f"/v2/{collection}", params={"limit": MOST_IDS}).json()[collection]
-            self._ids[collection] = [row["id"] for row in rows]
-        for workflow in self._ids["workflows"][:2]:
+        own = ids_of(api)
+        self._ids = {name: own[name] + others.get(name, []) for name in own}
+        for workflow in own["workflows"][:2]:
             message = {"workflow_id": workflow, "exchange": "e", "topic": "t", "event": "e"}
             api("POST", "/v2/event_triggers", json=message)
             api("POST", f"/v2/workflows/{workflow}/members", json={"member_id": "green"})
@@ -225,6 +259,16 @@ class Fuzzing:
         if name in NAMED:
             choices += NAMES
         return chance.choice(choices) if choices else None
+
+
+def ids_of(api: Api) -> Ids:
+    """The newest of what somebody has, of each kind that has ids."""
+    found: Ids = {}
+    for collection in ("workflows", "executions", "tasks", "action_executions", "code_sources",
+                       "dynamic_actions", "cron_triggers", "event_triggers"):  # fmt: skip
+        answer = api("GET", f"/v2/{collection}", params={"limit": MOST_IDS})
+        found[collection] = [row["id"] for row in answer.json().get(collection, ())]
+    return found
 
 
 def label_of(operation: Any) -> str:

@@ -14,6 +14,7 @@ from conformity import Description
 
 from maestrale.actions.process_settings import ProcessSettings
 from maestrale.api.app import PageMakers, all_routes
+from maestrale.api.identity_settings import OidcSettings
 from maestrale.api.openapi import make_document
 from maestrale.api.settings import ApiSettings
 from maestrale.config import ApiLimits, DatabaseSettings, ServerSettings, Settings
@@ -57,7 +58,7 @@ class Api:
             async with httpx.AsyncClient(transport=transport, base_url=base, headers=self._headers) as client:
                 return await client.request(method, path, **given)
 
-        answer = asyncio.run(once())
+        answer = _loop().run(once())
         description(self.service).check(answer)
         return answer
 
@@ -130,6 +131,17 @@ class Api:
             self._changed.notify_all()
 
 
+_loops = threading.local()
+
+
+def _loop() -> asyncio.Runner:
+    """The event loop of this thread: one for each request would take longer than the request."""
+    if not hasattr(_loops, "runner"):
+        _loops.runner = asyncio.Runner()
+    runner: asyncio.Runner = _loops.runner
+    return runner
+
+
 _descriptions: list[Description] = []
 
 
@@ -165,6 +177,7 @@ def serving(
     server: ServerSettings | None = None,
     api: ApiLimits | None = None,
     dynamic: ProcessSettings | None = None,
+    oidc: OidcSettings | None = None,
 ) -> Iterator[Api]:
     """A started service on a database."""
     service = Service(
@@ -173,6 +186,7 @@ def serving(
             database=DatabaseSettings(database_url),
             api=api or ApiLimits(),
             dynamic_actions=dynamic or ProcessSettings(),
+            oidc=oidc or OidcSettings(),
         )
     )
     service.start()

@@ -308,6 +308,7 @@ def test_an_action_whose_key_is_lost_holds_up_no_other(settings: Settings, tmp_p
         with serving(settings) as served:
             sealed = call(served, {"url": url, "headers": {"Authorization": secret("header")}})
             clear = call(served, {"url": url})
+            connected = [silent.accept() for _ in range(2)]
     (tmp_path / "keys").unlink()
     make_key_file(tmp_path / "keys")
     with serving(settings) as served:
@@ -316,6 +317,8 @@ def test_an_action_whose_key_is_lost_holds_up_no_other(settings: Settings, tmp_p
             assert found is not None
             assert found["state"] == "ERROR"
             assert expected in found["output"]
+    for connection, _ in connected:
+        connection.close()
 
 
 def call(api: Api, given: Row) -> str:
