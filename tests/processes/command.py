@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from processes.prepared import Prepared
+from processes.prepared import Prepared, is_harmless
 from processes.server import clean_environment
 
 
@@ -21,8 +21,6 @@ class Ran(NamedTuple):
 
 
 PREPARED: Final = Prepared()
-HARMLESS: Final = ("MAESTRALE_", "MISTRAL", "OS_", "OPENID_", "XDG_")
-"""How names of variables begin that say nothing to the interpreter itself."""
 
 
 def maestrale(folder: Path, *arguments: str, settings: dict[str, str] | None = None, stdin: str = "") -> Ran:
@@ -32,7 +30,7 @@ def maestrale(folder: Path, *arguments: str, settings: dict[str, str] | None = N
     """
     settings = settings or {}
     environment = clean_environment(folder) | settings
-    if all(name.startswith(HARMLESS) for name in settings):
+    if is_harmless(settings):
         ran = _prepared(folder, [*arguments], environment, stdin)
     else:
         ran = _started(folder, [*arguments], environment, stdin)

@@ -10,9 +10,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import httpx
+
+from processes.prepared import Forked, Prepared, is_harmless
 
 START_SECONDS = 60
 
@@ -25,8 +27,14 @@ def free_port() -> int:
         return port
 
 
+SERVERS: Final = Prepared()
+
+
 class Server:
     """`maestrale server`, on a database file of its own or on the database of a URL.
+
+    In a fork of a process that is loaded already, unless it gets settings that the interpreter reads when it
+    starts, or another `python`.
 
     `roles`: what it does, of several processes on one database; with all of them unless some are given.
     `python`: of the virtual environment that has it.
@@ -51,8 +59,9 @@ class Server:
         self.trust = ssl.create_default_context(cafile=certificate) if certificate else False
         self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
         self.log = folder / "server.log"
+        self.is_forked = self.python == sys.executable and is_harmless(settings)
         self.environment = clean_environment(folder) | {"MAESTRALE_STD_HTTP_DENIED_CIDRS": ""} | settings
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Forked | None = None
 
     def start(self) -> Self:
         """Start and wait until it answers (or, without an API, says that it works)."""
@@ -72,6 +81,9 @@ class Server:
         """Whether it answers, or says that it works."""
         if self.roles == "engine":
             return b"runs workflows" in self.log.read_bytes()[self._known :]
+        with socket.socket() as probe:  # asking in vain by HTTP takes a hundred times as long
+            if probe.connect_ex(("127.0.0.1", self.port)):
+                return False
         try:
             return httpx.get(f"{self.url}/v2/", trust_env=False, verify=self.trust).status_code == 200
         except httpx.TransportError:
@@ -79,11 +91,16 @@ class Server:
 
     def launch(self) -> None:
         """Start without waiting."""
-        self._known = self.log.stat().st_size if self.log.exists() else 0
+        self.log.touch()
+        self._known = self.log.stat().st_size
+        words = ["server", "--port", str(self.port), "--database", self.database_url]
+        words += ["--role", self.roles] if self.roles else []
+        if self.is_forked:
+            self.process = SERVERS.start(Path.cwd(), words, self.environment, self.log)
+            return
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [self.python, "-m", "maestrale", "server", "--port", str(self.port),
-                 "--database", self.database_url, *(["--role", self.roles] if self.roles else [])],
+                [self.python, "-m", "maestrale", *words],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment,
             )  # fmt: skip
 

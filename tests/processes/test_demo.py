@@ -12,6 +12,7 @@ import pytest
 
 from maestrale.expressions.template import check_syntax
 from maestrale.lang.parse import parse_workflows
+from processes.command import maestrale
 from processes.server import clean_environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,11 +20,11 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 SECONDS = 60
 
 
-def run(arguments: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     """Run the Python of this test in the checkout, with everything it may write in `folder`."""
     return subprocess.run(
         [sys.executable, *arguments],
-        env=clean_environment(folder) | environment,
+        env=clean_environment(folder),
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -82,11 +83,11 @@ def test_the_index_names_every_example() -> None:
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
 def test_an_example_is_valid(file: Path, tmp_path: Path) -> None:
-    done = run(["-m", "maestrale.cli.main", "validate", str(file)], tmp_path)
-    assert done.returncode == 0, done.stdout
-    assert ": error: " not in done.stdout
+    done = maestrale(tmp_path, "validate", str(file))
+    assert done.code == 0, done.out
+    assert ": error: " not in done.out
     warned = file.name == "hello_world_blog.yaml"  # kept as it was printed, with its typographic quote
-    assert done.stdout.count(": warning: ") == warned
+    assert done.out.count(": warning: ") == warned
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
@@ -95,10 +96,7 @@ def test_an_example_runs_as_it_says(file: Path, tmp_path: Path, shops_url: str) 
     calls_shops = any(parameter.name == "url" for spec in specs for parameter in spec.input)
     given = ["-i", f"url={shops_url}"] if calls_shops else []
     for arguments in ways_to_run(file):
-        done = run(
-            ["-m", "maestrale.cli.main", "run", "--quiet", str(file), *arguments, *given],
-            tmp_path,
-            MAESTRALE_STD_HTTP_DENIED_CIDRS="",
-        )
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.startswith("{")
+        settings = {"MAESTRALE_STD_HTTP_DENIED_CIDRS": ""}
+        done = maestrale(tmp_path, "run", "--quiet", str(file), *arguments, *given, settings=settings)
+        assert done.code == 0, done.err
+        assert done.out.startswith("{")
