@@ -13,7 +13,7 @@ HERE := $(CURDIR)/$(TEST)
 SANDBOX := XDG_DATA_HOME="$(HERE)/data" XDG_CONFIG_HOME="$(HERE)/config" XDG_CACHE_HOME="$(HERE)/cache" \
 	XDG_STATE_HOME="$(HERE)/state" TMPDIR="$(HERE)/tmp" COVERAGE_FILE="$(HERE)/coverage"
 CORE_FOLDERS := tests/unit/engine tests/unit/lang
-PYTEST := $(SANDBOX) $(BIN)/python -m pytest -n 3
+PYTEST := $(SANDBOX) $(BIN)/python -m pytest -n 4
 
 CLIENTS := $(TEST)/clients/venv
 

@@ -180,9 +180,17 @@ def test_a_leak_is_found(tmp_path: Path) -> None:
         bob = fuzzing.api.as_caller(BOB)
         copied = {"name": "place", "variables": {"a": CANARY}}
         assert bob("POST", "/v2/environments", json=copied).status_code == 201
-        fuzzing.operations = [one for one in fuzzing.operations if label_of(one) == "GET /v2/environments"]
-        fuzzing.round(SEED, 40)
-        assert any("gives away what is Ada's" in told for told in fuzzing.findings.values())
+        leaking, let_in = bob("GET", "/v2/environments"), bob("GET", "/v2/workflows")
+        asked = fuzzing.operations[:1]
+        label = label_of(asked[0])
+        loud = Asker(1, with_token(BOB), lambda label, _answer: _leak(label, leaking))
+        found = Fuzzing(fuzzing.api, [loud])
+        found.operations = asked
+        found.round(SEED, 1)
+
+        assert f"{label} gives away what is Ada's" in next(iter(found.findings.values()))
+        assert _leak(label, let_in) is None
+        assert "to somebody without a good token" in str(_let_in("GET /v2/workflows", let_in))
 
 
 @pytest.mark.slow

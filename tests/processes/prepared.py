@@ -131,13 +131,18 @@ def _serve() -> int:
         importlib.import_module(name)
     importlib.import_module("maestrale.expressions.template").warm_up()
     assert threading.active_count() == 1, "a fork would miss threads"
+    running: set[int] = set()
     for order in _orders():
         if "wait" in order:
+            running.discard(order["wait"])
             os.write(1, b"%d\n" % _code(order["wait"]))
         elif child := os.fork():
+            running.add(child)
             os.write(1, b"%d\n" % child)
         else:
             return _command(order)
+    for child in running:  # the tests are over, however they ended
+        os.kill(child, signal.SIGKILL)
     return 0
 
 
