@@ -159,9 +159,13 @@ def find_due(connection: Connection, now: Microseconds, limit: int) -> list[Due]
 
 
 def started_with(connection: Connection, due: Due) -> tuple[dict[str, Json], dict[str, Json]]:
-    """Input and params of what a trigger starts. `KeyringError` without the key of a secret in them."""
+    """Input and params of what a trigger starts. `KeyringError` without the key of a secret in them,
+    NotFound if the trigger is gone: another engine has fired it for the last time."""
     query = select(*(_trigger[name] for name in STARTED_WITH), _trigger.sealed).where(_trigger.id == due.id)
-    documents = documents_of(connection, dict(connection.execute(query).mappings().one()))
+    found = connection.execute(query).mappings().first()
+    if found is None:
+        raise NotFound(f"Cron trigger not found [identifier={due.id}]")
+    documents = documents_of(connection, dict(found))
     return documents["workflow_input"], documents["workflow_params"]
 
 
