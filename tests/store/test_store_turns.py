@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
+from maestrale.model.errors import Unavailable
 from maestrale.store.database import Database
 
 PATIENCE = 20
@@ -52,3 +53,10 @@ def test_after_the_end_nothing_is_written(database: Database) -> None:
     database.close()
     with pytest.raises(Exception, match="shutting down"):
         database.write_here(lambda _: None).result(PATIENCE)
+
+
+def test_after_the_end_nothing_is_read(database: Database) -> None:
+    database.close()
+    for read in (database.read, database.read_list):
+        with pytest.raises(Unavailable, match="shutting down"):
+            read(lambda _: None).result(PATIENCE)

@@ -87,6 +87,9 @@ class Unit:
         self.result = self.function(connection, *self.args, **self.kwargs)
 
 
+_CLOSED: Final = "The service is shutting down"
+
+
 class Database:
     """One database, opened for use by this process. Close it to finish what was handed in."""
 
@@ -129,13 +132,23 @@ class Database:
         self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
         """Run `unit` in a reader thread, in one read transaction."""
-        return self._readers.submit(self._read, unit, args, kwargs)
+        return self._submit(self._readers, self._read, unit, args, kwargs)
 
     def read_list(
         self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
         """`read`, for what may take long, with other threads; it ends with `TookTooLong` after a time."""
-        return self._listers.submit(self._list, unit, args, kwargs)
+        return self._submit(self._listers, self._list, unit, args, kwargs)
+
+    def _submit(self, pool: ThreadPoolExecutor, read: Callable[..., T], *given: Any) -> Future[T]:
+        try:
+            return pool.submit(read, *given)
+        except RuntimeError:
+            if not self._closed:
+                raise
+            refused: Future[T] = Future()
+            refused.set_exception(Unavailable(_CLOSED))
+            return refused
 
     def write(
         self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -149,7 +162,7 @@ class Database:
         item = Unit(unit, args, kwargs)
         item.future.set_running_or_notify_cancel()
         if self._closed:
-            item.future.set_exception(Unavailable("The service is shutting down"))
+            item.future.set_exception(Unavailable(_CLOSED))
         else:
             self._inbox.put(item)
         return item.future
