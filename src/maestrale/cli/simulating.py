@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
 
-from maestrale.simulation.simulate import STEPS, Report, simulate
+from maestrale.simulation import STEPS
+
+if TYPE_CHECKING:
+    from maestrale.simulation.simulate import Report
 
 _SHOWN: Final = {
     "crash": "crashes",
@@ -33,6 +36,8 @@ def simulate_command(seed: int, seeds: int, steps: int, form: str) -> None:
     Nothing is stored, and no real time passes in it: two engines on a virtual clock and a database in memory.
     The same seed and steps tell the same history, step by step. Exits with 1 if a promise was broken.
     """
+    from maestrale.simulation.simulate import simulate  # it would delay every other command
+
     broken = 0
     for number in range(seed, seed + seeds):
         report = simulate(number, steps)

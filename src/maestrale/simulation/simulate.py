@@ -9,13 +9,12 @@ from contextlib import contextmanager
 import msgspec
 from sqlalchemy import Connection, select
 
+from maestrale.simulation import STEPS
 from maestrale.simulation.checks import Violation
 from maestrale.simulation.folding import check_fold
 from maestrale.simulation.undisturbed import compare_with_undisturbed
 from maestrale.simulation.world import SOME_FAULTS, Faults, World
 from maestrale.store.tables import execution_heads
-
-STEPS = 2_000
 
 
 class Report(msgspec.Struct, frozen=True):
