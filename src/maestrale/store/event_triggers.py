@@ -116,6 +116,8 @@ def _check_new(connection: Connection, row: Row) -> None:
 
 def _started_with(connection: Connection, identifier: str, changes: Mapping[str, Any]) -> Row:
     """The columns that become new with a changed input or changed params."""
+    if not any(name in changes for name in STARTED_WITH):
+        return {}
     query = select(*(_trigger[name] for name in STARTED_WITH), _trigger.sealed)
     stored = connection.execute(query.where(_trigger.id == identifier)).mappings().one()
     before = documents_of(connection, dict(stored))
