@@ -62,21 +62,23 @@ class Victim:
 
     def __call__(self) -> Ids:
         api, self._round = self._api(), self._round + 1
-        space = {"namespace": f"{CANARY}-{self._round}"}
-        for collection in ("workflows", "workbooks", "actions"):
+        space = {
+            "namespace": f"{CANARY}-{self._round}"
+        }  # what is there may have been changed by the administrator
+        text = WORKFLOWS.replace("[a]", f"[{CANARY}]")
+        workflow = api.define(text, **space)[0]["id"]
+        for collection in ("workbooks", "actions"):
             api("POST", f"/v2/{collection}", content=TEXTS[collection][0].encode(), params=space)
-        api("POST", "/v2/workflows", content=WORKFLOWS.replace("[a]", f"[{CANARY}]").encode())
+        api("POST", "/v2/workflows", content=text.encode())
         api("POST", "/v2/environments", json={"name": "ada's", "variables": {"a": CANARY}})
-        nightly = {"name": CANARY, "workflow_name": "quick", "pattern": "0 0 1 1 *"}
-        api("POST", "/v2/cron_triggers", json={**nightly, "workflow_input": {"name": CANARY}})
-        given = {"workflow_name": "quick", "input": {"name": CANARY}, "description": CANARY}
-        started = api("POST", "/v2/executions", json=given)
-        assert started.status_code == 201, started.text
+        given = {"workflow_id": workflow, "workflow_input": {"name": CANARY}}
+        api("POST", "/v2/cron_triggers", json={**given, "name": CANARY, "pattern": "0 0 1 1 *"})
+        api("POST", "/v2/event_triggers", json={**given, "exchange": CANARY, "topic": "t", "event": "e"})
+        started = {"workflow_id": workflow, "input": {"name": CANARY}, "description": CANARY}
+        answer = api("POST", "/v2/executions", json=started)
+        assert answer.status_code == 201, answer.text
         action = {"name": "std.echo", "input": {"output": CANARY}, "params": {"save_result": True}}
         api("POST", "/v2/action_executions", json=action)
-        workflow = api.get("/v2/workflows/quick")["id"]
-        message = {"workflow_id": workflow, "exchange": CANARY, "topic": "t", "event": "e"}
-        api("POST", "/v2/event_triggers", json=message)
         return ids_of(api)
 
 
