@@ -199,7 +199,9 @@ class Fuzzing:
         except Unsatisfiable:
             self._askable.discard((label, mode))  # without arguments nothing can be wrong
         except Exception as error:  # noqa: BLE001 - told at the end, with all the others
-            self.findings.setdefault(f"{label}: {str(error)[:120]}", f"seed {number}: {error}")
+            causes = [error, *getattr(error, "exceptions", ())]  # of what happens now and then only
+            told = "\n".join(str(cause) for cause in causes)
+            self.findings.setdefault(f"{label}: {str(error)[:120]}", f"seed {number}: {told}")
 
     def _fill(self) -> None:
         """See to it that there is something of everything."""
