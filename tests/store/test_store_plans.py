@@ -108,7 +108,7 @@ LETTER = mail_row("none", Continue(), 1)
 
 def _due(remaining: int | None = None) -> cron_triggers.Due:
     """The trigger that has been due longest."""
-    return cron_triggers.Due("c-00000", "c0", "p", "w", "w", "@daily", 0, remaining, 0)
+    return cron_triggers.Due("c-00000", "c0", "p", "w", "w", "{}", "{}", "@daily", 0, remaining, 0)
 
 
 def _trigger(number: int) -> dict[str, Any]:

@@ -121,25 +121,29 @@ def delete_cron_trigger(connection: Connection, viewer: Viewer, identifier: str)
 
 
 class Due(msgspec.Struct, frozen=True):
-    """A trigger whose time has come; `planned` is that time. `caller` is JSON text:
-    what may be known of whom it works for."""
+    """A trigger whose time has come; `planned` is that time. What it starts with is as it is stored, see
+    `started_with`; `caller` is JSON text: what may be known of whom it works for."""
 
     id: str
     name: str
     project_id: str
     workflow_id: str
     workflow_name: str
+    workflow_input: str
+    workflow_params: str
     pattern: str
     planned: Microseconds
     remaining: int | None
     failures: int
+    sealed: bytes | None = None
     caller: str | None = None
 
 
 _DUE: Final = (
     _trigger.id, _trigger.name, _trigger.project_id, _trigger.workflow_id, _trigger.workflow_name,
-    _trigger.pattern, _trigger.next_execution_time.label("planned"),
-    _trigger.remaining_executions.label("remaining"), _trigger.failures,
+    _trigger.workflow_input, _trigger.workflow_params, _trigger.pattern,
+    _trigger.next_execution_time.label("planned"), _trigger.remaining_executions.label("remaining"),
+    _trigger.failures, _trigger.sealed,
 )  # fmt: skip
 
 
@@ -159,13 +163,8 @@ def find_due(connection: Connection, now: Microseconds, limit: int) -> list[Due]
 
 
 def started_with(connection: Connection, due: Due) -> tuple[dict[str, Json], dict[str, Json]]:
-    """Input and params of what a trigger starts. `KeyringError` without the key of a secret in them,
-    NotFound if the trigger is gone: another engine has fired it for the last time."""
-    query = select(*(_trigger[name] for name in STARTED_WITH), _trigger.sealed).where(_trigger.id == due.id)
-    found = connection.execute(query).mappings().first()
-    if found is None:
-        raise NotFound(f"Cron trigger not found [identifier={due.id}]")
-    documents = documents_of(connection, dict(found))
+    """Input and params of what a trigger starts. `KeyringError` without the key of a secret in them."""
+    documents = documents_of(connection, {name: getattr(due, name) for name in (*STARTED_WITH, "sealed")})
     return documents["workflow_input"], documents["workflow_params"]
 
 
