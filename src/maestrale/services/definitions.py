@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 import msgspec
 from sqlalchemy.exc import IntegrityError
@@ -210,6 +210,16 @@ def verdict(problems: Sequence[Problem]) -> Verdict:
     warnings = tuple(describe(problem) for problem in problems if not problem.is_error)
     has_errors = any(problem.is_error for problem in problems)
     return Verdict(describe_all(problems) if has_errors else None, warnings)
+
+
+def given_of(caller: Caller, change: msgspec.Struct, collection: str) -> dict[str, Any]:
+    """What is given of a change, by name; the scope checked."""
+    given = {
+        name: value for name, value in msgspec.structs.asdict(change).items() if value is not msgspec.UNSET
+    }
+    if "scope" in given:
+        given["scope"] = checked_scope(caller, given["scope"], collection) or "private"
+    return given
 
 
 def checked_scope(caller: Caller, scope: str | None, collection: str) -> str | None:

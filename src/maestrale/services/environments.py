@@ -13,7 +13,7 @@ from maestrale.model.listing import Listing, Row
 from maestrale.model.secrets import WELL_KNOWN, SecretRules
 from maestrale.model.values import Json
 from maestrale.services.access import Caller, authorise
-from maestrale.services.definitions import checked_scope
+from maestrale.services.definitions import given_of
 from maestrale.services.names import check_free_name
 from maestrale.services.waiting import Clock, outcome
 from maestrale.store.database import Database
@@ -94,13 +94,7 @@ class Environments:
 
     def _values(self, caller: Caller, change: EnvironmentChange) -> dict[str, Any]:
         """What was given, checked, by the names of the columns."""
-        given: dict[str, Any] = {
-            name: value
-            for name, value in msgspec.structs.asdict(change).items()
-            if value is not msgspec.UNSET
-        }
-        if "scope" in given:
-            given["scope"] = checked_scope(caller, given["scope"], "environments") or "private"
+        given = given_of(caller, change, "environments")
         if "variables" in given:
             given["variables"] = self._secrets.environment.marked_map(given["variables"])
         return given

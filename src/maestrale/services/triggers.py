@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -22,7 +22,7 @@ from maestrale.model.values import Json, Microseconds, masked
 from maestrale.runtime.programs import Programs
 from maestrale.runtime.requests import WorkflowEngine
 from maestrale.services.access import Caller, authorise
-from maestrale.services.definitions import checked_scope
+from maestrale.services.definitions import checked_scope, given_of
 from maestrale.services.lending import entrusted
 from maestrale.services.waiting import Clock, outcome
 from maestrale.store import cron_triggers, event_triggers
@@ -81,10 +81,8 @@ class EventTriggerChange(msgspec.Struct, frozen=True):
     scope: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
-class CronTriggers:
-    """What can be done with cron triggers."""
-
-    shape = CRON_TRIGGERS.shape()
+class _Triggers:
+    """What both kinds have in common."""
 
     def __init__(
         self,
@@ -99,6 +97,20 @@ class CronTriggers:
         self._programs = programs
         self._engine = engine
         self._clock = clock
+
+    def _started_with(self, given: Mapping[str, Any]) -> Row:
+        """`workflow_input` and `workflow_params`, as far as they are given, with their secrets marked."""
+        marks = {
+            "workflow_input": self._secrets.input.marked_map,
+            "workflow_params": self._secrets.marked_params,
+        }
+        return {name: mark(given[name]) for name, mark in marks.items() if name in given}
+
+
+class CronTriggers(_Triggers):
+    """What can be done with cron triggers."""
+
+    shape = CRON_TRIGGERS.shape()
 
     async def page(self, caller: Caller, listing: Listing) -> list[Row]:
         """One page of cron triggers."""
@@ -134,8 +146,7 @@ class CronTriggers:
             "scope": scope,
             "workflow_name": workflow.name,
             "workflow_id": workflow.id,
-            "workflow_input": self._secrets.input.marked_map(new.input),
-            "workflow_params": self._secrets.marked_params(new.params),
+            **self._started_with({"workflow_input": new.input, "workflow_params": new.params}),
             **times,
             "created_at": now,
         }
@@ -158,24 +169,10 @@ class CronTriggers:
         self._engine.security.over([deleted])
 
 
-class EventTriggers:
+class EventTriggers(_Triggers):
     """What can be done with event triggers: they are kept, and start nothing yet."""
 
     shape = EVENT_TRIGGERS.shape()
-
-    def __init__(
-        self,
-        database: Database,
-        programs: Programs,
-        engine: WorkflowEngine,
-        clock: Clock,
-        secrets: SecretRules = WELL_KNOWN,
-    ) -> None:
-        self._secrets = secrets
-        self._database = database
-        self._programs = programs
-        self._engine = engine
-        self._clock = clock
 
     async def page(self, caller: Caller, listing: Listing) -> list[Row]:
         """One page of event triggers."""
@@ -204,8 +201,7 @@ class EventTriggers:
             "project_id": caller.project_id,
             "scope": scope,
             "workflow_id": new.workflow_id,
-            "workflow_input": self._secrets.input.marked_map(new.input),
-            "workflow_params": self._secrets.marked_params(new.params),
+            **self._started_with({"workflow_input": new.input, "workflow_params": new.params}),
             **{name: getattr(new, name) for name in FIXED},
             "created_at": self._clock(),
         }
@@ -218,13 +214,7 @@ class EventTriggers:
     async def update(self, caller: Caller, identifier: str, change: EventTriggerChange) -> Row:
         """Change an event trigger; given input and params replace all that was there."""
         authorise(caller, "event_triggers:update")
-        given: dict[str, Any] = {
-            name: value
-            for name, value in msgspec.structs.asdict(change).items()
-            if value is not msgspec.UNSET
-        }
-        if "scope" in given:
-            given["scope"] = checked_scope(caller, given["scope"], "event_triggers") or "private"
+        given = given_of(caller, change, "event_triggers")
         _check_length("The name of an event trigger", given.get("name") or "", NAME_LENGTH)
         _check_params(given.get("workflow_params", {}))
         known = await self._read(caller, identifier, ("workflow_id", "workflow_input", *FIXED, "project_id"))
@@ -232,10 +222,7 @@ class EventTriggers:
             stored = {**known, "workflow_input": msgspec.json.decode(known["workflow_input"])}
             changed = stored | given
             await self._check_workflow(caller.viewer, changed["workflow_id"], changed["workflow_input"])
-        if "workflow_input" in given:
-            given["workflow_input"] = self._secrets.input.marked_map(given["workflow_input"])
-        if "workflow_params" in given:
-            given["workflow_params"] = self._secrets.marked_params(given["workflow_params"])
+        given |= self._started_with(given)
         try:
             return await outcome(
                 self._database.write(
